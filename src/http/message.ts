@@ -1,0 +1,50 @@
+/** A request as every room of the house sees it, whichever server it came through. */
+export interface Incoming {
+  readonly method: string
+  /** Path below the issuer's own path, always with a leading slash. */
+  readonly path: string
+  /** Query string without its question mark; empty when there is none. */
+  readonly search: string
+  /** Client address after the configured trusted proxies, '' when unknown. */
+  readonly address: string
+  /** One header by lower-case name; repeated headers are joined by ', '. */
+  header(name: string): string | undefined
+  /** Whole body as text; rejects with `BodyTooLarge` above `limit` bytes. */
+  text(limit: number): Promise<string>
+  /** The web-standard view, body unread, for code of the host app. */
+  request(): Request
+}
+
+/** A complete answer. Header names are lower-case; several values of one name go into an array. */
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[]>
+  body: string
+}
+
+export class BodyTooLarge extends Error {
+  override name = 'BodyTooLarge'
+}
+
+const noStore = { 'cache-control': 'no-store' }
+
+export function json(status: number, value: unknown, headers?: Answer['headers']): Answer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...noStore, ...headers },
+    body: JSON.stringify(value),
+  }
+}
+
+/** 303, so that a POST that carried credentials is never repeated at the target (RFC 9700 §4.12). */
+export function seeOther(location: string, headers?: Answer['headers']): Answer {
+  return {
+    status: 303,
+    headers: { location, 'referrer-policy': 'no-referrer', ...noStore, ...headers },
+    body: '',
+  }
+}
+
+export function empty(status: number, headers?: Answer['headers']): Answer {
+  return { status, headers: { ...noStore, ...headers }, body: '' }
+}

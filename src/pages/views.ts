@@ -1,0 +1,115 @@
+/** What each page shows. Pages are pure functions from a view to an HTML text; they decide nothing. */
+
+/** Text and colours a deployment may replace; everything has a default. */
+export interface Branding {
+  /** Product name shown in the header and in titles. */
+  name: string
+  /** Absolute https or same-origin URL of the logo; absent means the name alone. */
+  logo?: string
+  /** CSS custom properties that replace the defaults, e.g. `{ '--accent': '#0a7' }`. */
+  variables: Record<string, string>
+  /** Every sentence of the pages by key; a deployment's text file overrides single keys. */
+  texts: Record<string, string>
+}
+
+export interface Frame {
+  branding: Branding
+  /** The issuer's path prefix for links, '' at the root. */
+  base: string
+  /** Who is signed in, for the header; absent on public pages. */
+  account?: { name: string; email?: string }
+}
+
+/** Hidden fields every form carries: the CSRF token and whatever the endpoint needs back. */
+export type Hidden = Record<string, string>
+
+export interface SignInView {
+  action: string
+  hidden: Hidden
+  login: string
+  /** Which client asked, when an authorization request waits behind the sign-in. */
+  client?: string
+  error?: string
+  signUpUrl?: string
+}
+
+export interface SignUpView {
+  action: string
+  hidden: Hidden
+  name: string
+  login: string
+  error?: string
+  /** Which field the error belongs to. */
+  field?: 'name' | 'login' | 'password'
+  signInUrl: string
+}
+
+export interface DevelopmentSignInView {
+  action: string
+  hidden: Hidden
+  accounts: { subject: string; name: string }[]
+  client?: string
+}
+
+export interface ConsentView {
+  action: string
+  hidden: Hidden
+  client: { name: string; logo?: string; homepage?: string; policy?: string; terms?: string; createdByItself: boolean }
+  account: { name: string; email?: string; switchUrl?: string }
+  /** Host the answer goes to, as in the redirect URI. */
+  redirectHost: string
+  /** The redirect goes to a program on the user's own computer. */
+  loopbackOnly: boolean
+  /** Scopes asked for now for the first time, with their human descriptions. */
+  asked: { name: string; description: string }[]
+  /** Scopes this client already has from this user. */
+  held: { name: string; description: string }[]
+  /** Resources (APIs) the tokens will be good for, when named. */
+  resources: string[]
+  /** True when access continues while the user is away (a refresh token is issued). */
+  offline: boolean
+}
+
+export interface ConnectedAppsView {
+  apps: {
+    sessionIds: string[]
+    client: { name: string; logo?: string; homepage?: string }
+    scopes: { name: string; description: string }[]
+    since: number
+    lastUsed: number
+    uses: number
+    sessions: number
+    disconnect: { action: string; hidden: Hidden }
+  }[]
+  /** Name of the app that was just disconnected. */
+  disconnected?: string
+}
+
+export interface AccountView {
+  name: string
+  login: string
+  /** Present when the password can be changed here (local accounts). */
+  changePassword?: { action: string; hidden: Hidden; error?: string; changed: boolean }
+  signIns: { current: boolean; address: string; userAgent: string; at: number }[]
+  signOut: { action: string; hidden: Hidden }
+  connectedAppsUrl: string
+}
+
+export interface FormPostView {
+  /** The registered redirect URI (RFC: OAuth 2.0 Form Post Response Mode). */
+  action: string
+  fields: Record<string, string>
+}
+
+export interface ErrorView {
+  status: number
+  title: string
+  /** What went wrong and what the reader can do, in plain words. Never echoes raw input. */
+  message: string
+  /** Protocol code, for the developer who looks over the user's shoulder. */
+  code?: string
+  client?: string
+  requestId?: string
+  /** A link the reader may follow instead of a redirect that is not trusted. */
+  link?: { href: string; text: string }
+}

@@ -1,0 +1,221 @@
+// docs/architecture.md as a test: who may import whom, how large files and folders may grow, what no file may hold.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+// cli → app → {admin, oauth, accounts, vault, bridge, webhooks, jobs} → events → {db, crypto, http}
+//
+// Each room lists every room it may import from, itself aside. A single file beside the rooms is a room of its own:
+// `config-error` and `log` lie below everything and import nothing; `config` (what a deployment decides) and `core`
+// (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
+// seam that says what accounts are.
+const ground = ['config-error', 'log']
+const foundation = [...ground, 'db', 'crypto', 'http']
+const core = [...foundation, 'config', 'core']
+const domain = [...core, 'events']
+const domains = ['oauth', 'accounts', 'vault', 'bridge', 'webhooks', 'jobs']
+const underApp = [...domain, ...domains, 'pages', 'admin']
+
+const mayImport: Record<string, string[]> = {
+  'config-error': [],
+  log: [],
+  http: ground,
+  crypto: ground,
+  db: [...ground, 'crypto'],
+  config: [...foundation, 'accounts/account.ts'],
+  core: [...foundation, 'config'],
+  events: core,
+  pages: [...ground, 'http'],
+  vault: domain,
+  bridge: domain,
+  webhooks: domain,
+  jobs: domain,
+  accounts: [...domain, 'pages'],
+  oauth: [...domain, 'pages', 'accounts'],
+  admin: [...domain, 'pages', ...domains],
+  app: underApp,
+  index: [...underApp, 'app'],
+  cli: [...underApp, 'app', 'index'],
+}
+
+type Import = { from: string; to: string }
+
+const sources = globSync('src/**/*.ts', { cwd: root }).sort()
+const text = new Map(sources.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
+
+/** What a file imports, as it is written. Types count: to name a room's types is to know the room. */
+function specifiers(source: string): string[] {
+  const statements = /^(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]/gm
+  const calls = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
+  return [...source.matchAll(statements), ...source.matchAll(calls)].map(
+    (found) => found[1] ?? found[2] ?? '',
+  )
+}
+
+const imports: Import[] = sources.flatMap((from) =>
+  specifiers(text.get(from)!)
+    .filter((to) => to.startsWith('.'))
+    .map((to) => ({ from, to: join(dirname(from), to) })),
+)
+
+/** `src/oauth/grants/x.ts` is in room oauth, `src/app.ts` in room app. */
+function roomOf(file: string): string {
+  return basename(file.split('/')[1]!, '.ts')
+}
+
+function show(found: Import[]): string[] {
+  return found.map(({ from, to }) => `${from} imports ${to}`)
+}
+
+describe('imports', () => {
+  test('every room is on the plan', () => {
+    assert.deepEqual(
+      [...new Set(sources.map(roomOf))].filter((room) => !(room in mayImport)),
+      [],
+    )
+  })
+
+  test('go downwards, and from domain to domain only where the plan names it', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      const [room, other] = [roomOf(from), roomOf(to)]
+      return (
+        room !== other && !mayImport[room]?.some((allowed) => allowed === other || `src/${allowed}` === to)
+      )
+    })
+    assert.deepEqual(show(wrong), [])
+  })
+
+  test('of records come from their own domain alone', () => {
+    const wrong = imports.filter(({ from, to }) => to.includes('/records/') && roomOf(from) !== roomOf(to))
+    assert.deepEqual(show(wrong), [])
+  })
+
+  test('stay inside src', () => {
+    assert.deepEqual(show(imports.filter(({ to }) => !text.has(to))), [])
+  })
+
+  test('have no cycle', () => {
+    const cycles: string[] = []
+    const done = new Set<string>()
+    const visit = (file: string, path: string[]): void => {
+      const at = path.indexOf(file)
+      if (at >= 0) cycles.push([...path.slice(at), file].join(' → '))
+      if (at >= 0 || done.has(file)) return
+      for (const { from, to } of imports) if (from === file) visit(to, [...path, file])
+      done.add(file)
+    }
+    for (const file of sources) visit(file, [])
+    assert.deepEqual(cycles, [])
+  })
+
+  test('of node:sqlite and pg are in db/sqlite and db/postgres alone', () => {
+    const owners = { 'node:sqlite': 'src/db/sqlite', pg: 'src/db/postgres' }
+    for (const [name, owner] of Object.entries(owners)) {
+      const users = sources.filter((file) => specifiers(text.get(file)!).includes(name))
+      assert.deepEqual(
+        users.filter((file) => !file.startsWith(owner)),
+        [],
+        name,
+      )
+    }
+  })
+})
+
+describe('files', () => {
+  test('have no default export, and only src/index.ts passes on what others export', () => {
+    const wrong = sources.filter((file) => {
+      const source = text.get(file)!
+      const passesOn = /^export\b[^'"`;=()]*?from\s*['"]/m.test(source)
+      return (
+        /^export (default\b|\{[^}]*\bas default\b)/m.test(source) || (passesOn && file !== 'src/index.ts')
+      )
+    })
+    assert.deepEqual(wrong, [])
+  })
+
+  test('have at most 400 lines, and folders at most 20 files; a test file may list more cases', (t) => {
+    const tests = globSync('test/**/*.ts', { cwd: root, exclude: (path) => path.endsWith('node_modules') })
+    const others = globSync('{scripts,bench}/**/*.ts', {
+      cwd: root,
+      exclude: (path) => path.endsWith('node_modules'),
+    })
+    const long = [...sources, ...others, ...tests]
+      .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
+      .filter(({ lines }) => lines > 300)
+    for (const { file, lines } of long) t.diagnostic(`${file} has ${lines} lines`)
+    assert.deepEqual(
+      long.filter(({ file, lines }) => lines > 400 && !file.endsWith('.test.ts')),
+      [],
+    )
+
+    const folders = Object.entries(Object.groupBy(sources, dirname))
+    assert.deepEqual(
+      folders.filter(([, files]) => files!.length > 20).map(([folder]) => folder),
+      [],
+    )
+  })
+
+  test('are named by the field’s own words', () => {
+    const empty = /(^|[-/])(manager|service|helper|util|shared|handler|data|info|common|misc)s?(?=[-./]|$)/
+    assert.deepEqual(
+      sources.filter((file) => empty.test(file)),
+      [],
+    )
+  })
+
+  test('of src/oauth begin with the specification they follow', () => {
+    const wrong = sources.filter((file) => {
+      const comment = /^(?:\/\/.*\n?)+|^\/\*[\s\S]*?\*\//.exec(text.get(file)!)?.[0] ?? ''
+      return (
+        roomOf(file) === 'oauth' &&
+        !/\bRFC \d{4}\b|\bdraft-ietf-|\bOAuth 2\.1\b|\bOpenID Connect\b/.test(comment)
+      )
+    })
+    assert.deepEqual(wrong, [])
+  })
+})
+
+describe('what git tracks', () => {
+  const tracked = execFileSync('git', ['-c', `safe.directory=${root.replace(/\/$/, '')}`, 'ls-files', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+    .split('\0')
+    .filter((file) => file !== '' && statSync(join(root, file), { throwIfNoEntry: false })?.isFile())
+
+  const linesWith = (pattern: RegExp): string[] =>
+    tracked.flatMap((file) => {
+      const content = readFileSync(join(root, file))
+      if (content.includes(0)) return []
+      const lines = content.toString('utf8').split('\n')
+      return lines.flatMap((line, at) =>
+        pattern.test(line) ? [`${file}:${at + 1}: ${line.trim().slice(0, 120)}`] : [],
+      )
+    })
+
+  test('names no developer’s folder', () => {
+    assert.ok(tracked.includes('package.json'))
+    const here = root.replace(/\/$/, '').replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    assert.deepEqual(
+      linesWith(new RegExp(`(?<![\\w.~/-])(${here}|/(home|Users|root|work|workspace)/[\\w.-])`)),
+      [],
+    )
+  })
+
+  test('names no package registry’s host', () => {
+    const hosts = [
+      ['registry', 'npmjs', 'org'],
+      ['registry', 'yarnpkg', 'com'],
+      ['registry', 'npmmirror', 'com'],
+      ['npm', 'pkg', 'github', 'com'],
+      ['deb', 'debian', 'org'],
+    ].map((labels) => labels.join('\\.'))
+    assert.deepEqual(linesWith(new RegExp(`${hosts.join('|')}|"resolved": "https?:`)), [])
+  })
+})

@@ -1,4 +1,10 @@
-/** What each page shows. Pages are pure functions from a view to an HTML text; they decide nothing. */
+/**
+ * What each page shows. Pages are pure functions from a view to an HTML text; they decide nothing.
+ *
+ * Beside its hidden fields a form posts: sign-in `login`, `password`; sign-up `name`, `login`, `password`;
+ * development sign-in `subject`; consent `decision` (`allow` or `deny`); change password
+ * `current_password`, `new_password`.
+ */
 
 /** Text and colours a deployment may replace; everything has a default. */
 export interface Branding {
@@ -16,6 +22,8 @@ export interface Frame {
   branding: Branding
   /** The issuer's path prefix for links, '' at the root. */
   base: string
+  /** Links in the header of the pages one has when signed in; an absent one is not shown. */
+  navigation?: { account?: string; connectedApps?: string }
   /** Who is signed in, for the header; absent on public pages. */
   account?: { name: string; email?: string }
 }
@@ -31,6 +39,11 @@ export interface SignInView {
   client?: string
   error?: string
   signUpUrl?: string
+  /**
+   * Redirect URI of the authorization request that waits behind the form. Chromium applies `form-action` to
+   * every redirect that follows a form post, so the policy must know where the answer may go.
+   */
+  redirectUri?: string
 }
 
 export interface SignUpView {
@@ -42,6 +55,12 @@ export interface SignUpView {
   /** Which field the error belongs to. */
   field?: 'name' | 'login' | 'password'
   signInUrl: string
+  /** Which client asked, when an authorization request waits behind the sign-up. */
+  client?: string
+  /** Shown as a hint and given to the browser, in characters. */
+  minimumPasswordLength?: number
+  /** See `SignInView.redirectUri`. */
+  redirectUri?: string
 }
 
 export interface DevelopmentSignInView {
@@ -49,15 +68,26 @@ export interface DevelopmentSignInView {
   hidden: Hidden
   accounts: { subject: string; name: string }[]
   client?: string
+  /** See `SignInView.redirectUri`. */
+  redirectUri?: string
 }
 
 export interface ConsentView {
   action: string
   hidden: Hidden
-  client: { name: string; logo?: string; homepage?: string; policy?: string; terms?: string; createdByItself: boolean }
+  client: {
+    name: string
+    logo?: string
+    homepage?: string
+    policy?: string
+    terms?: string
+    createdByItself: boolean
+  }
   account: { name: string; email?: string; switchUrl?: string }
   /** Host the answer goes to, as in the redirect URI. */
   redirectHost: string
+  /** See `SignInView.redirectUri`. */
+  redirectUri?: string
   /** The redirect goes to a program on the user's own computer. */
   loopbackOnly: boolean
   /** Scopes asked for now for the first time, with their human descriptions. */
@@ -83,13 +113,24 @@ export interface ConnectedAppsView {
   }[]
   /** Name of the app that was just disconnected. */
   disconnected?: string
+  /** Longest life of an access token that APIs check offline, in milliseconds; absent means 15 minutes. */
+  accessTokenLifetime?: number
 }
 
 export interface AccountView {
   name: string
   login: string
   /** Present when the password can be changed here (local accounts). */
-  changePassword?: { action: string; hidden: Hidden; error?: string; changed: boolean }
+  changePassword?: {
+    action: string
+    hidden: Hidden
+    error?: string
+    /** Which field the error belongs to; absent means the current password. */
+    field?: 'current' | 'new'
+    changed: boolean
+    /** Shown as a hint and given to the browser, in characters. */
+    minimumPasswordLength?: number
+  }
   signIns: { current: boolean; address: string; userAgent: string; at: number }[]
   signOut: { action: string; hidden: Hidden }
   connectedAppsUrl: string
@@ -112,4 +153,15 @@ export interface ErrorView {
   requestId?: string
   /** A link the reader may follow instead of a redirect that is not trusted. */
   link?: { href: string; text: string }
+}
+
+export interface SignedOutView {
+  signInUrl?: string
+}
+
+/** What a person finds who opens the issuer URL itself. */
+export interface HomeView {
+  issuer: string
+  accountUrl: string
+  connectedAppsUrl: string
 }

@@ -1,0 +1,99 @@
+/** RFC 6749 §3.1, §10.2; RFC 8252 §8.6; RFC 9700 §4.2: what the resource owner sees before deciding. */
+import { type Html, type HtmlValue, html } from '../http/html.ts'
+import * as icons from './icons.ts'
+import { inertText, safeLink } from './inert.ts'
+import { face, hiddenFields, layout, ownFace, permissions } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, isolated, say, sayPlain } from './say.ts'
+import type { ConsentView, Frame } from './views.ts'
+
+/** Asks whether a client may have what it asks. Posts `decision`, `allow` or `deny`. */
+export function consentPage(frame: Frame, view: ConsentView): Page {
+  const client = clientName(frame, view.client.name)
+  return layout(frame, {
+    title: sayPlain(frame, 'consent.title', { client }),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card consent">
+<div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
+<div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
+${view.client.createdByItself && html`<p class="badge">${say(frame, 'consent.by_itself')}</p>`}</div>
+${signedInAs(frame, view)}
+${asked(frame, view, client)}
+${held(frame, view)}
+${resources(frame, view)}
+${warnings(frame, view, client)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<div class="choice">
+<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
+<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
+</div>
+</form>
+<div class="foot"><p>${say(frame, view.loopbackOnly ? 'consent.redirect_loopback' : 'consent.redirect', {
+      host: html`<strong>${isolated(view.redirectHost)}</strong>`,
+    })}</p><p>${say(frame, 'consent.later')}</p></div>
+</div>
+${links(frame, view, client)}`,
+  })
+}
+
+function signedInAs(frame: Frame, { account }: ConsentView): Html {
+  const email = account.email && account.email !== account.name ? account.email : undefined
+  return html`<div class="person">${face(account.name, undefined, 'round')}
+<div><span class="vh">${say(frame, 'consent.account')} </span><strong>${isolated(account.name)}</strong>${
+    email && html`<div class="muted small">${isolated(email)}</div>`
+  }</div>
+${account.switchUrl && html`<a href="${account.switchUrl}">${say(frame, 'consent.switch')}</a>`}</div>`
+}
+
+function asked(frame: Frame, view: ConsentView, client: string): Html {
+  const offline = view.offline && html`<li>${icons.clock}<span>${say(frame, 'consent.offline')}</span></li>`
+  if (view.asked.length === 0) {
+    const key = view.held.length ? 'consent.nothing_new' : 'consent.nothing'
+    return html`<section class="block"><p>${say(frame, key, { client })}</p>${
+      offline && html`<ul class="permissions">${offline}</ul>`
+    }</section>`
+  }
+  const key = view.held.length ? 'consent.asked_new' : 'consent.asked'
+  return html`<section class="block" aria-labelledby="asked"><h2 id="asked">${say(frame, key, { client })}</h2>
+${permissions(view.asked)}
+${offline && html`<ul class="permissions">${offline}</ul>`}</section>`
+}
+
+function held(frame: Frame, view: ConsentView): HtmlValue {
+  if (view.held.length === 0) return undefined
+  return html`<section class="block" aria-labelledby="held"><h2 id="held">${say(frame, 'consent.held')}</h2>
+${permissions(view.held, true)}</section>`
+}
+
+function resources(frame: Frame, view: ConsentView): HtmlValue {
+  if (view.resources.length === 0) return undefined
+  return html`<section class="block" aria-labelledby="resources"><h2 id="resources">${say(frame, 'consent.resources')}</h2>
+<ul>${view.resources.map((resource) => html`<li><code>${inertText(resource)}</code></li>`)}</ul></section>`
+}
+
+function warnings(frame: Frame, view: ConsentView, client: string): HtmlValue {
+  return [
+    view.client.createdByItself &&
+      html`<div class="note caution">${icons.alert}<p>${say(frame, 'consent.by_itself_explained', { client })}</p></div>`,
+    view.loopbackOnly &&
+      html`<div class="note caution">${icons.warning}<strong>${say(frame, 'consent.loopback_title')}</strong><p>${say(frame, 'consent.loopback', { client })}</p></div>`,
+  ]
+}
+
+function links(frame: Frame, view: ConsentView, client: string): HtmlValue {
+  const entries = (
+    [
+      ['consent.homepage', safeLink(view.client.homepage)],
+      ['consent.policy', safeLink(view.client.policy)],
+      ['consent.terms', safeLink(view.client.terms)],
+    ] as const
+  ).filter(([, href]) => href)
+  if (entries.length === 0) return undefined
+  return html`<nav class="links" aria-label="${sayPlain(frame, 'consent.links', { client })}">${entries.map(
+    ([key, href]) =>
+      html`<a href="${href}" target="_blank" rel="noopener noreferrer">${say(frame, key)}<span class="vh"> ${say(frame, 'page.new_window')}</span></a>`,
+  )}</nav>`
+}

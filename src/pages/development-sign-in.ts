@@ -1,0 +1,32 @@
+import { html } from '../http/html.ts'
+import * as icons from './icons.ts'
+import { inertText } from './inert.ts'
+import { face, head, hiddenFields, layout } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, say, sayPlain } from './say.ts'
+import type { DevelopmentSignInView, Frame } from './views.ts'
+
+/** Signs in as one of a few made-up people, without a password. Posts `subject`. */
+export function developmentSignInPage(frame: Frame, view: DevelopmentSignInView): Page {
+  const client = view.client === undefined ? undefined : clientName(frame, view.client)
+  const lead =
+    client === undefined ? say(frame, 'development.lead') : say(frame, 'development.lead_client', { client })
+  return layout(frame, {
+    title: sayPlain(frame, 'development.title'),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card">
+<div class="note caution">${icons.warning}<strong>${say(frame, 'development.mark')}</strong><p>${say(frame, 'development.warning')}</p></div>
+${head(say(frame, 'development.title'), lead)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<ul class="people">${view.accounts.map(
+      (account) =>
+        html`<li><button class="plain" name="subject" value="${account.subject}">${face(account.name, undefined, 'round')}<span><span><span class="vh">${say(frame, 'development.sign_in_as')} </span><bdi>${inertText(account.name)}</bdi></span><code>${inertText(account.subject)}</code></span></button></li>`,
+    )}</ul>
+${view.accounts.length === 0 && html`<p class="muted">${say(frame, 'development.empty')}</p>`}
+</form>
+</div>`,
+  })
+}

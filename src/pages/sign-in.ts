@@ -1,0 +1,50 @@
+import { html } from '../http/html.ts'
+import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, say, sayPlain } from './say.ts'
+import type { Frame, SignInView } from './views.ts'
+
+/** Name and password of a local account. Posts `login` and `password`. */
+export function signInPage(frame: Frame, view: SignInView): Page {
+  const client = view.client === undefined ? undefined : clientName(frame, view.client)
+  const lead =
+    client === undefined ? say(frame, 'sign_in.lead') : say(frame, 'sign_in.lead_client', { client })
+  return layout(frame, {
+    title: sayPlain(frame, 'sign_in.title'),
+    error: Boolean(view.error),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card">
+${head(say(frame, 'sign_in.title'), lead)}
+${errorNote('error', view.error)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+${fieldOf({
+  id: 'login',
+  name: 'login',
+  label: say(frame, 'sign_in.login'),
+  type: 'text',
+  autocomplete: 'username',
+  value: view.login,
+  error: view.error && 'error',
+  focus: !view.login,
+})}
+${fieldOf({
+  id: 'password',
+  name: 'password',
+  label: say(frame, 'sign_in.password'),
+  type: 'password',
+  autocomplete: 'current-password',
+  error: view.error && 'error',
+  focus: Boolean(view.login),
+})}
+<button class="primary">${say(frame, 'sign_in.submit')}</button>
+</form>
+</div>
+${
+  view.signUpUrl &&
+  html`<p class="after">${say(frame, 'sign_in.sign_up')} <a href="${view.signUpUrl}">${say(frame, 'sign_in.sign_up_link')}</a></p>`
+}`,
+  })
+}

@@ -1,0 +1,61 @@
+import { html } from '../http/html.ts'
+import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, say, sayPlain } from './say.ts'
+import type { Frame, SignUpView } from './views.ts'
+
+/** Makes a local account. Posts `name`, `login` and `password`. */
+export function signUpPage(frame: Frame, view: SignUpView): Page {
+  const client = view.client === undefined ? undefined : clientName(frame, view.client)
+  const lead =
+    client === undefined ? say(frame, 'sign_up.lead') : say(frame, 'sign_up.lead_client', { client })
+  const errorOn = (field: SignUpView['field']) => view.error && view.field === field && 'error'
+  const minimum = view.minimumPasswordLength
+  return layout(frame, {
+    title: sayPlain(frame, 'sign_up.title'),
+    error: Boolean(view.error),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card">
+${head(say(frame, 'sign_up.title'), lead)}
+${errorNote('error', view.error)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+${fieldOf({
+  id: 'name',
+  name: 'name',
+  label: say(frame, 'sign_up.name'),
+  type: 'text',
+  autocomplete: 'name',
+  value: view.name,
+  error: errorOn('name'),
+  focus: !view.error || !view.field || view.field === 'name',
+})}
+${fieldOf({
+  id: 'login',
+  name: 'login',
+  label: say(frame, 'sign_up.login'),
+  type: 'text',
+  autocomplete: 'username',
+  value: view.login,
+  error: errorOn('login'),
+  focus: Boolean(errorOn('login')),
+})}
+${fieldOf({
+  id: 'password',
+  name: 'password',
+  label: say(frame, 'sign_up.password'),
+  type: 'password',
+  autocomplete: 'new-password',
+  hint: minimum ? say(frame, 'password.hint', { minimum: html`${minimum}` }) : undefined,
+  minimumLength: minimum,
+  error: errorOn('password'),
+  focus: Boolean(errorOn('password')),
+})}
+<button class="primary">${say(frame, 'sign_up.submit')}</button>
+</form>
+</div>
+<p class="after">${say(frame, 'sign_up.sign_in')} <a href="${view.signInUrl}">${say(frame, 'sign_up.sign_in_link')}</a></p>`,
+  })
+}

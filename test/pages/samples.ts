@@ -1,0 +1,217 @@
+/** One full view of every page, with the job board of the examples; tests and screenshots share them. */
+import { accountPage } from '../../src/pages/account.ts'
+import { branding } from '../../src/pages/branding.ts'
+import { connectedAppsPage } from '../../src/pages/connected-apps.ts'
+import { consentPage } from '../../src/pages/consent.ts'
+import { developmentSignInPage } from '../../src/pages/development-sign-in.ts'
+import { errorPage } from '../../src/pages/error.ts'
+import { formPostPage } from '../../src/pages/form-post.ts'
+import { homePage } from '../../src/pages/home.ts'
+import type { Page } from '../../src/pages/page.ts'
+import { signInPage } from '../../src/pages/sign-in.ts'
+import { signUpPage } from '../../src/pages/sign-up.ts'
+import { signedOutPage } from '../../src/pages/signed-out.ts'
+import type {
+  AccountView,
+  ConnectedAppsView,
+  ConsentView,
+  DevelopmentSignInView,
+  ErrorView,
+  FormPostView,
+  Frame,
+  HomeView,
+  SignedOutView,
+  SignInView,
+  SignUpView,
+} from '../../src/pages/views.ts'
+
+export const frame: Frame = {
+  branding: branding({ name: 'Job Board' }),
+  base: '/auth',
+  navigation: { account: '/auth/account', connectedApps: '/auth/account/apps' },
+  account: { name: 'Maya Lindqvist', email: 'maya@example.com' },
+}
+
+const hidden = { csrf: 'c5rf-"token"', return_to: '/authorize?client_id=a&scope=b%20c' }
+
+function logo(ground: string, drawing: string): string {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" fill="${ground}"/>${drawing}</svg>`
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`
+}
+
+const careerLogo = logo(
+  '#3a2c7d',
+  '<path d="M13 32c7 0 5-16 12-16 5 0 5 9 10 0" fill="none" stroke="#ffd27a" stroke-width="4.5" stroke-linecap="round"/>',
+)
+const trackerLogo = logo(
+  '#d9532c',
+  '<path d="M13 16h22M13 24h15M13 32h9" stroke="#fff" stroke-width="4.5" stroke-linecap="round"/>',
+)
+
+const scopes = {
+  jobs: { name: 'jobs:read', description: 'Search open jobs and read their details' },
+  applications: { name: 'applications:read', description: 'See the applications you have sent' },
+  apply: { name: 'applications:write', description: 'Send applications in your name' },
+  resume: { name: 'resume:read', description: 'Read your résumé' },
+}
+
+export const signIn: SignInView = {
+  action: '/auth/sign-in',
+  hidden,
+  login: '',
+  client: 'Career Assistant',
+  signUpUrl: '/auth/sign-up',
+  redirectUri: 'https://assistant.example/callback',
+}
+
+export const signUp: SignUpView = {
+  action: '/auth/sign-up',
+  hidden,
+  name: 'Maya Lindqvist',
+  login: 'maya@example.com',
+  error: 'This password is too short.',
+  field: 'password',
+  signInUrl: '/auth/sign-in',
+  client: 'Career Assistant',
+  minimumPasswordLength: 10,
+  redirectUri: 'https://assistant.example/callback',
+}
+
+export const developmentSignIn: DevelopmentSignInView = {
+  action: '/auth/sign-in',
+  hidden,
+  accounts: [
+    { subject: 'maya', name: 'Maya Lindqvist' },
+    { subject: 'omar', name: 'Omar Haddad' },
+    { subject: 'ines', name: 'Inês Carvalho' },
+  ],
+  client: 'Career Assistant',
+  redirectUri: 'http://localhost:3000/callback',
+}
+
+export const consent: ConsentView = {
+  action: '/auth/authorize/consent',
+  hidden,
+  client: {
+    name: 'Career Assistant',
+    logo: careerLogo,
+    homepage: 'https://assistant.example/',
+    policy: 'https://assistant.example/privacy',
+    terms: 'https://assistant.example/terms',
+    createdByItself: false,
+  },
+  account: { name: 'Maya Lindqvist', email: 'maya@example.com', switchUrl: '/auth/sign-in?switch' },
+  redirectHost: 'assistant.example',
+  redirectUri: 'https://assistant.example/callback',
+  loopbackOnly: false,
+  asked: [scopes.apply, scopes.resume],
+  held: [scopes.jobs, scopes.applications],
+  resources: ['https://api.jobs.example'],
+  offline: true,
+}
+
+export const consentOfStranger: ConsentView = {
+  ...consent,
+  client: { name: 'desk-tool', createdByItself: true },
+  redirectHost: '127.0.0.1:51823',
+  redirectUri: 'http://127.0.0.1:51823/done',
+  loopbackOnly: true,
+  asked: [scopes.jobs],
+  held: [],
+  resources: [],
+}
+
+export const connectedApps: ConnectedAppsView = {
+  apps: [
+    {
+      sessionIds: ['s1', 's2'],
+      client: { name: 'Career Assistant', logo: careerLogo, homepage: 'https://assistant.example/' },
+      scopes: [scopes.jobs, scopes.applications, scopes.apply],
+      since: Date.UTC(2026, 1, 3, 9, 12),
+      lastUsed: Date.UTC(2026, 5, 18, 14, 26),
+      uses: 1204,
+      sessions: 2,
+      disconnect: { action: '/auth/account/apps/disconnect', hidden: { ...hidden, client: 'c1' } },
+    },
+    {
+      sessionIds: ['s3'],
+      client: { name: 'Application Tracker', logo: trackerLogo, homepage: 'https://tracker.example/app' },
+      scopes: [scopes.applications],
+      since: Date.UTC(2026, 4, 27, 17, 40),
+      lastUsed: Date.UTC(2026, 4, 27, 17, 41),
+      uses: 1,
+      sessions: 1,
+      disconnect: { action: '/auth/account/apps/disconnect', hidden: { ...hidden, client: 'c2' } },
+    },
+  ],
+}
+
+export const account: AccountView = {
+  name: 'Maya Lindqvist',
+  login: 'maya@example.com',
+  changePassword: { action: '/auth/account/password', hidden, changed: false, minimumPasswordLength: 10 },
+  signIns: [
+    {
+      current: true,
+      address: '203.0.113.24',
+      userAgent:
+        'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Safari/605.1.15',
+      at: Date.UTC(2026, 5, 18, 14, 20),
+    },
+    {
+      current: false,
+      address: '2001:db8:4::7',
+      userAgent: 'Mozilla/5.0 (Android 15; Mobile; rv:139.0) Gecko/139.0 Firefox/139.0',
+      at: Date.UTC(2026, 5, 2, 7, 3),
+    },
+  ],
+  signOut: { action: '/auth/sign-out', hidden },
+  connectedAppsUrl: '/auth/account/apps',
+}
+
+export const error: ErrorView = {
+  status: 400,
+  title: 'This link does not work',
+  message:
+    'The app that sent you here asked to be answered at an address it has not registered. Nothing was shared. Go back to the app and tell its makers.',
+  code: 'invalid_request',
+  client: 'Career Assistant',
+  requestId: 'req_7Qm2XbVd',
+  link: { href: '/auth/account', text: 'Go to your account' },
+}
+
+export const formPost: FormPostView = {
+  action: 'https://assistant.example/callback?tenant=7',
+  fields: { code: 'gh_ac_code', state: 'a"b<c>', iss: 'https://jobs.example/auth' },
+}
+
+export const signedOut: SignedOutView = { signInUrl: '/auth/sign-in' }
+
+export const home: HomeView = {
+  issuer: 'https://jobs.example/auth',
+  accountUrl: '/auth/account',
+  connectedAppsUrl: '/auth/account/apps',
+}
+
+/** Every page as a contributor wants to look at it. */
+export const gallery: Record<string, () => Page> = {
+  'sign-in': () => signInPage(frame, signIn),
+  'sign-in-error': () =>
+    signInPage(frame, { ...signIn, login: 'maya', error: 'Email, username or password is not right.' }),
+  'sign-up': () => signUpPage(frame, signUp),
+  'development-sign-in': () => developmentSignInPage(frame, developmentSignIn),
+  consent: () => consentPage(frame, consent),
+  'consent-stranger': () => consentPage(frame, consentOfStranger),
+  'connected-apps': () => connectedAppsPage(frame, connectedApps),
+  'connected-apps-empty': () => connectedAppsPage(frame, { apps: [], disconnected: 'Career Assistant' }),
+  account: () => accountPage(frame, account),
+  'account-error': () =>
+    accountPage(frame, {
+      ...account,
+      changePassword: { ...account.changePassword!, error: 'The current password is not right.' },
+    }),
+  error: () => errorPage(frame, error),
+  'form-post': () => formPostPage(frame, formPost),
+  'signed-out': () => signedOutPage(frame, signedOut),
+  home: () => homePage(frame, home),
+}

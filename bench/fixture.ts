@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What a server must tell the load generator before it can be measured. */
+export type Fixture = {
+  /** The server's id, as in `--peers`. */
+  id: string
+  port: number
+  paths: { authorize: string; token: string; introspect: string }
+  client: { id: string; secret: string; redirectUri: string }
+  /** Extra form parameters of each request, by what is asked for. */
+  params: {
+    /** Client credentials answered with an ES256 JWT. */
+    machine: Record<string, string>
+    /** Client credentials answered with an opaque token, for introspection. */
+    opaque: Record<string, string>
+    /** The authorization request, beside client, redirect URI, state and PKCE. */
+    authorize: Record<string, string>
+    /** The code's redemption. */
+    code: Record<string, string>
+    /** Refresh rotation. */
+    refresh: Record<string, string>
+  }
+  /** One `Cookie` header a chain, each of a signed-in person who has already consented. */
+  cookies: string[]
+}
+
+export const workloads = ['client_credentials', 'refresh', 'introspection', 'code'] as const
+export type Workload = (typeof workloads)[number]
+
+/** Concurrent connections of the load generator; every one is a chain with a session of its own. */
+export const chains = 32
+
+export const fixtureFile = (directory: string) => join(directory, 'fixture.json')
+
+/** The fixture a server left in its directory, with the port it listens on now. */
+export function readFixture(directory: string, port: number): Fixture {
+  return { ...(JSON.parse(readFileSync(fixtureFile(directory), 'utf8')) as Fixture), port }
+}

@@ -1,0 +1,105 @@
+// The load generator: a process of its own, told over IPC which server to load with what and for how long.
+import { chains, type Fixture, type Workload } from './fixture.ts'
+import { type Step, startChain, Unexpected } from './load/chains.ts'
+import { Connection } from './load/connection.ts'
+
+export type LoadRequest = {
+  fixture: Fixture
+  workload: Workload
+  milliseconds: number
+  /** Tokens to walk through instead of fresh ones, shared out over the chains. */
+  tokens?: string[]
+}
+
+export type LoadResult = {
+  /** Right answers (flows for `code`). */
+  count: number
+  seconds: number
+  /** Milliseconds of each right answer, unsorted. */
+  latencies: Float64Array
+  errors: number
+  /** The first unexpected answer, for the report. */
+  firstError: string | undefined
+  /** Share of one core the load generator itself used; near 1 it is what limits the throughput. */
+  ownLoad: number
+}
+
+type Chain = { step: Step }
+const started = new Map<string, Chain[]>()
+
+async function chainsFor(
+  { fixture, workload, tokens }: LoadRequest,
+  connections: Connection[],
+): Promise<Chain[]> {
+  const key = `${fixture.id} ${fixture.port} ${workload}`
+  const known = started.get(key)
+  if (known) return known
+  const fresh: Chain[] = []
+  for (const [chain, connection] of connections.entries()) {
+    const share = tokens?.filter((_, index) => index % chains === chain)
+    fresh.push({ step: await startChain(workload, fixture, chain, connection, share) })
+  }
+  started.set(key, fresh)
+  return fresh
+}
+
+async function load(request: LoadRequest): Promise<LoadResult> {
+  const connections = Array.from({ length: chains }, () => new Connection(request.fixture.port))
+  try {
+    const all = await chainsFor(request, connections)
+    process.send!('ready')
+    await new Promise<void>((resolve) => process.once('message', () => resolve()))
+    return await run(all, connections, request)
+  } finally {
+    for (const connection of connections) connection.close()
+  }
+}
+
+async function run(all: Chain[], connections: Connection[], request: LoadRequest): Promise<LoadResult> {
+  const latencies: number[] = []
+  let errors = 0
+  let firstError: string | undefined
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  const end = start + request.milliseconds
+  await Promise.all(
+    all.map(async (chain, index) => {
+      const connection = connections[index]!
+      for (let at = start; at < end; ) {
+        const before = performance.now()
+        try {
+          await chain.step(connection)
+          at = performance.now()
+          latencies.push(at - before)
+        } catch (error) {
+          errors += 1
+          firstError ??= String(error)
+          if (!(error instanceof Unexpected)) throw error
+          started.delete(`${request.fixture.id} ${request.fixture.port} ${request.workload}`)
+          return
+        }
+      }
+    }),
+  )
+  const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  const ownLoad = (user + system) / 1e6 / seconds
+  return {
+    count: latencies.length,
+    seconds,
+    latencies: Float64Array.from(latencies),
+    errors,
+    firstError,
+    ownLoad,
+  }
+}
+
+process.on('message', async (message: LoadRequest | 'go' | 'stop') => {
+  if (message === 'stop') process.disconnect()
+  if (typeof message === 'string') return
+  try {
+    process.send!(await load(message))
+  } catch (error) {
+    process.send!({ failed: String(error) })
+  }
+})

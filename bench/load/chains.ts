@@ -1,0 +1,123 @@
+// What each workload sends and what it accepts as a right answer.
+import { createHash, randomBytes } from 'node:crypto'
+import type { Fixture, Workload } from '../fixture.ts'
+import type { Answer, Connection } from './connection.ts'
+
+/** An answer that is not the one the workload expects; it counts as an error, never as throughput. */
+export class Unexpected extends Error {}
+
+/** One step of a chain on its own connection: a request, or for `code` the authorize and token pair. */
+export type Step = (connection: Connection) => Promise<void>
+
+const verifier = randomBytes(32).toString('base64url')
+const challenge = createHash('sha256').update(verifier).digest('base64url')
+
+function expect(answer: Answer, right: boolean, what: string) {
+  if (right) return
+  throw new Unexpected(`${what}: ${answer.status} ${answer.location} ${answer.body.slice(0, 300)}`)
+}
+
+/** Writes requests for one server. */
+export function requestsFor({ port, client, paths, cookies, params }: Fixture) {
+  const basic = Buffer.from(`${client.id}:${client.secret}`).toString('base64')
+  const post = (path: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nAuthorization: Basic ${basic}\r\n` +
+    'Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nContent-Length: '
+  const tokenHead = post(paths.token)
+  const introspectHead = post(paths.introspect)
+  const form = (fields: Record<string, string>) => new URLSearchParams(fields).toString()
+  const withBody = (head: string, body: string) => `${head}${body.length}\r\n\r\n${body}`
+  const refreshRest = `grant_type=refresh_token&${form(params.refresh)}&refresh_token=`
+  const codeRest = `${form({
+    grant_type: 'authorization_code',
+    redirect_uri: client.redirectUri,
+    code_verifier: verifier,
+    ...params.code,
+  })}&code=`
+  const query = form({
+    response_type: 'code',
+    client_id: client.id,
+    redirect_uri: client.redirectUri,
+    state: 'bench',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    ...params.authorize,
+  })
+  return {
+    machine: withBody(tokenHead, form({ grant_type: 'client_credentials', ...params.machine })),
+    opaque: withBody(tokenHead, form({ grant_type: 'client_credentials', ...params.opaque })),
+    refresh: (token: string) => withBody(tokenHead, refreshRest + encodeURIComponent(token)),
+    introspect: (token: string) => withBody(introspectHead, `token=${encodeURIComponent(token)}`),
+    code: (code: string) => withBody(tokenHead, codeRest + encodeURIComponent(code)),
+    authorize: (chain: number) =>
+      `GET ${paths.authorize}?${query} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[chain]}\r\n` +
+      'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n',
+  }
+}
+
+type Requests = ReturnType<typeof requestsFor>
+
+async function tokenRequest(connection: Connection, request: string, what: string): Promise<string> {
+  const answer = await connection.send(request)
+  expect(answer, answer.status === 200 && answer.body.includes('"access_token":"'), what)
+  return answer.body
+}
+
+function field(body: string, name: string, what: string): string {
+  const value = (JSON.parse(body) as Record<string, unknown>)[name]
+  if (typeof value !== 'string') throw new Unexpected(`${what}: no ${name} in ${body.slice(0, 300)}`)
+  return value
+}
+
+/** RFC 6749 §4.1: from the signed-in browser to the tokens; resolves with the refresh token. */
+async function codeFlow(connection: Connection, requests: Requests, chain: number, redirectUri: string) {
+  const answer = await connection.send(requests.authorize(chain))
+  const redirected = answer.status === 302 || answer.status === 303
+  const found = /[?&]code=([^&]+)/.exec(answer.location)
+  expect(answer, redirected && answer.location.startsWith(redirectUri) && found !== null, 'authorize')
+  const request = requests.code(decodeURIComponent(found![1]!))
+  return field(await tokenRequest(connection, request, 'code'), 'refresh_token', 'code')
+}
+
+/** How many opaque tokens the introspection workload walks through, beside those given in a file. */
+const introspected = 512
+
+/** Prepares one chain of a workload; what it sets up here is not measured. */
+export async function startChain(
+  workload: Workload,
+  fixture: Fixture,
+  chain: number,
+  connection: Connection,
+  tokens: string[] = [],
+): Promise<Step> {
+  const requests = requestsFor(fixture)
+  switch (workload) {
+    case 'client_credentials':
+      return async (on) => void (await tokenRequest(on, requests.machine, 'client credentials'))
+    case 'refresh': {
+      let mine = tokens
+      if (mine.length === 0) mine = [await codeFlow(connection, requests, chain, fixture.client.redirectUri)]
+      let turn = 0
+      return async (on) => {
+        turn = (turn + 1) % mine.length
+        const body = await tokenRequest(on, requests.refresh(mine[turn]!), 'refresh')
+        mine[turn] = field(body, 'refresh_token', 'refresh')
+      }
+    }
+    case 'introspection': {
+      const mine = [...tokens]
+      for (let n = mine.length === 0 ? introspected / 32 : 0; n > 0; n -= 1) {
+        mine.push(field(await tokenRequest(connection, requests.opaque, 'opaque'), 'access_token', 'opaque'))
+      }
+      const prepared = mine.map((token) => requests.introspect(token))
+      let turn = 0
+      return async (on) => {
+        turn = (turn + 1) % prepared.length
+        const answer = await on.send(prepared[turn]!)
+        expect(answer, answer.status === 200 && /"active":\s*true/.test(answer.body), 'introspection')
+      }
+    }
+    case 'code':
+      return async (on) => void (await codeFlow(on, requests, chain, fixture.client.redirectUri))
+  }
+}

@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util'
+import { type Workload, workloads } from './fixture.ts'
+
+export const usage = `npm run bench -- [options]
+
+  --only <workload>     one of ${workloads.join(', ')}; may be repeated
+  --peers <ids>         which servers run beside Gatehouse, comma-separated (floor, oidc-provider,
+                        oidc-provider-sqlite, better-auth); default all
+  --slices <n>          slices a server and workload, interleaved A B B A; default 8
+  --milliseconds <n>    length of a slice; default 1000
+  --quick               two slices of 400 ms and one cold start: a look, not a measurement
+  --json <file>         write every figure as JSON
+  --markdown <file>     write the tables as Markdown
+  --help                print this`
+
+export type Options = {
+  only: Workload[]
+  peers: string[] | undefined
+  slices: number
+  milliseconds: number
+  coldStarts: number
+  json: string | undefined
+  markdown: string | undefined
+}
+
+/** A command line that cannot be run; `run.ts` prints it and exits with 2. */
+export class UsageError extends Error {}
+
+function count(name: string, given: string | undefined, otherwise: number, atLeast: number): number {
+  if (given === undefined) return otherwise
+  const value = Number(given)
+  if (Number.isInteger(value) && value >= atLeast) return value
+  throw new UsageError(
+    `--${name}: ${given} is not a whole number of ${atLeast} or more, for example --${name} ${otherwise}`,
+  )
+}
+
+function workloadNamed(name: string): Workload {
+  const found = workloads.find((workload) => workload === name)
+  if (found) return found
+  throw new UsageError(`--only: ${name} is not one of ${workloads.join(', ')}`)
+}
+
+/** Reads the command line; undefined when only help was asked for. */
+export function readOptions(args: string[]): Options | undefined {
+  let given: ReturnType<typeof parse>
+  try {
+    given = parse(args)
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+  if (given.help) return undefined
+  const quick = given.quick === true
+  return {
+    only: given.only ? given.only.map(workloadNamed) : [...workloads],
+    peers: given.peers?.split(',').filter(Boolean),
+    slices: count('slices', given.slices, quick ? 2 : 8, 2),
+    milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
+    coldStarts: quick ? 1 : 5,
+    json: given.json,
+    markdown: given.markdown,
+  }
+}
+
+function parse(args: string[]) {
+  return parseArgs({
+    args,
+    options: {
+      only: { type: 'string', multiple: true },
+      peers: { type: 'string' },
+      slices: { type: 'string' },
+      milliseconds: { type: 'string' },
+      quick: { type: 'boolean' },
+      json: { type: 'string' },
+      markdown: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  }).values
+}

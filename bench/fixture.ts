@@ -3,12 +3,11 @@ import { join } from 'node:path'
 
 /** What a server must tell the load generator before it can be measured. */
 export type Fixture = {
-  /** The server's id, as in `--peers`. */
-  id: string
-  port: number
+  /** One port a process; the connections are shared out over them. The first is the issuer's. */
+  ports: number[]
   paths: { authorize: string; token: string; introspect: string }
   client: { id: string; secret: string; redirectUri: string }
-  /** Extra form parameters of each request, by what is asked for. */
+  /** Extra parameters of each request, by what is asked for. */
   params: {
     /** Client credentials answered with an ES256 JWT. */
     machine: Record<string, string>
@@ -28,12 +27,15 @@ export type Fixture = {
 export const workloads = ['client_credentials', 'refresh', 'introspection', 'code'] as const
 export type Workload = (typeof workloads)[number]
 
+/** Tokens that were in the database before the load, by the workload that walks through them. */
+export type StoredTokens = { refresh: string[]; introspection: string[] }
+
 /** Concurrent connections of the load generator; every one is a chain with a session of its own. */
 export const chains = 32
 
 export const fixtureFile = (directory: string) => join(directory, 'fixture.json')
 
-/** The fixture a server left in its directory, with the port it listens on now. */
-export function readFixture(directory: string, port: number): Fixture {
-  return { ...(JSON.parse(readFileSync(fixtureFile(directory), 'utf8')) as Fixture), port }
+/** The fixture a server left in its directory, with the ports it listens on now. */
+export function readFixture(directory: string, ports: number[]): Fixture {
+  return { ...(JSON.parse(readFileSync(fixtureFile(directory), 'utf8')) as Fixture), ports }
 }

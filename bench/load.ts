@@ -1,5 +1,6 @@
 // The load generator: a process of its own, told over IPC which server to load with what and for how long.
-import { chains, type Fixture, type Workload } from './fixture.ts'
+import { readFileSync } from 'node:fs'
+import { chains, type Fixture, type StoredTokens, type Workload } from './fixture.ts'
 import { type Step, startChain, Unexpected } from './load/chains.ts'
 import { Connection } from './load/connection.ts'
 
@@ -7,8 +8,8 @@ export type LoadRequest = {
   fixture: Fixture
   workload: Workload
   milliseconds: number
-  /** Tokens to walk through instead of fresh ones, shared out over the chains. */
-  tokens?: string[]
+  /** A JSON file of `StoredTokens` to walk through instead of fresh ones, shared out over the chains. */
+  tokens?: string
 }
 
 export type LoadResult = {
@@ -26,17 +27,22 @@ export type LoadResult = {
 
 type Chain = { step: Step }
 const started = new Map<string, Chain[]>()
+const keyOf = (fixture: Fixture, workload: Workload) => `${fixture.ports[0]} ${workload}`
 
-async function chainsFor(
-  { fixture, workload, tokens }: LoadRequest,
-  connections: Connection[],
-): Promise<Chain[]> {
-  const key = `${fixture.id} ${fixture.port} ${workload}`
+function storedTokens({ tokens, workload }: LoadRequest): string[] {
+  if (!tokens || !(workload === 'refresh' || workload === 'introspection')) return []
+  return (JSON.parse(readFileSync(tokens, 'utf8')) as StoredTokens)[workload]
+}
+
+async function chainsFor(request: LoadRequest, connections: Connection[]): Promise<Chain[]> {
+  const { fixture, workload } = request
+  const key = keyOf(fixture, workload)
   const known = started.get(key)
   if (known) return known
+  const tokens = storedTokens(request)
   const fresh: Chain[] = []
   for (const [chain, connection] of connections.entries()) {
-    const share = tokens?.filter((_, index) => index % chains === chain)
+    const share = tokens.filter((_, index) => index % chains === chain)
     fresh.push({ step: await startChain(workload, fixture, chain, connection, share) })
   }
   started.set(key, fresh)
@@ -44,7 +50,8 @@ async function chainsFor(
 }
 
 async function load(request: LoadRequest): Promise<LoadResult> {
-  const connections = Array.from({ length: chains }, () => new Connection(request.fixture.port))
+  const { ports } = request.fixture
+  const connections = Array.from({ length: chains }, (_, at) => new Connection(ports[at % ports.length]!))
   try {
     const all = await chainsFor(request, connections)
     process.send!('ready')
@@ -75,7 +82,7 @@ async function run(all: Chain[], connections: Connection[], request: LoadRequest
           errors += 1
           firstError ??= String(error)
           if (!(error instanceof Unexpected)) throw error
-          started.delete(`${request.fixture.id} ${request.fixture.port} ${request.workload}`)
+          started.delete(keyOf(request.fixture, request.workload))
           return
         }
       }

@@ -18,19 +18,25 @@ export type Slice = {
 }
 
 /** A server under load: its process trees are what the CPU is counted over. */
-export type Measured = Pick<Running, 'fixture'> & { id: string; roots: number[]; tokens?: string[] }
+export type Measured = Pick<Running, 'fixture' | 'roots'> & { id: string; tokens?: string }
 
 /** The load generator's process, as a function that runs one slice. */
 export class LoadGenerator {
   readonly #child: ChildProcess
+  #ended = false
 
   constructor() {
     this.#child = fork(join(import.meta.dirname, 'load.ts'), { serialization: 'advanced' })
+    this.#child.once('exit', () => {
+      this.#ended = true
+    })
+    this.#child.on('error', () => {})
   }
 
   #next<T>(): Promise<T> {
     return new Promise((resolve, reject) => {
       const ended = () => reject(new Error('the load generator ended'))
+      if (this.#ended) return ended()
       this.#child.once('exit', ended)
       this.#child.once('message', (message: T | { failed: string }) => {
         this.#child.off('exit', ended)
@@ -73,9 +79,9 @@ export function median(values: number[]): number {
 /** CPU seconds per 1,000 answers of one slice. */
 export const cpuPerThousand = (slice: Slice) => (slice.cpuSeconds / slice.count) * 1000
 
-/** The median over the rounds of one server's CPU a request divided by another's in the same round. */
-export function pairedRatio(of: Slice[], to: Slice[]): number {
-  return median(of.map((slice, round) => cpuPerThousand(slice) / cpuPerThousand(to[round]!)))
+/** The median over the rounds of one server's figure divided by another's in the same round. */
+export function pairedRatio(of: Slice[], to: Slice[], figure: (slice: Slice) => number): number {
+  return median(of.map((slice, round) => figure(slice) / figure(to[round]!)))
 }
 
 export type Rounds = { slices: number; milliseconds: number; progress: (text: string) => void }

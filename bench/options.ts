@@ -1,11 +1,14 @@
 import { parseArgs } from 'node:util'
 import { type Workload, workloads } from './fixture.ts'
+import { peerIds } from './plans.ts'
 
 export const usage = `npm run bench -- [options]
 
   --only <workload>     one of ${workloads.join(', ')}; may be repeated
-  --peers <ids>         which servers run beside Gatehouse, comma-separated (floor, oidc-provider,
-                        oidc-provider-sqlite, better-auth); default all
+  --peers <ids>         which servers run beside Gatehouse, comma-separated:
+                        ${peerIds.join(', ')}; default all
+  --postgres            Gatehouse on PostgreSQL with 1, 2 and 4 processes beside two floors on PostgreSQL
+  --rows <n>            refresh and introspection on a database of so many living tokens and on an empty one
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
@@ -15,7 +18,9 @@ export const usage = `npm run bench -- [options]
 
 export type Options = {
   only: Workload[]
-  peers: string[] | undefined
+  peers: string[]
+  postgres: boolean
+  rows: number | undefined
   slices: number
   milliseconds: number
   coldStarts: number
@@ -41,6 +46,11 @@ function workloadNamed(name: string): Workload {
   throw new UsageError(`--only: ${name} is not one of ${workloads.join(', ')}`)
 }
 
+function peerNamed(id: string): string {
+  if (peerIds.includes(id)) return id
+  throw new UsageError(`--peers: ${id} is not one of ${peerIds.join(', ')}`)
+}
+
 /** Reads the command line; undefined when only help was asked for. */
 export function readOptions(args: string[]): Options | undefined {
   let given: ReturnType<typeof parse>
@@ -50,10 +60,17 @@ export function readOptions(args: string[]): Options | undefined {
     throw new UsageError((error as Error).message)
   }
   if (given.help) return undefined
+  if (given.postgres && given.rows)
+    throw new UsageError('--postgres and --rows are two measurements: give one')
+  if (given.peers && (given.postgres || given.rows)) {
+    throw new UsageError('--peers goes with neither --postgres nor --rows, which have floors of their own')
+  }
   const quick = given.quick === true
   return {
     only: given.only ? given.only.map(workloadNamed) : [...workloads],
-    peers: given.peers?.split(',').filter(Boolean),
+    peers: given.peers?.split(',').filter(Boolean).map(peerNamed) ?? peerIds,
+    postgres: given.postgres === true,
+    rows: given.rows === undefined ? undefined : count('rows', given.rows, 1_000_000, 1000),
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
     coldStarts: quick ? 1 : 5,
@@ -68,6 +85,8 @@ function parse(args: string[]) {
     options: {
       only: { type: 'string', multiple: true },
       peers: { type: 'string' },
+      postgres: { type: 'boolean' },
+      rows: { type: 'string' },
       slices: { type: 'string' },
       milliseconds: { type: 'string' },
       quick: { type: 'boolean' },

@@ -2,11 +2,9 @@
 import { cpus } from 'node:os'
 import type { Workload } from './fixture.ts'
 import { cpuPerThousand, median, pairedRatio, type Slice } from './measure.ts'
+import type { Plan } from './plans.ts'
 import { measurable } from './process-tree.ts'
-import type { Server } from './server.ts'
-import { atLeast, atMost, resourceTargets, targets, type Verdict } from './targets.ts'
-
-type Judged = { limit: string; verdict: Verdict }
+import { resourceTargets, type Target, verdict } from './targets.ts'
 
 export type Row = {
   id: string
@@ -16,16 +14,16 @@ export type Row = {
   p50: number
   p99: number
   cpuPerThousand: number
-  /** CPU a request as a multiple of the floor's and of Gatehouse's, paired by round. */
-  timesFloor: number | undefined
-  timesGatehouse: number | undefined
-  target: Judged | undefined
+  /** CPU a request as a multiple of each base's, paired by round. */
+  ratios: Record<string, number>
   errors: number
   firstError: string | undefined
   /** Median share of a core the load generator used. */
   generatorLoad: number
   slices: Slice[]
 }
+
+export type Judged = Target & { figure: number; verdict: string }
 
 export type Resources = {
   id: string
@@ -35,9 +33,11 @@ export type Resources = {
   coldStarts: number[]
 }
 
+export type Measurement = { workload: Workload; rows: Row[]; targets: Judged[] }
+
 export type Report = {
   environment: Record<string, string | number>
-  workloads: { workload: Workload; rows: Row[] }[]
+  workloads: Measurement[]
   resources: Resources[]
 }
 
@@ -54,16 +54,19 @@ export function environment(slices: number, milliseconds: number): Record<string
   }
 }
 
-/** One workload's rows, Gatehouse's against the floor and every peer's against Gatehouse. */
-export function rowsOf(workload: Workload, servers: Server[], measured: Map<string, Slice[]>): Row[] {
-  const against = (id: string, other: string) => {
-    const [of, to] = [measured.get(id), measured.get(other)]
-    return of && to && measurable && id !== other ? pairedRatio(of, to) : undefined
+/** One workload's rows, with the ratios to the bases and the targets judged. */
+export function measurement(
+  workload: Workload,
+  { servers, bases, targets }: Plan,
+  measured: Map<string, Slice[]>,
+): Measurement {
+  const ratio = (of: string, to: string, figure: (slice: Slice) => number) => {
+    const [dividend, divisor] = [measured.get(of), measured.get(to)]
+    return dividend && divisor ? pairedRatio(dividend, divisor, figure) : Number.NaN
   }
-  return servers.map(({ id, label, durable }) => {
+  const cpu = (slice: Slice) => (measurable ? cpuPerThousand(slice) : Number.NaN)
+  const rows = servers.map(({ id, label, durable }): Row => {
     const slices = measured.get(id)!
-    const timesFloor = against(id, 'floor')
-    const timesGatehouse = against(id, 'gatehouse')
     return {
       id,
       label,
@@ -71,46 +74,39 @@ export function rowsOf(workload: Workload, servers: Server[], measured: Map<stri
       requestsPerSecond: median(slices.map((slice) => slice.count / slice.seconds)),
       p50: median(slices.map((slice) => slice.p50)),
       p99: median(slices.map((slice) => slice.p99)),
-      cpuPerThousand: measurable ? median(slices.map(cpuPerThousand)) : Number.NaN,
-      timesFloor,
-      timesGatehouse,
-      target: judge(workload, id, timesFloor, timesGatehouse),
+      cpuPerThousand: median(slices.map(cpu)),
+      ratios: Object.fromEntries(
+        bases.map((base) => [base, base === id ? Number.NaN : ratio(id, base, cpu)]),
+      ),
       errors: slices.reduce((sum, slice) => sum + slice.errors, 0),
       firstError: slices.find((slice) => slice.firstError)?.firstError,
       generatorLoad: median(slices.map((slice) => slice.ownLoad)),
       slices,
     }
   })
+  const judged = targets
+    .filter((target) => target.workload === workload && measured.has(target.of) && measured.has(target.to))
+    .map((target) => {
+      const figure = ratio(target.of, target.to, target.measure === 'cpu' ? cpu : (slice) => slice.p99)
+      return { ...target, figure, verdict: verdict(figure, target) }
+    })
+  return { workload, rows, targets: judged }
 }
 
-function judge(
-  workload: Workload,
-  id: string,
-  timesFloor?: number,
-  timesGatehouse?: number,
-): Judged | undefined {
-  const { floor, peers } = targets[workload]
-  if (id === 'gatehouse' && timesFloor !== undefined) {
-    return { limit: `≤ ${floor} × floor`, verdict: atMost(timesFloor, floor) }
-  }
-  const limit = peers[id]
-  if (limit === undefined || timesGatehouse === undefined) return undefined
-  return { limit: `≥ ${limit} × Gatehouse`, verdict: atLeast(timesGatehouse, limit) }
-}
-
-const times = (ratio: number | undefined) => (ratio === undefined ? '' : `${ratio.toFixed(2)} ×`)
 const fixed = (value: number, digits: number) => (Number.isNaN(value) ? '–' : value.toFixed(digits))
 
 function table(columns: string[], rows: string[][]): string {
   const widths = columns.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]!.length)))
   const line = (cells: string[]) =>
     `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join(' | ')} |`
-  const rule = `|${widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
-  return [line(columns), rule, ...rows.map(line)].join('\n')
+  const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`))
+  return [line(columns), `|${rule.join('|')}|`, ...rows.map(line)].join('\n')
 }
 
-/** One workload as a table. */
-export function workloadTable(rows: Row[]): string {
+/** One workload as a table, and its targets as a list. */
+export function workloadText({ rows, targets }: Measurement): string {
+  const known = new Set(rows.map(({ id }) => id))
+  const bases = Object.keys(rows[0]?.ratios ?? {}).filter((base) => known.has(base))
   const columns = [
     'server',
     'durable',
@@ -118,12 +114,9 @@ export function workloadTable(rows: Row[]): string {
     'p50 ms',
     'p99 ms',
     'cpu/1k',
-    '÷ floor',
-    '÷ Gatehouse',
-    'target',
-    '',
+    ...bases.map((base) => `÷ ${base}`),
   ]
-  return table(
+  const text = table(
     columns,
     rows.map((row) => [
       row.label,
@@ -132,45 +125,57 @@ export function workloadTable(rows: Row[]): string {
       fixed(row.p50, 2),
       fixed(row.p99, 2),
       fixed(row.cpuPerThousand, 3),
-      times(row.timesFloor),
-      times(row.timesGatehouse),
-      row.target?.limit ?? '',
-      row.target?.verdict ?? '',
+      ...bases.map((base) => fixed(row.ratios[base]!, 2)),
     ]),
   )
+  const list = targets.map(({ of, to, measure, figure, verdict, ...limit }) => {
+    return `- ${measure} of ${of} ÷ ${to}: ${fixed(figure, 2)}, target ${limitText(limit)}: ${verdict}`
+  })
+  return list.length > 0 ? `${text}\n\n${list.join('\n')}` : text
 }
 
-/** Memory and cold start as a table, Gatehouse's judged. */
-export function resourceTable(resources: Resources[]): string {
-  const columns = ['server', 'idle MB', 'after load MB', 'cold start ms']
+const limitText = ({ atMost, atLeast }: Pick<Target, 'atMost' | 'atLeast'>) =>
+  atMost !== undefined ? `≤ ${atMost}` : `≥ ${atLeast}`
+
+/** Memory and cold start as a table, and Gatehouse's targets as a list. */
+export function resourceText(resources: Resources[]): string {
+  const cold = resources.some(({ coldStarts }) => coldStarts.length > 0)
+  const columns = ['server', 'idle MB', 'after load MB', ...(cold ? ['cold start ms'] : [])]
   const rows = resources.map((row) => [
     row.label,
     fixed(row.idleMegabytes, 0),
     fixed(row.loadMegabytes, 0),
-    fixed(median(row.coldStarts), 0),
+    ...(cold ? [fixed(median(row.coldStarts), 0)] : []),
   ])
-  return [table(columns, rows), ...resourceVerdicts(resources)].join('\n')
+  const list = resourceTargetsOf(resources).map(([what, figure, atMost]) => {
+    return `- ${what}: ${fixed(figure, figure < 10 ? 2 : 0)}, target ≤ ${atMost}: ${verdict(figure, { atMost })}`
+  })
+  return list.length > 0 ? `${table(columns, rows)}\n\n${list.join('\n')}` : table(columns, rows)
 }
 
-function resourceVerdicts(resources: Resources[]): string[] {
-  const own = resources.find(({ id }) => id === 'gatehouse')
-  if (!own || !measurable) return []
-  const peer = resources.find(({ id }) => id === 'oidc-provider')
+function resourceTargetsOf(resources: Resources[]): [what: string, figure: number, atMost: number][] {
   const limits = resourceTargets
+  const filled = resources.find(({ id }) => id === 'gatehouse-filled')
+  if (filled) return [['gatehouse-filled, after load MB', filled.loadMegabytes, limits.filledMegabytes]]
+  const own = resources.find(({ id, coldStarts }) => id === 'gatehouse' && coldStarts.length > 0)
+  if (!own) return []
   const cold = median(own.coldStarts)
   const judged: [string, number, number][] = [
-    ['idle MB', own.idleMegabytes, limits.idleMegabytes],
-    ['after load MB', own.loadMegabytes, limits.loadMegabytes],
-    ['cold start ms', cold, limits.coldStartMilliseconds],
+    ['gatehouse, idle MB', own.idleMegabytes, limits.idleMegabytes],
+    ['gatehouse, after load MB', own.loadMegabytes, limits.loadMegabytes],
+    ['gatehouse, cold start ms', cold, limits.coldStartMilliseconds],
   ]
+  const peer = resources.find(({ id }) => id === 'oidc-provider')
   if (peer) {
-    judged.push(['after load ÷ oidc-provider', own.loadMegabytes / peer.loadMegabytes, limits.loadShare])
-    judged.push(['cold start ÷ oidc-provider', cold / median(peer.coldStarts), limits.coldStartShare])
+    const share = own.loadMegabytes / peer.loadMegabytes
+    judged.push(['after load, gatehouse ÷ oidc-provider', share, limits.loadShare])
+    judged.push([
+      'cold start, gatehouse ÷ oidc-provider',
+      cold / median(peer.coldStarts),
+      limits.coldStartShare,
+    ])
   }
-  const lines = judged.map(([what, figure, limit]) => {
-    return `- Gatehouse, ${what}: ${figure.toFixed(figure < 10 ? 2 : 0)}, target ≤ ${limit}: ${atMost(figure, limit)}`
-  })
-  return ['', ...lines]
+  return judged
 }
 
 /** Everything that was wrong or that a reader of the figures must know. */
@@ -178,18 +183,15 @@ export function remarks(report: Report): string[] {
   const lines: string[] = []
   for (const { workload, rows } of report.workloads) {
     for (const row of rows) {
-      if (row.errors > 0)
-        lines.push(`${workload}, ${row.label}: ${row.errors} wrong answers, first: ${row.firstError}`)
-      if (row.generatorLoad > 0.9) {
-        const share = Math.round(row.generatorLoad * 100)
-        lines.push(
-          `${workload}, ${row.label}: the load generator used ${share} % of a core and limits the throughput`,
-        )
-      }
+      const of = `${workload}, ${row.label}`
+      if (row.errors > 0) lines.push(`${of}: ${row.errors} wrong answers, first: ${row.firstError}`)
+      if (row.generatorLoad <= 0.9) continue
+      const share = Math.round(row.generatorLoad * 100)
+      lines.push(`${of}: the load generator used ${share} % of a core and so limits req/s, not cpu/1k`)
     }
   }
   if (!measurable)
-    lines.push('CPU and memory are read from /proc, which this system does not have: ratios are left out')
+    lines.push('CPU and memory are read from /proc, which this system lacks: only req/s and latencies')
   return lines
 }
 
@@ -199,8 +201,8 @@ export function markdown(report: Report): string {
   const parts = [
     `Measured with ${facts.join(', ')}. cpu/1k: CPU seconds of the process tree per 1,000 answers.`,
   ]
-  for (const { workload, rows } of report.workloads) parts.push(`### ${workload}`, workloadTable(rows))
-  if (report.resources.length > 0) parts.push('### Memory and cold start', resourceTable(report.resources))
+  for (const each of report.workloads) parts.push(`### ${each.workload}`, workloadText(each))
+  if (report.resources.length > 0) parts.push('### Memory', resourceText(report.resources))
   const wrong = remarks(report)
   if (wrong.length > 0) parts.push(wrong.map((line) => `- ${line}`).join('\n'))
   return `${parts.join('\n\n')}\n`

@@ -5,60 +5,54 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interleave, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
+import { besidePeers, onFullDatabase, onPostgres, type Plan } from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
 import {
   environment,
   markdown,
+  measurement,
   type Report,
   type Resources,
   remarks,
-  resourceTable,
-  rowsOf,
-  workloadTable,
+  resourceText,
+  workloadText,
 } from './report.ts'
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
-import { servers } from './servers.ts'
 
 const root = join(import.meta.dirname, '..')
-const terminal = process.stderr.isTTY
 
 /** One line on stderr, overwritten on a terminal, so that stdout holds nothing but the tables. */
 function progress(text: string) {
-  if (terminal) process.stderr.write(`\r\x1b[K${text}`)
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
 }
 
 function installPeers() {
   if (existsSync(join(import.meta.dirname, 'node_modules'))) return
   console.error('Installing the peers: npm ci in bench/')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
-    cwd: import.meta.dirname,
-    stdio: ['ignore', 2, 2],
-  })
+  const stdio = ['ignore', 2, 2] as ['ignore', 2, 2]
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: import.meta.dirname, stdio })
   if (status !== 0) throw new Error('npm ci in bench/ failed')
 }
 
-function chosen({ peers }: Options): Server[] {
-  const known = servers.map(({ id }) => id).filter((id) => id !== 'gatehouse')
-  for (const id of peers ?? []) {
-    if (!known.includes(id)) throw new UsageError(`--peers: ${id} is not one of ${known.join(', ')}`)
-  }
-  return servers.filter(({ id }) => id === 'gatehouse' || (peers?.includes(id) ?? true))
+function planOf({ postgres, rows, peers, only }: Options): Plan {
+  if (postgres) return onPostgres(only)
+  if (rows !== undefined) return onFullDatabase(rows, only)
+  return besidePeers(peers, only)
 }
 
 /** Prepares each server's directory, then starts each on it several times, in turn. */
 async function coldStarts(
-  chosen: Server[],
+  servers: Server[],
   directory: string,
   times: number,
 ): Promise<Map<string, number[]>> {
-  const measured = new Map<string, number[]>(chosen.map(({ id }) => [id, []]))
-  for (const server of chosen) {
+  const measured = new Map<string, number[]>(servers.map(({ id }) => [id, []]))
+  for (const server of servers) {
     progress(`preparing ${server.id}`)
-    const running = await start(server, join(directory, server.id))
-    await running.stop()
+    await prepare(server, join(directory, server.id))
   }
   for (let time = 0; time < times; time += 1) {
-    for (const server of chosen) {
+    for (const server of servers) {
       progress(`cold start ${time + 1} of ${times}, ${server.id}`)
       measured.get(server.id)!.push(await coldStart(server, join(directory, server.id)))
     }
@@ -66,42 +60,54 @@ async function coldStarts(
   return measured
 }
 
-async function measureAll(options: Options, chosen: Server[], directory: string): Promise<Report> {
+async function prepare(server: Server, directory: string) {
+  const running = await start(server, directory)
+  await running.stop()
+}
+
+/** The file that names some of the tokens a database was filled with. */
+async function filled(server: Server, directory: string): Promise<string | undefined> {
+  if (!server.fill) return undefined
+  progress(`filling ${server.id}`)
+  await prepare(server, directory)
+  const tokens = join(directory, 'tokens.json')
+  writeFileSync(tokens, JSON.stringify(await server.fill(directory)))
+  return tokens
+}
+
+async function measureAll(options: Options, plan: Plan, directory: string): Promise<Report> {
   const report: Report = {
     environment: environment(options.slices, options.milliseconds),
     workloads: [],
     resources: [],
   }
-  const cold = await coldStarts(chosen, directory, options.coldStarts)
+  const cold = plan.coldStarts ? await coldStarts(plan.servers, directory, options.coldStarts) : undefined
   const running: Running[] = []
+  const measured: Measured[] = []
   const load = new LoadGenerator()
   try {
-    for (const server of chosen) running.push(await start(server, join(directory, server.id)))
+    for (const server of plan.servers) {
+      const tokens = await filled(server, join(directory, server.id))
+      progress(`starting ${server.id}`)
+      const started = await start(server, join(directory, server.id))
+      running.push(started)
+      measured.push({ id: server.id, fixture: started.fixture, roots: started.roots, tokens })
+    }
     await sleep(1000)
-    const resources: Resources[] = running.map(({ server, pid }) => ({
-      id: server.id,
-      label: server.label,
-      idleMegabytes: measurable ? memoryMegabytes([pid]) : Number.NaN,
-      loadMegabytes: Number.NaN,
-      coldStarts: cold.get(server.id)!,
-    }))
-    const measured: Measured[] = running.map(({ server, fixture, pid }) => ({
-      id: server.id,
-      fixture,
-      roots: [pid],
-    }))
-    for (const workload of options.only) {
+    const memory = (each: Measured) => (measurable ? memoryMegabytes(each.roots) : Number.NaN)
+    const idle = measured.map(memory)
+    for (const workload of plan.workloads) {
       const slices = await interleave(load, measured, workload, { ...options, progress })
-      const rows = rowsOf(workload, chosen, slices)
-      report.workloads.push({ workload, rows })
+      const figures = measurement(workload, plan, slices)
+      report.workloads.push(figures)
       progress('')
-      console.log(`\n${workload}\n${workloadTable(rows)}`)
+      console.log(`\n${workload}\n\n${workloadText(figures)}`)
     }
-    for (const [at, { pid }] of running.entries()) {
-      if (measurable) resources[at]!.loadMegabytes = memoryMegabytes([pid])
-    }
-    report.resources = resources
-    console.log(`\nmemory and cold start\n${resourceTable(resources)}`)
+    report.resources = plan.servers.map(({ id, label }, at): Resources => {
+      const [idleMegabytes, loadMegabytes] = [idle[at]!, memory(measured[at]!)]
+      return { id, label, idleMegabytes, loadMegabytes, coldStarts: cold?.get(id) ?? [] }
+    })
+    console.log(`\nmemory\n\n${resourceText(report.resources)}`)
     return report
   } finally {
     load.stop()
@@ -110,19 +116,18 @@ async function measureAll(options: Options, chosen: Server[], directory: string)
 }
 
 async function bench(options: Options): Promise<number> {
-  const running = chosen(options)
   installPeers()
   mkdirSync(join(root, 'tmp'), { recursive: true })
   const directory = mkdtempSync(join(root, 'tmp', 'bench-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   try {
-    const report = await measureAll(options, running, directory)
+    const report = await measureAll(options, planOf(options), directory)
     for (const remark of remarks(report)) console.log(`! ${remark}`)
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
     if (options.markdown) writeFileSync(options.markdown, markdown(report))
     return report.workloads.some(({ rows }) => rows.some(({ errors }) => errors > 0)) ? 1 : 0
   } finally {
     killAll()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

@@ -1,12 +1,23 @@
-// Starting and ending one server, whichever it is.
+// Starting and ending one server, whichever it is, with its database if it has one of its own.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Fixture, fixtureFile, readFixture } from './fixture.ts'
+import { startPostgres } from '../test/support/postgres.ts'
+import { type Fixture, fixtureFile, readFixture, type StoredTokens } from './fixture.ts'
 import { requestsFor } from './load/chains.ts'
 import { Connection } from './load/connection.ts'
+
+/** Where a server is to run. */
+export type Place = {
+  directory: string
+  /** The port of this process, and of the first one, which is the issuer's. */
+  port: number
+  issuerPort: number
+  /** The PostgreSQL it is to use, for a server with `postgres`. */
+  databaseUrl: string | undefined
+}
 
 /** A server that can be measured. */
 export type Server = {
@@ -16,25 +27,25 @@ export type Server = {
   durable: boolean
   /** Set for a server whose sessions end with its process, so that every start prepares them again. */
   forgets?: true
-  /** Node's arguments and the environment of the server process, for a directory and a port of its own. */
-  command(directory: string, port: number): { args: string[]; env?: Record<string, string>; cwd?: string }
+  /** Gives it a PostgreSQL of its own, whose CPU counts as the server's. */
+  postgres?: true
+  /** Identical processes beside one database. Default 1. */
+  processes?: number
+  /** Node's arguments and the environment of one server process. */
+  command(place: Place): { args: string[]; env?: Record<string, string> }
   /** Makes what the first start needs. */
-  beforeFirstStart?(directory: string, port: number): Promise<void>
+  beforeFirstStart?(place: Place): Promise<void>
   /** Makes people, sessions and the fixture over HTTP, for a server that does not do so itself. */
-  afterFirstStart?(directory: string, port: number): Promise<void>
+  afterFirstStart?(place: Place): Promise<void>
+  /** Puts many living tokens into the database of the stopped server and names some of them. */
+  fill?(directory: string): Promise<StoredTokens>
 }
 
-export type Running = {
-  server: Server
-  directory: string
-  fixture: Fixture
-  pid: number
-  stop(): Promise<void>
-}
+export type Running = { server: Server; fixture: Fixture; roots: number[]; stop(): Promise<void> }
 
 const alive = new Set<ChildProcess>()
 
-/** Ends every server still alive; for the end of a run, however it ends. */
+/** Ends every server process still alive; for the end of a run, however it ends. */
 export function killAll() {
   for (const child of alive) child.kill('SIGKILL')
 }
@@ -48,13 +59,13 @@ async function freePort(): Promise<number> {
   return port
 }
 
-function launch(server: Server, directory: string, port: number, extra: Record<string, string> = {}) {
-  mkdirSync(directory, { recursive: true })
-  const { args, env, cwd } = server.command(directory, port)
+function launch(server: Server, place: Place, extra: Record<string, string> = {}) {
+  const { directory, port } = place
+  const { args, env } = server.command(place)
   const logFile = join(directory, 'log.txt')
   const log = openSync(logFile, 'a')
   const child = spawn(process.execPath, args, {
-    cwd,
+    cwd: directory,
     env: {
       ...process.env,
       NODE_ENV: 'production',
@@ -80,21 +91,16 @@ async function end(child: ChildProcess) {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')
-  const patience = setTimeout(() => child.kill('SIGKILL'), 5000)
+  const patience = setTimeout(() => child.kill('SIGKILL'), 10_000)
   await ended
   clearTimeout(patience)
 }
 
-async function until(
-  ready: () => boolean | Promise<boolean>,
-  mustLive: () => void,
-  seconds: number,
-  pause: number,
-) {
-  const deadline = Date.now() + seconds * 1000
+async function until(ready: () => boolean | Promise<boolean>, mustLive: () => void, pause: number) {
+  const deadline = Date.now() + 60_000
   while (!(await ready())) {
     mustLive()
-    if (Date.now() > deadline) throw new Error(`not ready after ${seconds} s`)
+    if (Date.now() > deadline) throw new Error('a server was not ready after a minute')
     await sleep(pause)
   }
 }
@@ -113,34 +119,51 @@ async function listens(port: number): Promise<boolean> {
 
 /** Starts a server, prepares it when its directory is new, and resolves once it can be measured. */
 export async function start(server: Server, directory: string): Promise<Running> {
-  const port = await freePort()
+  mkdirSync(directory, { recursive: true })
   if (server.forgets) rmSync(fixtureFile(directory), { force: true })
   const first = !existsSync(fixtureFile(directory))
-  mkdirSync(directory, { recursive: true })
-  if (first) await server.beforeFirstStart?.(directory, port)
-  const { pid, mustLive, stop } = launch(server, directory, port)
+  const roots: number[] = []
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const each of stops.splice(0).reverse()) await each()
+  }
   try {
-    if (first && server.afterFirstStart) {
-      await until(() => listens(port), mustLive, 30, 20)
-      await server.afterFirstStart(directory, port)
+    let databaseUrl: string | undefined
+    if (server.postgres) {
+      const postgres = await startPostgres()
+      stops.push(() => postgres.stop())
+      roots.push(postgres.pid)
+      databaseUrl = postgres.url
     }
-    const prepared = async () => existsSync(fixtureFile(directory)) && (await listens(port))
-    await until(prepared, mustLive, 60, 50)
+    const ports: number[] = []
+    for (let nth = 0; nth < (server.processes ?? 1); nth += 1) {
+      const port = await freePort()
+      ports.push(port)
+      const place = { directory, port, issuerPort: ports[0]!, databaseUrl }
+      if (first && nth === 0) await server.beforeFirstStart?.(place)
+      const { pid, mustLive, stop } = launch(server, place)
+      stops.push(stop)
+      roots.push(pid)
+      await until(() => listens(port), mustLive, 20)
+      if (first && nth === 0) await server.afterFirstStart?.(place)
+      await until(() => existsSync(fixtureFile(directory)), mustLive, 50)
+    }
+    return { server, fixture: readFixture(directory, ports), roots, stop }
   } catch (error) {
     await stop()
     throw error
   }
-  return { server, directory, fixture: readFixture(directory, port), pid, stop }
 }
 
 /** Milliseconds from spawning the process on a prepared directory to its first client-credentials token. */
 export async function coldStart(server: Server, directory: string): Promise<number> {
   const port = await freePort()
-  const request = requestsFor(readFixture(directory, port)).machine
+  const request = requestsFor(readFixture(directory, [port])).machine
+  const place = { directory, port, issuerPort: port, databaseUrl: undefined }
   const before = performance.now()
-  const { mustLive, stop } = launch(server, directory, port, { BENCH_COLD: '1' })
+  const { mustLive, stop } = launch(server, place, { BENCH_COLD: '1' })
   try {
-    await until(() => answersWithToken(port, request), mustLive, 30, 1)
+    await until(() => answersWithToken(port, request), mustLive, 1)
     return performance.now() - before
   } finally {
     await stop()

@@ -18,7 +18,7 @@ function expect(answer: Answer, right: boolean, what: string) {
 }
 
 /** Writes requests for one server. */
-export function requestsFor({ port, client, paths, cookies, params }: Fixture) {
+export function requestsFor({ ports: [port], client, paths, cookies, params }: Fixture) {
   const basic = Buffer.from(`${client.id}:${client.secret}`).toString('base64')
   const post = (path: string) =>
     `POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nAuthorization: Basic ${basic}\r\n` +

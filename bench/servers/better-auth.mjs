@@ -118,8 +118,7 @@ async function prepare() {
   })
   for (const cookie of cookies) await consent(client, cookie)
   const fixture = {
-    id: 'better-auth',
-    port,
+    ports: [port],
     paths: {
       authorize: '/api/auth/oauth2/authorize',
       token: '/api/auth/oauth2/token',

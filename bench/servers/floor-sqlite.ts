@@ -1,49 +1,44 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { AccessToken, Client, FloorStore, Granted, Person } from './floor-store.ts'
 
 const schema = `
-create table if not exists client (id text primary key, secret_hash blob, redirect_uri text) without rowid;
-create table if not exists person (cookie_hash blob primary key, subject text) without rowid;
+create table if not exists client (id text primary key, secret_hash text, redirect_uri text) without rowid;
+create table if not exists person (cookie_hash text primary key, subject text) without rowid;
 create table if not exists consent (subject text, client text, scope text, primary key (subject, client)) without rowid;
-create table if not exists code (hash blob primary key, client text, subject text, redirect_uri text, challenge text,
+create table if not exists code (hash text primary key, client text, subject text, redirect_uri text, challenge text,
   scope text, expires_at integer, spent_at integer) without rowid;
 create table if not exists session (id integer primary key, subject text, client text, scope text, created_at integer);
-create table if not exists refresh_token (hash blob primary key, session integer, expires_at integer,
+create table if not exists refresh_token (hash text primary key, session integer, expires_at integer,
   spent_at integer) without rowid;
-create table if not exists access_token (hash blob primary key, client text, subject text, scope text,
+create table if not exists access_token (hash text primary key, client text, subject text, scope text,
   expires_at integer) without rowid;`
 
-type Client = { secret_hash: Uint8Array; redirect_uri: string }
-type Code = { subject: string; redirect_uri: string; challenge: string; scope: string }
-type RefreshToken = { session: number; subject: string; scope: string }
-type AccessToken = { client: string; subject: string; scope: string; expires_at: number }
-
-/** The floor's statements over one SQLite file; `write` joins what arrives together into one durable commit. */
-export function openFloor(file: string) {
+/** The floor on one SQLite file: WAL, synchronous=FULL; writes that arrive together share one durable commit. */
+export function openFloor(file: string): FloorStore {
   const db = new DatabaseSync(file)
   db.exec('pragma journal_mode = wal; pragma synchronous = full')
   db.exec(schema)
   const begin = db.prepare('begin immediate')
   const commit = db.prepare('commit')
-
   const addClient = db.prepare('insert into client values (?, ?, ?)')
   const addPerson = db.prepare('insert into person values (?, ?)')
   const addConsent = db.prepare('insert into consent values (?, ?, ?)')
   const client = db.prepare('select secret_hash, redirect_uri from client where id = ?')
-  const person = db.prepare('select subject from person where cookie_hash = ?')
-  const consent = db.prepare('select scope from consent where subject = ? and client = ?')
+  const person = db.prepare(
+    'select p.subject, c.scope from person p join consent c on c.subject = p.subject and c.client = ? ' +
+      'where p.cookie_hash = ?',
+  )
   const insertCode = db.prepare('insert into code values (?, ?, ?, ?, ?, ?, ?, null)')
   const spendCode = db.prepare(
-    'update code set spent_at = ? where hash = ? and client = ? and spent_at is null and expires_at > ? ' +
-      'returning subject, redirect_uri, challenge, scope',
+    'update code set spent_at = ? where hash = ? and client = ? and redirect_uri = ? and challenge = ? ' +
+      'and spent_at is null and expires_at > ? returning subject, scope',
   )
   const insertSession = db.prepare(
     'insert into session (subject, client, scope, created_at) values (?, ?, ?, ?)',
   )
-  const refreshToken = db.prepare(
-    'select session, subject, scope from refresh_token join session on session.id = session where hash = ?',
-  )
+  const session = db.prepare('select subject, scope from session where id = ?')
   const spendRefreshToken = db.prepare(
-    'update refresh_token set spent_at = ? where hash = ? and spent_at is null',
+    'update refresh_token set spent_at = ? where hash = ? and spent_at is null and expires_at > ? returning session',
   )
   const insertRefreshToken = db.prepare('insert into refresh_token values (?, ?, ?, null)')
   const insertAccessToken = db.prepare('insert into access_token values (?, ?, ?, ?, ?)')
@@ -58,43 +53,55 @@ export function openFloor(file: string) {
     commit.run()
     for (const entry of batch) entry.done()
   }
+  function write<T>(work: () => T, done: (result: T) => void) {
+    let result: T
+    if (waiting.length === 0) setImmediate(flush)
+    waiting.push({
+      work() {
+        result = work()
+      },
+      done: () => done(result),
+    })
+  }
 
   return {
-    /** Runs `work` in the next commit, and `done` with its result once that commit is durable. */
-    write<T>(work: () => T, done: (result: T) => void) {
-      let result: T
-      if (waiting.length === 0) setImmediate(flush)
-      waiting.push({
-        work() {
-          result = work()
-        },
-        done: () => done(result),
-      })
+    async addClient(id, { secret_hash, redirect_uri }) {
+      addClient.run(id, secret_hash, redirect_uri)
     },
-    addClient: (id: string, secretHash: Uint8Array, redirectUri: string) =>
-      addClient.run(id, secretHash, redirectUri),
-    addPerson(cookieHash: Uint8Array, subject: string, clientId: string, scope: string) {
+    async addPerson(cookieHash, clientId, { subject, scope }) {
       addPerson.run(cookieHash, subject)
       addConsent.run(subject, clientId, scope)
     },
-    client: (id: string) => client.get(id) as Client | undefined,
-    person: (cookieHash: Uint8Array) => person.get(cookieHash) as { subject: string } | undefined,
-    consent: (subject: string, clientId: string) =>
-      consent.get(subject, clientId) as { scope: string } | undefined,
-    insertCode: (...values: [Uint8Array, string, string, string, string, string, number]) =>
-      insertCode.run(...values),
-    spendCode: (hash: Uint8Array, clientId: string) =>
-      spendCode.get(Date.now(), hash, clientId, Date.now()) as Code | undefined,
-    insertSession: (subject: string, clientId: string, scope: string) =>
-      Number(insertSession.run(subject, clientId, scope, Date.now()).lastInsertRowid),
-    refreshToken: (hash: Uint8Array) => refreshToken.get(hash) as RefreshToken | undefined,
-    spendRefreshToken: (hash: Uint8Array) => spendRefreshToken.run(Date.now(), hash).changes,
-    insertRefreshToken: (hash: Uint8Array, session: number, expiresAt: number) =>
-      insertRefreshToken.run(hash, session, expiresAt),
-    insertAccessToken: (...values: [Uint8Array, string, string, string, number]) =>
-      insertAccessToken.run(...values),
-    accessToken: (hash: Uint8Array) => accessToken.get(hash) as AccessToken | undefined,
+    client: (id, done) => done(client.get(id) as Client | undefined),
+    person: (cookieHash, clientId, done) => done(person.get(clientId, cookieHash) as Person | undefined),
+    insertCode: (code, done) =>
+      write(() => {
+        const { hash, subject, redirectUri, challenge, scope, expiresAt } = code
+        insertCode.run(hash, code.client, subject, redirectUri, challenge, scope, expiresAt)
+        return undefined
+      }, done),
+    redeemCode: ({ hash, client: clientId, redirectUri, challenge, refreshHash, expiresAt }, done) =>
+      write(() => {
+        const now = Date.now()
+        const spent = spendCode.get(now, hash, clientId, redirectUri, challenge, now) as Granted | undefined
+        if (!spent) return undefined
+        const { lastInsertRowid } = insertSession.run(spent.subject, clientId, spent.scope, now)
+        insertRefreshToken.run(refreshHash, lastInsertRowid, expiresAt)
+        return spent
+      }, done),
+    rotate: ({ hash, successorHash, expiresAt }, done) =>
+      write(() => {
+        const now = Date.now()
+        const spent = spendRefreshToken.get(now, hash, now) as { session: number } | undefined
+        if (!spent) return undefined
+        insertRefreshToken.run(successorHash, spent.session, expiresAt)
+        return session.get(spent.session) as Granted
+      }, done),
+    insertAccessToken: (hash, token, done) =>
+      write(() => {
+        insertAccessToken.run(hash, token.client, token.subject, token.scope, token.expires_at)
+        return undefined
+      }, done),
+    accessToken: (hash, done) => done(accessToken.get(hash) as AccessToken | undefined),
   }
 }
-
-export type Floor = ReturnType<typeof openFloor>

@@ -1,7 +1,7 @@
 // The floor: what one answer physically needs and nothing more. No routes, checks, limits, audit or reuse
-// detection; but every answer waits for a commit that is durable (SQLite, WAL, synchronous=FULL).
+// detection; but every answer waits for a commit that is durable. On SQLite, or on the PostgreSQL that
+// BENCH_POSTGRES_URL names (BENCH_POSTGRES_BATCH: one statement for many requests).
 import {
-  createHash,
   createPrivateKey,
   generateKeyPairSync,
   hash,
@@ -14,17 +14,16 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { chains, type Fixture, fixtureFile } from '../fixture.ts'
-import { type Floor, openFloor } from './floor-sqlite.ts'
+import type { FloorStore, Granted } from './floor-store.ts'
 
 const port = Number(process.env.PORT)
 const directory = process.env.BENCH_DIR ?? '.'
 const issuer = `http://localhost:${port}`
-const client = {
-  id: 'bench',
-  secret: 'a-secret-of-the-benchmark',
-  redirectUri: 'https://app.example/callback',
-}
-const sha256 = (text: string) => hash('sha256', text, 'buffer')
+const secret = 'a-secret-of-the-benchmark'
+const client = { id: 'bench', secret, redirectUri: 'https://app.example/callback' }
+const month = 2_592_000_000
+const sha256 = (text: string) => hash('sha256', text, 'base64url')
+const opaque = () => randomBytes(32).toString('base64url')
 
 function signingKey(): KeyObject {
   const file = join(directory, 'key.pem')
@@ -41,34 +40,30 @@ const head = `${encoded({ alg: 'ES256', typ: 'at+jwt', kid: 'floor' })}.`
 
 function accessToken(subject: string, scope: string, jti: string): string {
   const iat = Math.floor(Date.now() / 1000)
-  const input =
-    head +
-    encoded({
-      iss: issuer,
-      aud: 'https://api.example',
-      sub: subject,
-      client_id: client.id,
-      scope,
-      jti,
-      iat,
-      exp: iat + 900,
-    })
+  const audience = { iss: issuer, aud: 'https://api.example', sub: subject, client_id: client.id, scope }
+  const input = head + encoded({ ...audience, jti, iat, exp: iat + 900 })
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
 }
 
-const floor: Floor = openFloor(join(directory, 'floor.db'))
+async function openStore(): Promise<FloorStore> {
+  const url = process.env.BENCH_POSTGRES_URL
+  if (!url) return (await import('./floor-sqlite.ts')).openFloor(join(directory, 'floor.db'))
+  const { openPostgresFloor } = await import('./floor-postgres.ts')
+  return openPostgresFloor(url, process.env.BENCH_POSTGRES_BATCH === '1')
+}
 
-function prepare() {
+const store = await openStore()
+
+async function prepare() {
   const cookies: string[] = []
-  floor.addClient(client.id, sha256(client.secret), client.redirectUri)
+  await store.addClient(client.id, { secret_hash: sha256(secret), redirect_uri: client.redirectUri })
   for (let chain = 0; chain < chains; chain += 1) {
-    const cookie = randomBytes(32).toString('base64url')
-    floor.addPerson(sha256(cookie), `person-${chain}`, client.id, 'jobs:read')
+    const cookie = opaque()
+    await store.addPerson(sha256(cookie), client.id, { subject: `person-${chain}`, scope: 'jobs:read' })
     cookies.push(`session=${cookie}`)
   }
   const fixture: Fixture = {
-    id: 'floor',
-    port,
+    ports: [port],
     paths: { authorize: '/authorize', token: '/token', introspect: '/introspect' },
     client,
     params: {
@@ -82,7 +77,7 @@ function prepare() {
   }
   writeFileSync(fixtureFile(directory), JSON.stringify(fixture))
 }
-if (!existsSync(fixtureFile(directory))) prepare()
+if (!existsSync(fixtureFile(directory))) await prepare()
 
 function answer(response: ServerResponse, status: number, body: string) {
   response.writeHead(status, {
@@ -95,11 +90,13 @@ function answer(response: ServerResponse, status: number, body: string) {
 
 const refuse = (response: ServerResponse) => answer(response, 400, '{"error":"invalid_grant"}')
 
-function authenticated(request: IncomingMessage): boolean {
+function authenticated(request: IncomingMessage, done: (right: boolean) => void) {
   const basic = Buffer.from(request.headers.authorization?.slice(6) ?? '', 'base64').toString()
   const colon = basic.indexOf(':')
-  const found = floor.client(basic.slice(0, colon))
-  return found !== undefined && timingSafeEqual(found.secret_hash, sha256(basic.slice(colon + 1)))
+  const presented = Buffer.from(sha256(basic.slice(colon + 1)))
+  store.client(basic.slice(0, colon), (found) =>
+    done(found !== undefined && timingSafeEqual(Buffer.from(found.secret_hash), presented)),
+  )
 }
 
 function token(form: URLSearchParams, response: ServerResponse) {
@@ -114,110 +111,76 @@ function token(form: URLSearchParams, response: ServerResponse) {
 }
 
 function clientCredentials(form: URLSearchParams, response: ServerResponse) {
-  const jti = randomBytes(32).toString('base64url')
+  const jti = opaque()
   const scope = form.get('scope') ?? ''
-  floor.write(
-    () => floor.insertAccessToken(sha256(jti), client.id, client.id, scope, Date.now() + 900_000),
-    () => {
-      const issued = form.get('token_format') === 'opaque' ? jti : accessToken(client.id, scope, jti)
-      answer(
-        response,
-        200,
-        JSON.stringify({ access_token: issued, token_type: 'Bearer', expires_in: 900, scope }),
-      )
-    },
-  )
+  const row = { client: client.id, subject: client.id, scope, expires_at: Date.now() + 900_000 }
+  store.insertAccessToken(sha256(jti), row, () => {
+    const issued = form.get('token_format') === 'opaque' ? jti : accessToken(client.id, scope, jti)
+    const body = { access_token: issued, token_type: 'Bearer', expires_in: 900, scope }
+    answer(response, 200, JSON.stringify(body))
+  })
 }
 
-function issue(response: ServerResponse, subject: string, scope: string, refreshToken: string) {
+function issue(response: ServerResponse, granted: Granted | undefined, refreshToken: string) {
+  if (!granted) return refuse(response)
+  const { subject, scope } = granted
   const issued = accessToken(subject, scope, randomBytes(16).toString('base64url'))
-  const body = {
-    access_token: issued,
-    token_type: 'Bearer',
-    expires_in: 900,
-    refresh_token: refreshToken,
-    scope,
-  }
-  answer(response, 200, JSON.stringify(body))
+  const rest = { token_type: 'Bearer', expires_in: 900, refresh_token: refreshToken, scope }
+  answer(response, 200, JSON.stringify({ access_token: issued, ...rest }))
 }
 
 function refresh(form: URLSearchParams, response: ServerResponse) {
+  const successor = opaque()
   const presented = sha256(form.get('refresh_token') ?? '')
-  const successor = randomBytes(32).toString('base64url')
-  floor.write(
-    () => {
-      const found = floor.refreshToken(presented)
-      if (!found || floor.spendRefreshToken(presented) !== 1) return undefined
-      floor.insertRefreshToken(sha256(successor), found.session, Date.now() + 2_592_000_000)
-      return found
-    },
-    (found) => (found ? issue(response, found.subject, found.scope, successor) : refuse(response)),
-  )
+  const rotation = { hash: presented, successorHash: sha256(successor), expiresAt: Date.now() + month }
+  store.rotate(rotation, (granted) => issue(response, granted, successor))
 }
 
 function redeem(form: URLSearchParams, response: ServerResponse) {
-  const code = sha256(form.get('code') ?? '')
-  const challenge = createHash('sha256')
-    .update(form.get('code_verifier') ?? '')
-    .digest('base64url')
-  const first = randomBytes(32).toString('base64url')
-  floor.write(
-    () => {
-      const spent = floor.spendCode(code, client.id)
-      if (!spent || spent.challenge !== challenge || spent.redirect_uri !== form.get('redirect_uri'))
-        return undefined
-      const session = floor.insertSession(spent.subject, client.id, spent.scope)
-      floor.insertRefreshToken(sha256(first), session, Date.now() + 2_592_000_000)
-      return spent
-    },
-    (spent) => (spent ? issue(response, spent.subject, spent.scope, first) : refuse(response)),
-  )
+  const first = opaque()
+  const redemption = {
+    hash: sha256(form.get('code') ?? ''),
+    client: client.id,
+    redirectUri: form.get('redirect_uri') ?? '',
+    challenge: sha256(form.get('code_verifier') ?? ''),
+    refreshHash: sha256(first),
+    expiresAt: Date.now() + month,
+  }
+  store.redeemCode(redemption, (granted) => issue(response, granted, first))
 }
 
 function authorize(request: IncomingMessage, response: ServerResponse) {
   const query = new URLSearchParams(request.url!.slice(request.url!.indexOf('?') + 1))
-  const person = floor.person(sha256((request.headers.cookie ?? '').slice('session='.length)))
-  const found = floor.client(query.get('client_id') ?? '')
-  const scope = query.get('scope') ?? ''
+  const cookie = (request.headers.cookie ?? '').slice('session='.length)
+  const clientId = query.get('client_id') ?? ''
   const redirectUri = query.get('redirect_uri') ?? ''
-  if (!person || found?.redirect_uri !== redirectUri) return refuse(response)
-  if (floor.consent(person.subject, client.id)?.scope !== scope) return refuse(response)
-  const code = randomBytes(32).toString('base64url')
+  const scope = query.get('scope') ?? ''
   const challenge = query.get('code_challenge') ?? ''
-  floor.write(
-    () =>
-      floor.insertCode(
-        sha256(code),
-        client.id,
-        person.subject,
-        redirectUri,
-        challenge,
-        scope,
-        Date.now() + 300_000,
-      ),
-    () => {
-      const location = `${redirectUri}?code=${code}&state=${query.get('state')}&iss=${encodeURIComponent(issuer)}`
-      response.writeHead(302, { location, 'content-length': 0 })
-      response.end()
-    },
-  )
+  store.client(clientId, (found) => {
+    if (found?.redirect_uri !== redirectUri) return refuse(response)
+    store.person(sha256(cookie), clientId, (person) => {
+      if (person?.scope !== scope) return refuse(response)
+      const { subject } = person
+      const code = opaque()
+      const expiresAt = Date.now() + 300_000
+      const row = { hash: sha256(code), client: clientId, subject, redirectUri, challenge, scope, expiresAt }
+      store.insertCode(row, () => {
+        const location = `${redirectUri}?code=${code}&state=${query.get('state')}&iss=${encodeURIComponent(issuer)}`
+        response.writeHead(302, { location, 'content-length': 0 })
+        response.end()
+      })
+    })
+  })
 }
 
 function introspect(form: URLSearchParams, response: ServerResponse) {
-  const found = floor.accessToken(sha256(form.get('token') ?? ''))
-  if (!found || found.expires_at < Date.now()) return answer(response, 200, '{"active":false}')
-  const { subject, scope, expires_at } = found
-  const exp = Math.floor(expires_at / 1000)
-  const facts = {
-    active: true,
-    iss: issuer,
-    client_id: found.client,
-    sub: subject,
-    scope,
-    exp,
-    token_type: 'Bearer',
-  }
-  answer(response, 200, JSON.stringify(facts))
+  store.accessToken(sha256(form.get('token') ?? ''), (found) => {
+    if (!found || found.expires_at < Date.now()) return answer(response, 200, '{"active":false}')
+    const { subject: sub, scope, client: client_id } = found
+    const exp = Math.floor(found.expires_at / 1000)
+    const facts = { active: true, iss: issuer, client_id, sub, scope, exp, token_type: 'Bearer' }
+    answer(response, 200, JSON.stringify(facts))
+  })
 }
 
 createServer((request, response) => {
@@ -228,8 +191,10 @@ createServer((request, response) => {
     body += chunk
   })
   request.on('end', () => {
-    if (!authenticated(request)) return answer(response, 401, '{"error":"invalid_client"}')
-    const form = new URLSearchParams(body)
-    return request.url === '/introspect' ? introspect(form, response) : token(form, response)
+    authenticated(request, (right) => {
+      if (!right) return answer(response, 401, '{"error":"invalid_client"}')
+      const form = new URLSearchParams(body)
+      return request.url === '/introspect' ? introspect(form, response) : token(form, response)
+    })
   })
 }).listen(port, '127.0.0.1')

@@ -121,7 +121,7 @@ async function signIn(origin, authorize) {
 }
 
 /** Starts oidc-provider over `adapter` on `PORT` and writes the fixture once it can be measured. */
-export async function serve(id, adapter) {
+export async function serve(adapter) {
   const port = Number(process.env.PORT)
   const directory = process.env.BENCH_DIR
   const secrets = storedSecrets(directory)
@@ -152,8 +152,7 @@ export async function serve(id, adapter) {
   for (let chain = 0; chain < chains; chain += 1)
     cookies.push(await signIn(`http://127.0.0.1:${port}`, authorize))
   const fixture = {
-    id,
-    port,
+    ports: [port],
     paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection' },
     client: { ...client, secret: secrets.secret },
     params: {

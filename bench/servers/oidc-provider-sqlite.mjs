@@ -54,4 +54,4 @@ class SqliteAdapter {
   }
 }
 
-await serve('oidc-provider-sqlite', SqliteAdapter)
+await serve(SqliteAdapter)

@@ -35,4 +35,4 @@ class MapAdapter {
   }
 }
 
-await serve('oidc-provider', MapAdapter)
+await serve(MapAdapter)

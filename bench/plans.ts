@@ -1,0 +1,107 @@
+// What is measured beside what: the peers, the processes on PostgreSQL, or an empty database and a full one.
+import { join } from 'node:path'
+import type { Workload } from './fixture.ts'
+import type { Server } from './server.ts'
+import { fillFloor } from './servers/fill-floor.ts'
+import { filledTargets, postgresTargets, sqliteTargets, type Target } from './targets.ts'
+
+export type Plan = {
+  servers: Server[]
+  workloads: readonly Workload[]
+  /** Servers that stand as divisor in a column of their own. */
+  bases: string[]
+  targets: Target[]
+  coldStarts: boolean
+}
+
+const script = (name: string) => join(import.meta.dirname, 'servers', name)
+const node = (name: string) => () => ({ args: [script(name)] })
+
+const floor: Server = {
+  id: 'floor',
+  label: 'floor (SQLite, FULL, group commit)',
+  durable: true,
+  command: node('floor.ts'),
+}
+
+const peers: Server[] = [
+  floor,
+  {
+    id: 'oidc-provider',
+    label: 'oidc-provider, in memory',
+    durable: false,
+    forgets: true,
+    command: node('oidc-provider.mjs'),
+  },
+  {
+    id: 'oidc-provider-sqlite',
+    label: 'oidc-provider, SQLite FULL',
+    durable: true,
+    command: node('oidc-provider-sqlite.mjs'),
+  },
+  {
+    id: 'better-auth',
+    label: 'better-auth, SQLite WAL NORMAL',
+    durable: false,
+    command: node('better-auth.mjs'),
+  },
+]
+
+/** The ids `--peers` knows. */
+export const peerIds = peers.map(({ id }) => id)
+
+/** Gatehouse on SQLite beside the floor and the chosen peers. */
+export function besidePeers(chosen: string[], workloads: readonly Workload[]): Plan {
+  return {
+    servers: peers.filter(({ id }) => chosen.includes(id)),
+    workloads,
+    bases: ['floor', 'gatehouse'],
+    targets: sqliteTargets,
+    coldStarts: true,
+  }
+}
+
+const floorOnPostgres = (id: string, label: string, batch: string): Server => ({
+  id,
+  label,
+  durable: true,
+  postgres: true,
+  command: ({ databaseUrl }) => ({
+    args: [script('floor.ts')],
+    env: { BENCH_POSTGRES_URL: databaseUrl!, BENCH_POSTGRES_BATCH: batch },
+  }),
+})
+
+/** Gatehouse on PostgreSQL with 1, 2 and 4 processes beside two floors. */
+export function onPostgres(workloads: readonly Workload[]): Plan {
+  return {
+    servers: [
+      floorOnPostgres('floor-batched', 'floor, a statement a batch', '1'),
+      floorOnPostgres('floor-single', 'floor, a statement a request', '0'),
+    ],
+    workloads,
+    bases: ['floor-batched', 'gatehouse'],
+    targets: postgresTargets,
+    coldStarts: false,
+  }
+}
+
+/** Floor and Gatehouse, each on an empty database and on one of `rows` living tokens. */
+export function onFullDatabase(rows: number, workloads: readonly Workload[]): Plan {
+  const filled = `${rows.toLocaleString('en')} tokens`
+  return {
+    servers: [
+      { ...floor, label: 'floor, empty' },
+      {
+        ...floor,
+        id: 'floor-filled',
+        label: `floor, ${filled}`,
+        fill: (directory) => fillFloor(join(directory, 'floor.db'), rows),
+      },
+    ],
+    workloads: workloads.filter((workload) => workload === 'refresh' || workload === 'introspection'),
+    bases: ['floor', 'gatehouse'],
+    targets: filledTargets,
+    coldStarts: false,
+  }
+}

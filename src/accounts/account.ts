@@ -1,3 +1,6 @@
+import type { Core } from '../core.ts'
+import type { Answer, Incoming } from '../http/message.ts'
+import type { Frame } from '../pages/views.ts'
 
 /** Who is signed in, as the host app or a built-in adapter says it. Accounts are keyed by (provider, issuer, subject), never by e-mail. */
 export interface Account {
@@ -32,12 +35,44 @@ export interface Ask {
   returnTo: string
   /** False when no page may be shown (`prompt=none`, or the caller only wants to know): answer null instead of a page. */
   interactive: boolean
-  /** When set, an authentication older than this (epoch milliseconds) does not count. */
+  /**
+   * When set, an authentication older than this (epoch milliseconds) does not count. `prompt=login` and `max_age=0` reach the
+   * seam this way, as the moment the authorization request arrived: the same moment on every return, so that one sign-in
+   * satisfies it.
+   */
   notBefore?: number
 }
 
-/** The one seam to the host app: who is signed in, or the page (usually a redirect) that signs them in. */
-export type Authenticate = (request: Request, ask: Ask) => Promise<Account | Response | null> | Account | Response | null
+/**
+ * The one seam to the host app: who is signed in, or the page (usually a redirect) that signs them in.
+ *
+ * Null means that nobody is signed in and no page is offered: always when `ask.interactive` is false; otherwise only when a
+ * page would not help (the client hears `login_required`). An `Account` whose `authTime` does not satisfy `ask` must not be
+ * answered (`authenticationIsRecent` decides). Throws `AccountsUnavailable` when the provider cannot be asked.
+ */
+export type Authenticate = (
+  request: Request,
+  ask: Ask,
+) => Promise<Account | Response | null> | Account | Response | null
+
+/** How far a provider's clock may be behind ours, in milliseconds, when the age of a sign-in is judged. */
+const AUTH_TIME_TOLERANCE = 5_000
+
+/**
+ * Whether an authentication is recent enough for what was asked (OpenID Connect Core 1.0 §3.1.2.1, `prompt=login` and
+ * `max_age`). Providers tell whole seconds on a clock of their own, so the limit is rounded down to a second and lies five
+ * seconds further back. An authentication of unknown time is recent enough only where nothing was demanded.
+ */
+export function authenticationIsRecent(
+  ask: Pick<Ask, 'notBefore' | 'maxAge'>,
+  authTime: number | undefined,
+  now = Date.now(),
+): boolean {
+  const oldest = Math.max(ask.notBefore ?? 0, ask.maxAge === undefined ? 0 : now - ask.maxAge * 1000)
+  if (oldest === 0) return true
+  if (authTime === undefined) return false
+  return authTime >= Math.floor(oldest / 1000) * 1000 - AUTH_TIME_TOLERANCE
+}
 
 export interface Accounts {
   authenticate: Authenticate
@@ -52,12 +87,26 @@ export interface Accounts {
    * A webhook of the provider, mounted at `/webhooks/accounts`. Verifies the raw body, then says whose account was deleted;
    * null for an event that concerns nobody. Throws `UnverifiedWebhook` for a bad signature.
    */
-  onWebhook?(
-    request: Request,
-  ): Promise<{ deleted: Pick<Account, 'provider' | 'issuer' | 'subject'> } | null>
+  onWebhook?(request: Request): Promise<{ deleted: Pick<Account, 'provider' | 'issuer' | 'subject'> } | null>
+  /** Pages of its own, by their path below the issuer: sign-in, sign-up, account. */
+  routes?: readonly AccountsRoute[]
 }
 
 export class UnverifiedWebhook extends Error {
   override name = 'UnverifiedWebhook'
 }
 
+/** The provider cannot be reached or does not make sense, so nobody can say who is signed in. Answered with 503: the client may try again. */
+export class AccountsUnavailable extends Error {
+  override name = 'AccountsUnavailable'
+}
+
+export interface AccountsRoute {
+  path: string
+  answer(request: Incoming): Promise<Answer>
+}
+
+/** What an adapter with pages and tables of its own works with. */
+export interface AccountsHouse extends Core {
+  frame(user?: { name: string; email?: string }): Frame
+}

@@ -1,0 +1,83 @@
+import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
+import { appendEvent, eventColumns } from '../../events/append.ts'
+
+export interface UserRow {
+  id: string
+  /** `sub` in tokens. */
+  subject: string
+  name: string | null
+  email: string | null
+  created_at: number
+  disabled_at: number | null
+  disabled_reason: string | null
+}
+
+export const findUserByIdentity = select(
+  'find_user_by_identity',
+  { provider: 'text', issuer: 'text', subject: 'text' },
+  (i) => sql<UserRow>`select u.id, u.subject, u.name, u.email, u.created_at, u.disabled_at, u.disabled_reason
+    from identities d join users u on u.id = d.user_id
+    where d.provider = ${i.provider} and d.issuer = ${i.issuer} and d.subject = ${i.subject}`,
+)
+
+export const findUserBySubject = select(
+  'find_user_by_subject',
+  { subject: 'text' },
+  (i) => sql<UserRow>`select id, subject, name, email, created_at, disabled_at, disabled_reason from users
+    where subject = ${i.subject}`,
+)
+
+export const insertUser = write(
+  'insert_user',
+  {
+    id: 'text',
+    user_subject: 'text',
+    name: 'text?',
+    email: 'text?',
+    provider: 'text',
+    issuer: 'text',
+    subject: 'text',
+    now: 'int',
+  },
+  (i) => ({
+    effects: [
+      insert('users', { id: i.id, subject: i.user_subject, name: i.name, email: i.email, created_at: i.now }),
+      insert('identities', {
+        provider: i.provider,
+        issuer: i.issuer,
+        subject: i.subject,
+        user_id: i.id,
+        created_at: i.now,
+      }),
+    ],
+  }),
+)
+
+export const updateUserProfile = write(
+  'update_user_profile',
+  { id: 'text', name: 'text?', email: 'text?' },
+  (i) => ({
+    effects: [sql`update users set name = ${i.name}, email = ${i.email} ${from} where users.id = ${i.id}`],
+  }),
+)
+
+/** The user can do nothing any more; every session ends with it. */
+export const disableUser = write(
+  'disable_user',
+  { id: 'text', reason: 'text', now: 'int', ...eventColumns },
+  (i) => ({
+    guard: sql<{ id: string }>`update users set disabled_at = ${i.now}, disabled_reason = ${i.reason} ${from}
+      where users.id = ${i.id} and users.disabled_at is null ${returning} users.id`,
+    effects: [
+      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'user_disabled' ${from}
+        where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
+      appendEvent(i),
+    ],
+  }),
+)
+
+export const enableUser = write('enable_user', { id: 'text', now: 'int', ...eventColumns }, (i) => ({
+  guard: sql<{ id: string }>`update users set disabled_at = null, disabled_reason = null ${from}
+    where users.id = ${i.id} and users.disabled_at is not null ${returning} users.id`,
+  effects: [appendEvent(i)],
+}))

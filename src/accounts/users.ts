@@ -1,0 +1,38 @@
+import type { Core } from '../core.ts'
+import { timeOrderedId } from '../crypto/ids.ts'
+import type { Account } from './account.ts'
+import { findUserByIdentity, insertUser, type UserRow, updateUserProfile } from './records/users.ts'
+
+/** The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. */
+export async function resolveUser(core: Pick<Core, 'db' | 'now'>, account: Account): Promise<UserRow> {
+  const key = { provider: account.provider, issuer: account.issuer, subject: account.subject }
+  const known = await core.db.one(findUserByIdentity, key)
+  if (known) return refreshProfile(core, known, account)
+  const now = core.now()
+  const id = `usr_${timeOrderedId(now)}`
+  const profile = { name: account.name ?? null, email: account.email ?? null }
+  try {
+    await core.db.write(insertUser, { ...key, ...profile, id, user_subject: account.subject, now })
+  } catch (error) {
+    // Either the same account arrived twice at once, or another provider's account has this subject already.
+    const twin = await core.db.one(findUserByIdentity, key)
+    if (twin) return twin
+    await core.db.write(insertUser, { ...key, ...profile, id, user_subject: id, now }).catch(() => {
+      throw error
+    })
+  }
+  return (await core.db.one(findUserByIdentity, key))!
+}
+
+/** Names and addresses change at the provider; ours are for pages only and follow. */
+async function refreshProfile(
+  core: Pick<Core, 'db' | 'now'>,
+  user: UserRow,
+  account: Account,
+): Promise<UserRow> {
+  const name = account.name ?? user.name
+  const email = account.email ?? user.email
+  if (name === user.name && email === user.email) return user
+  await core.db.write(updateUserProfile, { id: user.id, name, email })
+  return { ...user, name, email }
+}

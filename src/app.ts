@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto'
+import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts/account.ts'
+import { resolveUser } from './accounts/users.ts'
+import { type Config, resolveConfig, type Settings } from './config.ts'
+import type { Core } from './core.ts'
+import { rootSecrets } from './crypto/secrets.ts'
+import { openCounters } from './db/counters.ts'
+import { type Database, Unavailable } from './db/database.ts'
+import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
+import { openDatabase } from './db/open.ts'
+import { allowOrigin, preflight } from './http/cors.ts'
+import type { Answer, Incoming } from './http/message.ts'
+import { jsonLog, type Log } from './log.ts'
+import { activityFlushEvery, countActivity } from './oauth/activity.ts'
+import { refusalPage } from './oauth/authorization-response.ts'
+import { cacheClients } from './oauth/clients.ts'
+import { jsonRefusal } from './oauth/error-answer.ts'
+import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
+import { type Route, routes } from './oauth/routes.ts'
+import type { Server } from './oauth/server.ts'
+import { openSigningKeys } from './oauth/signing-keys.ts'
+import { branding } from './pages/branding.ts'
+import { errorPage } from './pages/error.ts'
+import { answerPage } from './pages/page.ts'
+import type { Frame } from './pages/views.ts'
+
+/** The whole house, wired: what `index.ts` makes public and the CLI drives. */
+export interface App {
+  readonly settings: Settings
+  readonly server: Server
+  readonly accounts: Accounts
+  answer(request: Incoming): Promise<Answer>
+  close(): Promise<void>
+}
+
+export interface AppOptions {
+  /** A database that is open already; it is not closed with the app. */
+  database?: Database
+  now?: () => number
+}
+
+export async function openApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const settings = resolveConfig(config)
+  const log: Log = typeof settings.log === 'string' ? jsonLog(settings.log) : settings.log
+  const now = options.now ?? Date.now
+  const looks = branding(settings.pages)
+  const db =
+    options.database ??
+    (await openDatabase(settings.database, {
+      connections: settings.databaseConnections,
+      onError: (error) => log.warn('database connection lost', { error: error.message }),
+    }))
+  try {
+    await prepareSchema(db, settings)
+    const core: Core = { settings, db, secrets: rootSecrets(settings.secrets), log, now }
+    const frame = (user?: { name: string; email?: string }): Frame => ({
+      branding: looks,
+      base: settings.base,
+      ...(user ? { account: { name: user.name, email: user.email } } : {}),
+    })
+    const accounts = accountsFrom(config, { ...core, frame })
+    const server: Server = {
+      ...core,
+      keys: await openSigningKeys(core),
+      clients: cacheClients(db, settings, now),
+      counters: openCounters(db, now),
+      activity: countActivity(core),
+      frame,
+      async signedIn(request, ask) {
+        const account = await accounts.authenticate(request.request(), ask)
+        if (account === null || account instanceof Response) return account
+        return userOf(core, account)
+      },
+    }
+    return wire(server, accounts, options.database === undefined)
+  } catch (error) {
+    if (!options.database) await db.close().catch(() => {})
+    throw error
+  }
+}
+
+async function userOf(core: Core, account: Account) {
+  const user = await resolveUser(core, account)
+  if (user.disabled_at !== null) return { disabled: account }
+  return {
+    id: user.id,
+    subject: user.subject,
+    name: user.name ?? user.email ?? user.subject,
+    ...(user.email === null ? {} : { email: user.email }),
+    ...(account.authTime === undefined ? {} : { authTime: account.authTime }),
+  }
+}
+
+function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
+  const { settings, log } = server
+  const table = new Map<string, Route>(routes.map((route) => [route.path, route]))
+  const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
+  const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
+  flushing.unref()
+
+  async function flush() {
+    await Promise.all([server.activity.flush(), server.counters.flush()])
+  }
+  function ignore(error: unknown) {
+    log.warn('counts could not be written yet', { error: String(error) })
+  }
+
+  async function answer(request: Incoming): Promise<Answer> {
+    const started = performance.now()
+    const route = table.get(request.path)
+    const page = route ? undefined : pages.get(request.path)
+    let result: Answer
+    let refusal: Refusal | undefined
+    try {
+      if (route && request.method === 'OPTIONS' && route.cors) result = preflight(route.methods)
+      else if (route && route.speaks === 'page' && !route.methods.includes(request.method)) {
+        refusal = refuse('method_not_allowed', { method: request.method })
+        result = answerRefusal(server, 'page', request, refusal)
+      } else if (route) {
+        const outcome = await route.run(server, request)
+        if (isRefusal(outcome)) {
+          refusal = outcome
+          result = answerRefusal(server, route.speaks, request, outcome)
+        } else result = outcome
+      } else if (page) result = await page.answer(request)
+      else result = notFound(server)
+    } catch (error) {
+      refusal = refuse(error instanceof Unavailable ? 'storage_unavailable' : 'fault', {
+        request_id: randomUUID(),
+      })
+      log.error(error instanceof Unavailable ? 'storage unavailable' : 'fault', {
+        request_id: refusal.facts!.request_id,
+        path: request.path,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
+      })
+      result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
+    }
+    if (route?.cors) allowOrigin(request, result, settings.cors)
+    log.info('request', {
+      method: request.method,
+      path: request.path,
+      status: result.status,
+      ms: Math.round((performance.now() - started) * 10) / 10,
+      address: request.address,
+      ...(refusal ? { reason: refusal.refusal, ...refusal.facts } : undefined),
+    })
+    return result
+  }
+
+  return {
+    settings,
+    server,
+    accounts,
+    answer,
+    async close() {
+      clearInterval(flushing)
+      await flush().catch(ignore)
+      if (ownsDatabase) await server.db.close()
+    },
+  }
+}
+
+function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {
+  if (speaks === 'json') return jsonRefusal(request, refusal)
+  const id = refusal.facts?.request_id
+  return refusalPage(server, refusal, undefined, typeof id === 'string' ? id : undefined)
+}
+
+function notFound(server: Server): Answer {
+  return answerPage(
+    errorPage(server.frame(), {
+      status: 404,
+      title: 'There is nothing here',
+      message: 'The address may be mistyped, or the page may have moved.',
+    }),
+  )
+}
+
+/** SQLite is brought up to date at start; PostgreSQL only when asked, since many processes share it. */
+async function prepareSchema(db: Database, settings: Settings): Promise<void> {
+  if (settings.migrate ?? db.dialect === 'sqlite') {
+    await migrateUp(db)
+    return
+  }
+  const missing = (await migrationStatus(db)).filter((step) => step.appliedAt === null)
+  if (missing.length > 0) {
+    throw new SchemaMismatch(
+      `the database lacks schema version ${missing.map((step) => `${step.version} (${step.name})`).join(', ')}: run gatehouse migrate up`,
+    )
+  }
+}
+
+function accountsFrom(config: Config, house: AccountsHouse): Accounts {
+  const { accounts } = config
+  return typeof accounts === 'function' ? accounts(house) : accounts!
+}

@@ -1,0 +1,336 @@
+import type { BlockList } from 'node:net'
+import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import { ConfigError, type ConfigProblem } from './config-error.ts'
+import { shortestSecret } from './crypto/secrets.ts'
+import { trustedProxies } from './http/address.ts'
+import type { Log, LogLevel } from './log.ts'
+
+/** Everything a deployment decides. Lifetimes are in seconds, as on the OAuth wire. */
+export interface Config {
+  /** The server's identity and public address, e.g. `https://auth.example.com` or `https://example.com/auth`. No trailing slash. */
+  issuer: string
+  /**
+   * The root of every key that seals or derives; at least 32 characters, e.g. 32 random bytes in base64. Several, newest
+   * first, while one replaces another.
+   */
+  secret: string | string[]
+  /** `postgres://user@host/name`, or the path of an SQLite file. Default `.gatehouse/gatehouse.db`. */
+  database?: string
+  /** Most connections a process holds to PostgreSQL. Default 10. */
+  databaseConnections?: number
+  /** Who is signed in. Default: local accounts with sign-in and sign-up pages. */
+  accounts?: Accounts | ((house: AccountsHouse) => Accounts)
+  /** Scopes with the sentence the consent page shows for each. */
+  scopes?: Record<string, string>
+  /** APIs the tokens are for (RFC 8707), by their URI. The first is the default audience; with none it is the issuer. */
+  resources?: Record<string, ResourceConfig>
+  tokens?: TokenConfig
+  sessions?: {
+    /** Living sessions one user may have with one client. Default 10. */
+    quota?: number
+    /** At the quota: end the one idle for longest, or refuse the new one. Default `evict`. */
+    whenFull?: 'evict' | 'refuse'
+    /** Days an ended session stays readable. Default 30. */
+    keepDays?: number
+  }
+  limits?: LimitConfig
+  signingKeys?: {
+    /** An EC P-256 private key in base64 to sign with from the start (PKCS #8 or SEC 1, DER or PEM). */
+    ecPrivateKeyBase64?: string
+    /** Days until a successor takes over. Default 90. */
+    rotateEveryDays?: number
+  }
+  events?: {
+    /** Days the audit log keeps an event. Default 400. */
+    keepDays?: number
+    /** Days it keeps the events of every token (`token_refresh`, `client_credentials` …). Default 90. */
+    keepTokenDays?: number
+  }
+  pages?: {
+    name?: string
+    logo?: string
+    /** CSS custom properties, e.g. `{ '--accent': '#0a7d55' }`. */
+    variables?: Record<string, string>
+    /** Sentences of the pages by key, overriding the defaults. */
+    texts?: Record<string, string>
+  }
+  /** Addresses or subnets of proxies whose `x-forwarded-for` is believed. */
+  trustedProxies?: string[]
+  /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
+  cors?: '*' | string[]
+  /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
+  allowInsecureIssuer?: boolean
+  /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
+  migrate?: boolean
+  /** Run the built-in scheduler (clean-up, key rotation). Default true. */
+  jobs?: boolean
+  /** Least level that is logged, or a log of your own. Default `info`. */
+  log?: LogLevel | Log
+}
+
+export interface ResourceConfig {
+  name?: string
+  /** Format of access tokens for this API. Default: `tokens.format`. */
+  tokenFormat?: 'jwt' | 'opaque'
+  /** Scopes it understands; shown in its metadata (RFC 9728). Default: all. */
+  scopes?: string[]
+}
+
+export interface TokenConfig {
+  /** Default `jwt` (RFC 9068, ES256). */
+  format?: 'jwt' | 'opaque'
+  /** Default 900. A client may have its own, 60 to 86400. */
+  accessTokenLifetime?: number
+  /** Default 300. A client may have its own, 30 to 600. */
+  codeLifetime?: number
+  /** Refresh tokens end when unused for so long. Default 30 days. A client may have its own, up to `sessionLifetime`. */
+  refreshTokenLifetime?: number
+  /** A session ends after so long whatever happens. Default 90 days. */
+  sessionLifetime?: number
+  /** A rotated refresh token is answered with the same successor for so long. Default 60; a client may have 0 to 300. */
+  reuseWindow?: number
+}
+
+export interface LimitConfig {
+  /** Failed sign-ins per account in 15 minutes. Default 10. */
+  signInFailuresPerAccount?: number
+  /** Failed sign-ins and client authentications per network (IPv4 address, IPv6 /64) in 15 minutes. Default 100. */
+  failuresPerNetwork?: number
+  /** Failed authentications per client in 15 minutes. Default 50. */
+  clientAuthenticationFailures?: number
+  /** Requests per client and hour at the token, introspection and revocation endpoints. Default none; a client may have its own. */
+  requestsPerClientPerHour?: number
+}
+
+/** The configuration with every default filled in; lifetimes in milliseconds. */
+export interface Settings {
+  issuer: string
+  /** Origin of the issuer. */
+  origin: string
+  /** Path of the issuer, '' at the root. */
+  base: string
+  /** https: cookies are Secure. */
+  secure: boolean
+  loopback: boolean
+  secrets: string[]
+  database: string
+  databaseConnections: number
+  scopes: Record<string, string>
+  resources: Record<string, ResourceConfig>
+  defaultResource: string
+  tokens: Required<TokenConfig>
+  sessions: { quota: number; whenFull: 'evict' | 'refuse'; keep: number }
+  limits: Omit<Required<LimitConfig>, 'requestsPerClientPerHour'> & {
+    requestsPerClientPerHour: number | null
+  }
+  signingKeys: { ecPrivateKeyBase64: string | null; rotateEvery: number }
+  events: { keep: number; keepToken: number }
+  pages: NonNullable<Config['pages']>
+  trustedProxies: BlockList | undefined
+  cors: '*' | string[]
+  migrate: boolean | undefined
+  jobs: boolean
+  log: LogLevel | Log
+}
+
+const second = 1_000
+const day = 86_400 * second
+
+/** Bounds of what a client may override, in milliseconds. */
+export const bounds = {
+  accessTokenLifetime: [60 * second, day],
+  codeLifetime: [30 * second, 600 * second],
+  refreshTokenLifetime: [60 * second, 365 * day],
+  reuseWindow: [0, 300 * second],
+} as const
+
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** Checks a configuration and fills in its defaults. Throws `ConfigError` with all problems at once. */
+export function resolveConfig(config: Config): Settings {
+  const problems: ConfigProblem[] = []
+  const problem = (path: string, allowed: string, given?: unknown, example?: string) => {
+    problems.push({ path, allowed, example, ...(given === undefined ? {} : { given }) })
+  }
+  const seconds = (
+    path: string,
+    given: number | undefined,
+    standard: number,
+    least: number,
+    most: number,
+  ) => {
+    if (given === undefined) return standard * second
+    if (!Number.isInteger(given) || given < least || given > most) {
+      problem(path, `a whole number of seconds from ${least} to ${most}`, given, String(standard))
+    }
+    return given * second
+  }
+  const count = (path: string, given: number | undefined, standard: number) => {
+    if (given !== undefined && (!Number.isInteger(given) || given < 1)) {
+      problem(path, 'a whole number of at least 1', given, String(standard))
+    }
+    return given ?? standard
+  }
+
+  const issuer = issuerFrom(config, problem)
+  const secrets = typeof config.secret === 'string' ? [config.secret] : (config.secret ?? [])
+  if (secrets.length === 0 || secrets.some((one) => typeof one !== 'string' || one.length < shortestSecret)) {
+    problem(
+      'secret',
+      `one or more texts of at least ${shortestSecret} characters`,
+      undefined,
+      '32 random bytes: openssl rand -base64 32',
+    )
+  }
+  for (const [name, description] of Object.entries(config.scopes ?? {})) {
+    if (!scopeToken.test(name))
+      problem(
+        `scopes.${name}`,
+        'printable ASCII without space, quote or backslash (RFC 6749 §3.3)',
+        name,
+        'jobs:read',
+      )
+    if (typeof description !== 'string' || description.trim() === '')
+      problem(`scopes.${name}`, 'the sentence the consent page shows', description, 'Search open jobs')
+  }
+  for (const [uri, resource] of Object.entries(config.resources ?? {})) {
+    if (!isResourceUri(uri))
+      problem(
+        `resources.${uri}`,
+        'an absolute URI without fragment (RFC 8707 §2)',
+        uri,
+        'https://api.example.com',
+      )
+    for (const scope of resource.scopes ?? []) {
+      if (!(scope in (config.scopes ?? {})))
+        problem(`resources.${uri}.scopes`, 'scopes that `scopes` names', scope)
+    }
+  }
+  const tokens = config.tokens ?? {}
+  let proxies: BlockList | undefined
+  try {
+    proxies = trustedProxies(config.trustedProxies ?? [])
+  } catch (error) {
+    problem('trustedProxies', 'addresses or subnets', (error as Error).message, '10.0.0.0/8')
+  }
+  const sessionLifetime = seconds(
+    'tokens.sessionLifetime',
+    tokens.sessionLifetime,
+    90 * 86_400,
+    300,
+    3650 * 86_400,
+  )
+  const limits = config.limits ?? {}
+
+  const settings: Settings = {
+    issuer: config.issuer,
+    origin: issuer?.origin ?? '',
+    base: issuer && issuer.pathname !== '/' ? issuer.pathname : '',
+    secure: issuer?.protocol === 'https:',
+    loopback: issuer ? isLoopback(issuer) : false,
+    secrets,
+    database: config.database ?? '.gatehouse/gatehouse.db',
+    databaseConnections: count('databaseConnections', config.databaseConnections, 10),
+    scopes: config.scopes ?? {},
+    resources: config.resources ?? {},
+    defaultResource: Object.keys(config.resources ?? {})[0] ?? config.issuer,
+    tokens: {
+      format: tokens.format ?? 'jwt',
+      accessTokenLifetime: seconds('tokens.accessTokenLifetime', tokens.accessTokenLifetime, 900, 60, 86_400),
+      codeLifetime: seconds('tokens.codeLifetime', tokens.codeLifetime, 300, 30, 600),
+      refreshTokenLifetime: seconds(
+        'tokens.refreshTokenLifetime',
+        tokens.refreshTokenLifetime,
+        30 * 86_400,
+        60,
+        365 * 86_400,
+      ),
+      sessionLifetime,
+      reuseWindow: seconds('tokens.reuseWindow', tokens.reuseWindow, 60, 0, 300),
+    },
+    sessions: {
+      quota: count('sessions.quota', config.sessions?.quota, 10),
+      whenFull: config.sessions?.whenFull ?? 'evict',
+      keep: count('sessions.keepDays', config.sessions?.keepDays, 30) * day,
+    },
+    limits: {
+      signInFailuresPerAccount: count('limits.signInFailuresPerAccount', limits.signInFailuresPerAccount, 10),
+      failuresPerNetwork: count('limits.failuresPerNetwork', limits.failuresPerNetwork, 100),
+      clientAuthenticationFailures: count(
+        'limits.clientAuthenticationFailures',
+        limits.clientAuthenticationFailures,
+        50,
+      ),
+      requestsPerClientPerHour:
+        limits.requestsPerClientPerHour === undefined
+          ? null
+          : count('limits.requestsPerClientPerHour', limits.requestsPerClientPerHour, 1),
+    },
+    signingKeys: {
+      ecPrivateKeyBase64: config.signingKeys?.ecPrivateKeyBase64 ?? null,
+      rotateEvery: count('signingKeys.rotateEveryDays', config.signingKeys?.rotateEveryDays, 90) * day,
+    },
+    events: {
+      keep: count('events.keepDays', config.events?.keepDays, 400) * day,
+      keepToken: count('events.keepTokenDays', config.events?.keepTokenDays, 90) * day,
+    },
+    pages: config.pages ?? {},
+    trustedProxies: proxies,
+    cors: config.cors ?? '*',
+    migrate: config.migrate,
+    jobs: config.jobs ?? true,
+    log: config.log ?? 'info',
+  }
+  const choices: [string, unknown, readonly string[]][] = [
+    ['tokens.format', tokens.format, ['jwt', 'opaque']],
+    ['sessions.whenFull', config.sessions?.whenFull, ['evict', 'refuse']],
+    ...Object.entries(config.resources ?? {}).map(
+      ([uri, one]) =>
+        [`resources.${uri}.tokenFormat`, one.tokenFormat, ['jwt', 'opaque']] as [string, unknown, string[]],
+    ),
+  ]
+  for (const [path, given, allowed] of choices) {
+    if (given !== undefined && !allowed.includes(given as string))
+      problem(path, allowed.join(' or '), given, allowed[0])
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return settings
+}
+
+function issuerFrom(
+  config: Config,
+  problem: (path: string, allowed: string, given?: unknown, example?: string) => void,
+): URL | undefined {
+  const example = 'https://auth.example.com'
+  if (typeof config.issuer !== 'string' || !URL.canParse(config.issuer)) {
+    problem('issuer', 'an absolute URL', config.issuer, example)
+    return undefined
+  }
+  const url = new URL(config.issuer)
+  // The issuer is compared byte for byte by clients, so it must be written the way URLs are normalised.
+  const canonical = url.origin + (url.pathname === '/' ? '' : url.pathname)
+  if (config.issuer !== canonical || config.issuer.endsWith('/')) {
+    problem(
+      'issuer',
+      'scheme, host and path only, in lower case, without trailing slash, query or fragment',
+      config.issuer,
+      canonical.replace(/\/+$/, ''),
+    )
+  }
+  if (
+    url.protocol !== 'https:' &&
+    !(url.protocol === 'http:' && (isLoopback(url) || config.allowInsecureIssuer))
+  ) {
+    problem('issuer', 'https (http on loopback only, or with allowInsecureIssuer)', config.issuer, example)
+  }
+  return url
+}
+
+/** An absolute URI without fragment (RFC 8707 §2). */
+export function isResourceUri(text: string): boolean {
+  return URL.canParse(text) && !text.includes('#') && /^[a-z][a-z0-9+.-]*:\S+$/i.test(text)
+}
+
+export function isLoopback(url: URL): boolean {
+  return url.hostname === 'localhost' || url.hostname === '127.0.0.1' || url.hostname === '[::1]'
+}

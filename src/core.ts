@@ -1,0 +1,14 @@
+import type { Settings } from './config.ts'
+import type { Secrets } from './crypto/secrets.ts'
+import type { Database } from './db/database.ts'
+import type { Log } from './log.ts'
+
+/** What every domain works with. Made once, in app.ts. */
+export interface Core {
+  readonly settings: Settings
+  readonly db: Database
+  readonly secrets: Secrets
+  readonly log: Log
+  /** Epoch milliseconds. */
+  now(): number
+}

@@ -1,0 +1,185 @@
+import type { Pool, PoolClient } from 'pg'
+import { type Database, type Run, Unavailable } from './database.ts'
+import { renderQuery, type Select, type Sql, type Write } from './sql.ts'
+
+/** Requests one statement carries at most. */
+const batchLimit = 256
+/** Batches of one statement under way at once; more requests wait for the next batch. */
+const lanes = 2
+const attempts = 4
+
+type Statement = Select<never, unknown> | Write<never, unknown>
+
+interface Pending {
+  input: Record<string, unknown>
+  resolve: (rows: never[]) => void
+  reject: (reason: unknown) => void
+}
+
+interface Lane {
+  waiting: Pending[]
+  running: number
+  scheduled: boolean
+}
+
+export interface PostgresOptions {
+  url: string
+  /** Most connections this process holds. */
+  connections?: number
+  /** Called for errors of idle connections. */
+  onError?: (error: Error) => void
+}
+
+/**
+ * PostgreSQL. Requests that run the same statement at the same time travel as one statement over arrays, a
+ * transaction of its own: one round trip and one commit for the whole batch. Every guard sits inside its statement, so
+ * read committed is enough for any number of processes.
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const { default: pg } = await import('pg')
+  const onError = options.onError ?? (() => {})
+  const shared = {
+    connectionString: options.url,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 15_000,
+    application_name: 'gatehouse',
+    types: { getTypeParser: parserFor(pg.types) },
+  }
+  const hot: Pool = new pg.Pool({
+    ...shared,
+    max: options.connections ?? 10,
+    // Every hot statement is an index look-up per request: a plan made while a table was small must not scan it later.
+    onConnect: async (client) => {
+      await client.query(
+        'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan',
+      )
+    },
+  })
+  const cold: Pool = new pg.Pool({ ...shared, max: 2, statement_timeout: 0, idleTimeoutMillis: 10_000 })
+  hot.on('error', onError)
+  cold.on('error', onError)
+  const queues = new Map<Statement, Lane>()
+  let closed = false
+
+  function enqueue(statement: Statement, input: unknown): Promise<never[]> {
+    if (closed) return Promise.reject(new Unavailable('the database is closed'))
+    let lane = queues.get(statement)
+    if (!lane) {
+      lane = { waiting: [], running: 0, scheduled: false }
+      queues.set(statement, lane)
+    }
+    const queue = lane
+    return new Promise((resolve, reject) => {
+      queue.waiting.push({ input: input as Record<string, unknown>, resolve, reject })
+      schedule(statement, queue)
+    })
+  }
+
+  function schedule(statement: Statement, lane: Lane) {
+    if (lane.scheduled || lane.running >= lanes) return
+    lane.scheduled = true
+    setImmediate(() => {
+      lane.scheduled = false
+      void runBatch(statement, lane)
+    })
+  }
+
+  async function runBatch(statement: Statement, lane: Lane) {
+    const batch = lane.waiting.splice(0, batchLimit)
+    if (batch.length === 0) return
+    lane.running++
+    if (lane.waiting.length > 0) schedule(statement, lane)
+    try {
+      await settle(statement, batch)
+    } finally {
+      lane.running--
+      if (lane.waiting.length > 0) schedule(statement, lane)
+    }
+  }
+
+  /** Answers every request of a batch; when the batch fails as a whole, each one alone. */
+  async function settle(statement: Statement, batch: Pending[]): Promise<void> {
+    try {
+      const rows = await run(statement, batch)
+      const results: unknown[][] = batch.map(() => [])
+      for (const row of rows) results[row.n - 1]!.push(row)
+      batch.forEach((pending, n) => {
+        pending.resolve(results[n] as never[])
+      })
+    } catch (reason) {
+      if (batch.length === 1) return batch[0]!.reject(reason)
+      for (const pending of batch) await settle(statement, [pending])
+    }
+  }
+
+  async function run(statement: Statement, batch: Pending[]): Promise<{ n: number }[]> {
+    const columns = Object.keys(statement.columns)
+    const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { rows } = await hot.query({ name: statement.name, text: statement.postgres, values })
+        return rows
+      } catch (error) {
+        const again = isContention(error) || (statement.kind === 'select' && isConnection(error))
+        if (attempt < attempts && again) continue
+        if (again || isConnection(error)) {
+          throw new Unavailable('PostgreSQL did not answer', { cause: error })
+        }
+        throw error
+      }
+    }
+  }
+
+  async function onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await cold.connect().catch((cause) => {
+      throw new Unavailable('PostgreSQL could not be reached', { cause })
+    })
+    try {
+      return await work(client)
+    } finally {
+      client.release()
+    }
+  }
+
+  return {
+    dialect: 'postgres',
+    async one(statement, input) {
+      return (await enqueue(statement as unknown as Statement, input))[0]
+    },
+    all: (statement, input) => enqueue(statement as unknown as Statement, input),
+    write: (operation, input) => enqueue(operation as unknown as Statement, input),
+    async query<R>(query: Sql<R>) {
+      const { text, values } = renderQuery(query, 'postgres')
+      return onConnection(async (client) => (await client.query(text, values)).rows as R[])
+    },
+    connection: (work) =>
+      onConnection((client) => {
+        const execute: Run = async (text, values) => (await client.query(text, values)).rows ?? []
+        return work(execute)
+      }),
+    async close() {
+      closed = true
+      await Promise.all([hot.end(), cold.end()])
+    },
+  }
+}
+
+/** bigint (epoch milliseconds, counts) as a number; everything else as the driver does it. */
+function parserFor(types: typeof import('pg').types) {
+  return ((oid: number, format?: 'text' | 'binary') =>
+    oid === 20 ? Number : types.getTypeParser(oid, format as 'text')) as typeof types.getTypeParser
+}
+
+function isContention(error: unknown): boolean {
+  const code = (error as { code?: string }).code
+  return code === '40P01' || code === '40001' || code === '55P03'
+}
+
+function isConnection(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? ''
+  return (
+    /^(08|57P0|53)/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST)/.test(code) ||
+    /Connection terminated|timeout exceeded|Client has encountered|not queryable/i.test(String(error))
+  )
+}

@@ -1,0 +1,207 @@
+/**
+ * SQL is written once, as text, for one request. `select` and `write` compile it for both databases:
+ * SQLite runs it per request (numbered parameters); PostgreSQL runs the same text for a whole batch of requests in
+ * one statement, its inputs arriving as arrays (`i`, one row per request, numbered by `n`).
+ */
+
+type ColumnType = 'text' | 'text?' | 'int' | 'int?'
+export type Columns = Record<string, ColumnType>
+/** What a statement takes: one value per declared column; `?` marks a nullable one. */
+export type InputOf<C extends Columns> = {
+  [K in keyof C]: { text: string; 'text?': string | null; int: number; 'int?': number | null }[C[K]]
+}
+
+/** A piece of SQL text with its parameters; `Row` is the shape of a row it returns. */
+export interface Sql<Row = unknown> {
+  readonly strings: readonly string[]
+  readonly values: readonly unknown[]
+  readonly row?: Row
+}
+
+class Ref {
+  readonly column: string
+  constructor(column: string) {
+    this.column = column
+  }
+}
+class Word {
+  readonly sqlite: string
+  readonly postgres: string
+  constructor(sqlite: string, postgres: string) {
+    this.sqlite = sqlite
+    this.postgres = postgres
+  }
+}
+
+/** SQL text; interpolations are nested pieces, inputs of the statement, or (in one-off queries) bound values. */
+export function sql<Row = unknown>(strings: TemplateStringsArray, ...values: unknown[]): Sql<Row> {
+  return { strings, values }
+}
+
+/** Trusted text, never input: a column or table name chosen by our own code. */
+export function raw(text: string): Sql {
+  return { strings: [text], values: [] }
+}
+
+export function join(pieces: readonly Sql[], separator: string): Sql {
+  if (pieces.length === 0) return raw('')
+  const strings = ['', ...pieces.slice(1).map(() => separator), '']
+  return { strings, values: pieces }
+}
+
+/**
+ * `insert into table (columns) select values`, column and value side by side; may be followed by `on conflict`.
+ * With a condition it inserts only where that holds.
+ */
+export function insert(table: string, columns: Record<string, unknown>, condition: Sql = raw('true')): Sql {
+  const names = Object.keys(columns)
+  const selected = join(
+    names.map((name) => sql`${columns[name]}`),
+    ', ',
+  )
+  return sql`insert into ${raw(table)} (${raw(names.join(', '))}) select ${selected} ${from} where ${condition}`
+}
+
+/** Where the inputs come from, in an update or insert: `from i` on PostgreSQL, nothing on SQLite. */
+export const from = new Word('', 'from $input')
+/** The same, for a delete. */
+export const using = new Word('', 'using $input')
+/** The same, as one more table of a `from` clause that already names one. */
+export const andFrom = new Word('', ', $input')
+/** `select` of a guard that only looks; several requests of one batch may then hold the same row. */
+export const selecting = new Word('select', 'select i.n,')
+/** `returning` of a guard; on PostgreSQL each row also carries the number of its request. */
+export const returning = new Word('returning', 'returning i.n,')
+
+export type Refs<C extends Columns> = { [K in keyof C]: Ref }
+
+/** One select, run for one request on SQLite and for a batch of requests on PostgreSQL. */
+export interface Select<I = never, R = unknown> {
+  readonly kind: 'select'
+  readonly name: string
+  readonly columns: Columns
+  readonly sqlite: Prepared
+  readonly postgres: string
+  readonly types?: { input: I; row: R }
+}
+
+/**
+ * One operation: a guarded change and what follows from it, atomic on both databases. The parts of `effects` happen
+ * only if the guard touched a row; they see inputs only, never each other's effects.
+ */
+export interface Write<I = never, R = unknown> {
+  readonly kind: 'write'
+  readonly name: string
+  readonly columns: Columns
+  readonly sqlite: { guard: Prepared | null; effects: Prepared[] }
+  readonly postgres: string
+  readonly types?: { input: I; row: R }
+}
+
+/** SQLite text with the input columns its numbered parameters stand for. */
+export interface Prepared {
+  text: string
+  columns: string[]
+}
+
+export function select<C extends Columns, R>(
+  name: string,
+  columns: C,
+  build: (i: Refs<C>) => Sql<R>,
+): Select<InputOf<C>, R> {
+  const text = build(refsOf(columns))
+  return {
+    kind: 'select',
+    name,
+    columns,
+    sqlite: renderSqlite(text),
+    postgres: `select i.n, r.* from ${inputRows(columns)} cross join lateral (${renderPostgres(text, 'i')}) r order by i.n`,
+  }
+}
+
+export function write<C extends Columns, R = Record<string, never>>(
+  name: string,
+  columns: C,
+  build: (i: Refs<C>) => {
+    guard?: Sql<R>
+    /** For a guard that inserts and so cannot return `i.n`: the returned column that equals the input of this name. */
+    key?: string & keyof C
+    effects?: readonly Sql[]
+  },
+): Write<InputOf<C>, R> {
+  const { guard, key, effects = [] } = build(refsOf(columns))
+  const parts: string[] = []
+  if (guard && key) {
+    parts.push(`changed as (${renderPostgres(guard, 'i')})`)
+    parts.push(`guard as (select i.n, changed.* from changed join i on i.${key} = changed.${key})`)
+  } else if (guard) parts.push(`guard as (${renderPostgres(guard, 'i')})`)
+  const source = guard ? 'i join (select distinct n from guard) guard on guard.n = i.n' : 'i'
+  effects.forEach((part, index) => {
+    parts.push(`part_${index} as (${renderPostgres(part, source)})`)
+  })
+  return {
+    kind: 'write',
+    name,
+    columns,
+    sqlite: { guard: guard ? renderSqlite(guard) : null, effects: effects.map(renderSqlite) },
+    postgres: `with i as (select * from ${inputRows(columns)}), ${parts.join(', ')} ${
+      guard ? 'select * from guard' : 'select 0 as n where false'
+    }`,
+  }
+}
+
+function refsOf<C extends Columns>(columns: C): Refs<C> {
+  return Object.fromEntries(Object.keys(columns).map((column) => [column, new Ref(column)])) as Refs<C>
+}
+
+function inputRows(columns: Columns): string {
+  const names = Object.keys(columns)
+  const arrays = names.map(
+    (name, n) => `$${n + 1}::${columns[name]!.startsWith('int') ? 'bigint' : 'text'}[]`,
+  )
+  return `unnest(${arrays.join(', ')}) with ordinality as i(${[...names, 'n'].join(', ')})`
+}
+
+function renderSqlite(piece: Sql): Prepared {
+  const columns: string[] = []
+  const text = walk(piece, (value) => {
+    if (value instanceof Word) return value.sqlite
+    if (!(value instanceof Ref)) throw new TypeError('a prepared statement takes inputs only')
+    let at = columns.indexOf(value.column)
+    if (at < 0) at = columns.push(value.column) - 1
+    return `?${at + 1}`
+  })
+  return { text, columns }
+}
+
+function renderPostgres(piece: Sql, source: string): string {
+  return walk(piece, (value) => {
+    if (value instanceof Word) return value.postgres.replace('$input', source)
+    if (!(value instanceof Ref)) throw new TypeError('a prepared statement takes inputs only')
+    return `i.${value.column}`
+  })
+}
+
+/** A one-off query with bound values, for lists and reports outside the hot path. */
+export function renderQuery(piece: Sql, dialect: 'sqlite' | 'postgres'): { text: string; values: unknown[] } {
+  const values: unknown[] = []
+  const text = walk(piece, (value) => {
+    if (value instanceof Ref || value instanceof Word) throw new TypeError('a one-off query has no inputs')
+    values.push(value)
+    return dialect === 'sqlite' ? '?' : `$${values.length}`
+  })
+  return { text, values }
+}
+
+function walk(piece: Sql, leaf: (value: unknown) => string): string {
+  let text = piece.strings[0]!
+  piece.values.forEach((value, index) => {
+    text += isSql(value) ? walk(value, leaf) : leaf(value)
+    text += piece.strings[index + 1]!
+  })
+  return text
+}
+
+function isSql(value: unknown): value is Sql {
+  return typeof value === 'object' && value !== null && 'strings' in value
+}

@@ -1,0 +1,253 @@
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Database, type Run, Unavailable } from './database.ts'
+import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
+import { startCheckpoints } from './sqlite-checkpoint.ts'
+
+/** How long a write waits for another process's transaction before it is refused, in milliseconds. */
+const busyLimit = 10_000
+/** Writes after which the log is carried into the database file, off the request path. */
+const checkpointEvery = 4_000
+
+interface Pending {
+  run: () => unknown[]
+  resolve: (rows: never[]) => void
+  reject: (reason: unknown) => void
+  rows?: unknown[]
+}
+
+/**
+ * SQLite in WAL mode with group commit. Writes that arrive together share one transaction; then the log is forced to
+ * disk by `fdatasync` on a thread of the pool, and only then is any of them answered. This is what
+ * `synchronous=FULL` does at each commit, without stopping the event loop for the disk.
+ */
+export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync } = {}): Database {
+  const sync = options.fdatasync ?? fdatasync
+  const writer = open(file)
+  writer.exec('pragma journal_mode = wal; pragma wal_autocheckpoint = 0')
+  writer.exec('begin immediate; commit')
+  const reader = open(file)
+  // A read on the second connection pins nothing: each statement is its own transaction.
+  const log = openSync(`${file}-wal`, 'r+')
+  const checkpoints = startCheckpoints(file)
+  const reads = new Map<Select<never, unknown>, StatementSync>()
+  const writes = new Map<Write<never, unknown>, { guard: StatementSync | null; effects: StatementSync[] }>()
+
+  let queue: Pending[] = []
+  let busy = false
+  let scheduled = false
+  let broken: unknown
+  let sinceCheckpoint = 0
+  let closed = false
+  let idle: (() => void) | undefined
+
+  function schedule() {
+    if (scheduled || busy) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
+  async function flush() {
+    scheduled = false
+    if (busy || queue.length === 0) return
+    busy = true
+    const batch = queue
+    queue = []
+    try {
+      await begin()
+      const failed = execute(batch)
+      await force()
+      for (const pending of batch) if (pending.rows) pending.resolve(pending.rows as never[])
+      for (const { pending, reason } of failed) pending.reject(reason)
+      sinceCheckpoint += batch.length
+      if (sinceCheckpoint >= checkpointEvery) {
+        sinceCheckpoint = 0
+        checkpoints.passive().then(() => exclusive(() => checkpoints.restart()))
+      }
+    } catch (reason) {
+      for (const pending of batch) pending.reject(reason)
+    } finally {
+      busy = false
+      if (queue.length > 0) schedule()
+      else idle?.()
+    }
+  }
+
+  async function begin() {
+    if (broken) throw new Unavailable('the database log could not be forced to disk', { cause: broken })
+    const end = Date.now() + busyLimit
+    for (;;) {
+      try {
+        writer.exec('begin immediate')
+        return
+      } catch (error) {
+        if (!isBusy(error)) throw error
+        if (Date.now() > end) throw new Unavailable('another process holds the database', { cause: error })
+        await sleep(1 + Math.random() * 4)
+      }
+    }
+  }
+
+  /** Runs a batch in the open transaction and commits; if one fails, each runs again behind a savepoint of its own. */
+  function execute(batch: Pending[]) {
+    const failed: { pending: Pending; reason: unknown }[] = []
+    try {
+      for (const pending of batch) pending.rows = pending.run()
+      writer.exec('commit')
+      return failed
+    } catch (reason) {
+      if (writer.isTransaction) writer.exec('rollback')
+      if (batch.length === 1) {
+        batch[0]!.rows = undefined
+        return [{ pending: batch[0]!, reason }]
+      }
+    }
+    writer.exec('begin immediate')
+    for (const pending of batch) {
+      pending.rows = undefined
+      writer.exec('savepoint one')
+      try {
+        pending.rows = pending.run()
+      } catch (reason) {
+        failed.push({ pending, reason })
+        writer.exec('rollback to one')
+      }
+      writer.exec('release one')
+    }
+    writer.exec('commit')
+    return failed
+  }
+
+  function force() {
+    return new Promise<void>((resolve, reject) => {
+      sync(log, (error) => {
+        if (!error) return resolve()
+        // What the kernel dropped cannot be forced again: nothing after this may be called durable.
+        broken = error
+        reject(new Unavailable('the database log could not be forced to disk', { cause: error }))
+      })
+    })
+  }
+
+  /** Runs `work` between two batches. */
+  async function exclusive<T>(work: () => Promise<T>): Promise<T> {
+    while (busy) await new Promise<void>((resolve) => setImmediate(resolve))
+    busy = true
+    try {
+      return await work()
+    } finally {
+      busy = false
+      if (queue.length > 0) schedule()
+      else idle?.()
+    }
+  }
+
+  function enqueue(run: () => unknown[]): Promise<never[]> {
+    if (closed) return Promise.reject(new Unavailable('the database is closed'))
+    return new Promise((resolve, reject) => {
+      queue.push({ run, resolve, reject })
+      schedule()
+    })
+  }
+
+  function prepareWrite(operation: Write<never, unknown>) {
+    let prepared = writes.get(operation)
+    if (!prepared) {
+      const { guard, effects } = operation.sqlite
+      prepared = {
+        guard: guard && writer.prepare(guard.text),
+        effects: effects.map((part) => writer.prepare(part.text)),
+      }
+      writes.set(operation, prepared)
+    }
+    return prepared
+  }
+
+  function read(statement: Select<never, unknown>) {
+    let prepared = reads.get(statement)
+    if (!prepared) {
+      prepared = reader.prepare(statement.sqlite.text)
+      reads.set(statement, prepared)
+    }
+    return prepared
+  }
+
+  const database: Database = {
+    dialect: 'sqlite',
+    async one(statement, input) {
+      const key = statement as unknown as Select<never, unknown>
+      return read(key).get(...bind(key.sqlite, input)) as never
+    },
+    async all(statement, input) {
+      const key = statement as unknown as Select<never, unknown>
+      return read(key).all(...bind(key.sqlite, input)) as never
+    },
+    write(operation, input) {
+      const key = operation as unknown as Write<never, unknown>
+      return enqueue(() => {
+        const prepared = prepareWrite(key)
+        let rows: unknown[] = []
+        if (prepared.guard) {
+          rows = prepared.guard.all(...bind(key.sqlite.guard!, input))
+          if (rows.length === 0) return rows
+        }
+        for (let part = 0; part < prepared.effects.length; part++) {
+          prepared.effects[part]!.run(...bind(key.sqlite.effects[part]!, input))
+        }
+        return rows
+      })
+    },
+    query<R>(query: Sql<R>) {
+      const { text, values } = renderQuery(query, 'sqlite')
+      if (/^\s*(select|with|explain|values|pragma)\b/i.test(text)) {
+        return Promise.resolve(reader.prepare(text).all(...(values as never[])) as R[])
+      }
+      return enqueue(() => writer.prepare(text).all(...(values as never[]))) as Promise<R[]>
+    },
+    connection(work) {
+      const run: Run = async (text, values) => {
+        if (!values) writer.exec(text)
+        return values ? (writer.prepare(text).all(...(values as never[])) as never[]) : []
+      }
+      return exclusive(async () => {
+        try {
+          const result = await work(run)
+          await force()
+          return result
+        } finally {
+          writes.clear()
+          reads.clear()
+        }
+      })
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      if (busy || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve))
+      await checkpoints.stop()
+      closeSync(log)
+      reader.close()
+      writer.exec('pragma wal_checkpoint(truncate)')
+      writer.close()
+    },
+  }
+  return database
+}
+
+function open(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 50 })
+  // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
+  database.exec('pragma synchronous = normal; pragma foreign_keys = on; pragma cache_size = -16000')
+  return database
+}
+
+function bind(prepared: Prepared, input: unknown): never[] {
+  const values: unknown[] = []
+  for (const column of prepared.columns) values.push((input as Record<string, unknown>)[column] ?? null)
+  return values as never[]
+}
+
+function isBusy(error: unknown): boolean {
+  return (error as { errcode?: number }).errcode === 5 || /database is locked/.test(String(error))
+}

@@ -1,0 +1,72 @@
+import { type App, openApp } from './app.ts'
+import type { Config } from './config.ts'
+import type { EventContext, EventType } from './events/append.ts'
+import { recordEvent } from './events/record.ts'
+import { clientAddress } from './http/address.ts'
+import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
+import {
+  type ClientInput,
+  changeClient,
+  createClient,
+  listClients,
+  replaceGptId,
+  restore,
+  revoke,
+  rotateSecret,
+  suspend,
+} from './oauth/client-operations.ts'
+
+/** An authorization server inside your app. */
+export interface Gatehouse {
+  /** Answers every request below the issuer; mount it where the issuer's path is. */
+  fetch(request: Request, connection?: Connection): Promise<Response>
+  /** Clients, as an administrator sees them. */
+  readonly clients: {
+    create(input: ClientInput): ReturnType<typeof createClient>
+    change(id: string, changes: Parameters<typeof changeClient>[2]): ReturnType<typeof changeClient>
+    rotateSecret(id: string, overlapSeconds?: number): Promise<string | undefined>
+    replaceGptId(id: string, from: string, to: string): ReturnType<typeof replaceGptId>
+    suspend(id: string, reason: string): Promise<boolean>
+    restore(id: string): Promise<boolean>
+    revoke(id: string, reason: string): Promise<boolean>
+    list(): ReturnType<typeof listClients>
+  }
+  readonly events: {
+    /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
+    append(type: EventType, context: EventContext, facts?: Record<string, unknown>): Promise<void>
+  }
+  /** Writes what is counted in memory, ends jobs and closes the database. */
+  close(): Promise<void>
+}
+
+/** Opens the authorization server a configuration describes. Rejects with `ConfigError` naming every problem at once. */
+export async function gatehouse(config: Config): Promise<Gatehouse> {
+  return embed(await openApp(config))
+}
+
+/** The public face of an opened house. */
+export function embed(app: App): Gatehouse {
+  const { server, settings } = app
+  return {
+    async fetch(request, connection) {
+      const address = clientAddress(
+        connection?.address ?? '',
+        request.headers.get('x-forwarded-for') ?? undefined,
+        settings.trustedProxies,
+      )
+      return responseFrom(await app.answer(incomingFrom(request, settings.base, address)))
+    },
+    clients: {
+      create: (input) => createClient(server, input),
+      change: (id, changes) => changeClient(server, id, changes),
+      rotateSecret: (id, overlap) => rotateSecret(server, id, overlap),
+      replaceGptId: (id, from, to) => replaceGptId(server, id, from, to),
+      suspend: (id, reason) => suspend(server, id, reason),
+      restore: (id) => restore(server, id),
+      revoke: (id, reason) => revoke(server, id, reason),
+      list: () => listClients(server),
+    },
+    events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
+    close: () => app.close(),
+  }
+}

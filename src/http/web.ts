@@ -1,0 +1,60 @@
+import { type Answer, BodyTooLarge, type Incoming } from './message.ts'
+
+/** What the server in front of a web-standard handler knows about a connection. */
+export interface Connection {
+  /** Address of the peer, for limits and the audit log. */
+  address?: string
+}
+
+/** A web-standard request as the house sees it; `base` is the issuer's path, stripped from its own. */
+export function incomingFrom(request: Request, base: string, address: string): Incoming {
+  const url = new URL(request.url)
+  return {
+    method: request.method,
+    path: pathBelow(url.pathname, base),
+    search: url.search.slice(1),
+    address,
+    header: (name) => request.headers.get(name) ?? undefined,
+    text: (limit) => limitedText(request, limit),
+    request: () => request,
+  }
+}
+
+/** The path below the issuer's own; the path itself where it does not stand below. */
+export function pathBelow(path: string, base: string): string {
+  if (base === '' || !path.startsWith(base)) return path
+  const rest = path.slice(base.length)
+  return rest === '' ? '/' : rest.startsWith('/') ? rest : path
+}
+
+export function responseFrom(answer: Answer): Response {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(answer.headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one)
+  }
+  const bodiless = answer.status === 204 || answer.status === 304
+  return new Response(bodiless ? null : answer.body, { status: answer.status, headers })
+}
+
+export async function answerFromResponse(response: Response): Promise<Answer> {
+  const headers: Answer['headers'] = { 'cache-control': 'no-store' }
+  for (const [name, value] of response.headers) {
+    if (name !== 'set-cookie') headers[name] = value
+  }
+  const cookies = response.headers.getSetCookie()
+  if (cookies.length > 0) headers['set-cookie'] = cookies
+  return { status: response.status, headers, body: await response.text() }
+}
+
+async function limitedText(request: Request, limit: number): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw new BodyTooLarge()
+  if (!request.body) return ''
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body) {
+    size += chunk.byteLength
+    if (size > limit) throw new BodyTooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,5 @@
+export type { Account, Accounts, AccountsHouse, Ask, Authenticate } from './accounts/account.ts'
+export { UnverifiedWebhook } from './accounts/account.ts'
+export type { Config } from './config.ts'
+export { ConfigError } from './config-error.ts'
+export { type Gatehouse, gatehouse } from './gatehouse.ts'

@@ -1,0 +1,90 @@
+// RFC 9068 §2 (JWT access tokens), RFC 6749 §5.1: making an access token, as a JWT or opaque, and the row it is known by.
+
+import { timeOrderedId } from '../crypto/ids.ts'
+import { signJwt } from '../crypto/jws.ts'
+import { makeToken, sha256 } from '../crypto/tokens.ts'
+import type { Client } from './clients.ts'
+import { canonicalScope } from './scope.ts'
+import type { Server } from './server.ts'
+
+/** The grant an access token is made from. */
+export interface Grant {
+  /** `sub`: the user's, or the client's own id where no user is involved (RFC 9068 §2.2). */
+  subject: string
+  userId: string | null
+  sessionId: string | null
+  scope: readonly string[]
+  resources: readonly string[]
+  authTime: number | null
+}
+
+/** A made token: what the client gets, and the inputs of the row that makes it known. */
+export interface MadeAccessToken {
+  token: string
+  /** Seconds, as on the wire. */
+  expiresIn: number
+  row: {
+    access_id: string
+    access_hash: string
+    client_id: string
+    session_id: string | null
+    user_id: string | null
+    subject: string
+    access_scope: string
+    access_resources: string
+    access_expires_at: number
+    now: number
+  }
+}
+
+export function makeAccessToken(server: Server, client: Client, grant: Grant, now: number): MadeAccessToken {
+  const expiresAt = now + client.accessTokenLifetime
+  const scope = canonicalScope(grant.scope)
+  const made =
+    tokenFormat(server, client, grant.resources) === 'opaque'
+      ? makeToken('gh_at', now)
+      : makeJwt(server, client, grant, { scope, now, expiresAt })
+  return {
+    token: made.token,
+    expiresIn: Math.floor(client.accessTokenLifetime / 1_000),
+    row: {
+      access_id: made.id,
+      access_hash: made.hash,
+      client_id: client.id,
+      session_id: grant.sessionId,
+      user_id: grant.userId,
+      subject: grant.subject,
+      access_scope: scope,
+      access_resources: grant.resources.join(' '),
+      access_expires_at: expiresAt,
+      now,
+    },
+  }
+}
+
+function makeJwt(
+  server: Server,
+  client: Client,
+  grant: Grant,
+  { scope, now, expiresAt }: { scope: string; now: number; expiresAt: number },
+) {
+  const id = timeOrderedId(now)
+  const token = signJwt(server.keys.current(), 'at+jwt', {
+    iss: server.settings.issuer,
+    sub: grant.subject,
+    aud: grant.resources.length === 1 ? grant.resources[0] : grant.resources,
+    client_id: client.id,
+    scope,
+    iat: Math.floor(now / 1_000),
+    exp: Math.floor(expiresAt / 1_000),
+    jti: id,
+    ...(grant.authTime === null ? {} : { auth_time: Math.floor(grant.authTime / 1_000) }),
+  })
+  return { token, id, hash: sha256(token) }
+}
+
+function tokenFormat(server: Server, client: Client, resources: readonly string[]): 'jwt' | 'opaque' {
+  if (client.tokenFormat) return client.tokenFormat
+  const { settings } = server
+  return settings.resources[resources[0] ?? '']?.tokenFormat ?? settings.tokens.format
+}

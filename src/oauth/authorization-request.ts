@@ -1,0 +1,137 @@
+// RFC 6749 §4.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; OpenID Connect Core §3.1.2.1 (prompt, max_age, login_hint):
+// what a client asks at the authorization endpoint. First client and redirect URI, then everything else.
+
+import type { Form } from '../http/forms.ts'
+import type { Client } from './clients.ts'
+import { readChallenge } from './pkce.ts'
+import { matchRedirectUri } from './redirect-uri.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { requestedResources } from './resource-indicators.ts'
+import { requestedScope } from './scope.ts'
+import type { Server } from './server.ts'
+import { responseModes } from './server-metadata.ts'
+
+export type ResponseMode = (typeof responseModes)[number]
+
+/** Where an answer may go: known only once client and redirect URI are trusted. */
+export interface ReplyTo {
+  client: Client
+  redirectUri: string
+  responseMode: ResponseMode
+  state: string | null
+}
+
+/** A request that is valid in itself; whether it is granted depends on the user. */
+export interface AuthorizationRequest extends ReplyTo {
+  scope: string[]
+  resources: string[]
+  codeChallenge: string | null
+  nonce: string | null
+  prompt: string[]
+  /** Seconds. */
+  maxAge: number | null
+  loginHint: string | null
+}
+
+/** No redirect is trusted: a page says why. */
+export interface Untrusted {
+  page: Refusal
+  client?: Client
+}
+
+/** The redirect is trusted: the refusal goes there. */
+export interface Refused {
+  replyTo: ReplyTo
+  refusal: Refusal
+}
+
+/** Ends up in a row and in a redirect; a longer one is no honest request. */
+const longestValue = 4_096
+const prompts = ['none', 'login', 'consent', 'select_account']
+
+export async function readAuthorizationRequest(
+  server: Server,
+  form: Form,
+): Promise<AuthorizationRequest | Refused | Untrusted> {
+  const replyTo = await readReplyTo(server, form)
+  if ('page' in replyTo) return replyTo
+  const details = readDetails(server, form, replyTo)
+  return isRefusal(details) ? { replyTo, refusal: details } : { ...replyTo, ...details }
+}
+
+async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrusted> {
+  if (form.repeated.includes('client_id') || form.repeated.includes('redirect_uri')) {
+    return { page: refuse('authorize_client_repeated') }
+  }
+  const clientId = form.get('client_id')
+  if (clientId === undefined) return { page: refuse('authorize_client_missing') }
+  const client = await server.clients.find(clientId)
+  if (!client) return { page: refuse('authorize_client_unknown', { client: clientId.slice(0, 128) }) }
+  if (!client.active) return { page: refuse('authorize_client_inactive', { client: client.id }), client }
+
+  const asked = form.get('redirect_uri')
+  if (asked === undefined && client.redirectUris.length !== 1) {
+    return { page: refuse('redirect_uri_missing', { client: client.id }), client }
+  }
+  const redirectUri = asked === undefined ? client.redirectUris[0] : asked
+  if (redirectUri === undefined || matchRedirectUri(client.redirectUris, redirectUri) === undefined) {
+    return {
+      page: refuse('redirect_uri_unregistered', { client: client.id, asked: redirectUri?.slice(0, 200) }),
+      client,
+    }
+  }
+  const mode = form.get('response_mode') ?? 'query'
+  const responseMode = responseModes.find((one) => one === mode)
+  if (!responseMode || form.repeated.includes('response_mode')) {
+    return { page: refuse('response_mode_unsupported', { client: client.id }), client }
+  }
+  // A state sent twice is not echoed: nobody could say which one is meant.
+  const state = form.repeated.includes('state') ? null : (form.get('state') ?? null)
+  return { client, redirectUri, responseMode, state }
+}
+
+type Details = Omit<AuthorizationRequest, keyof ReplyTo>
+
+function readDetails(server: Server, form: Form, { client }: ReplyTo): Details | Refusal {
+  const repeated = form.repeated.find((name) => name !== 'resource')
+  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+  if (form.names.some((name) => form.all(name).some((value) => value.length > longestValue))) {
+    return refuse('malformed_form', { client: client.id })
+  }
+  if (form.get('request') !== undefined) return refuse('request_object_unsupported')
+  if (form.get('request_uri') !== undefined) return refuse('request_uri_unsupported')
+  if (form.get('registration') !== undefined) return refuse('registration_unsupported')
+
+  const responseType = form.get('response_type')
+  if (responseType === undefined) return refuse('response_type_missing')
+  if (responseType !== 'code') return refuse('response_type_unsupported')
+  if (!client.grantTypes.includes('authorization_code'))
+    return refuse('response_type_unauthorized', { client: client.id })
+
+  const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
+  if (isRefusal(scope)) return scope
+  const codeChallenge = readChallenge(
+    form.get('code_challenge'),
+    form.get('code_challenge_method'),
+    client.requirePkce,
+  )
+  if (isRefusal(codeChallenge)) return codeChallenge
+  const resources = requestedResources(form.all('resource'), server.settings, client.resources)
+  if (isRefusal(resources)) return resources
+
+  const prompt = form.get('prompt')?.split(' ').filter(Boolean) ?? []
+  if (prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)) {
+    return refuse('prompt_invalid')
+  }
+  const age = form.get('max_age')
+  if (age !== undefined && !/^\d{1,9}$/.test(age)) return refuse('max_age_invalid')
+  return {
+    scope,
+    resources,
+    codeChallenge,
+    nonce: form.get('nonce') ?? null,
+    prompt,
+    maxAge: age === undefined ? null : Number(age),
+    loginHint: form.get('login_hint') ?? null,
+  }
+}

@@ -1,0 +1,36 @@
+// RFC 6749 §3.2, §2.3.1; RFC 7009 §2.1; RFC 7662 §2.1: what every form endpoint of the back channel demands of a request.
+
+import { type Form, parseForm } from '../http/forms.ts'
+import { BodyTooLarge, type Incoming } from '../http/message.ts'
+import { type Refusal, refuse } from './refusals.ts'
+
+/** Far above any honest request, in bytes. */
+const bodyLimit = 64 * 1024
+
+/** The body's parameters: a form, nothing in the query, and nothing twice but what `mayRepeat` names. */
+export async function readBackChannelForm(
+  request: Incoming,
+  mayRepeat: readonly string[] = [],
+): Promise<Form | Refusal> {
+  if (request.method !== 'POST') return refuse('method_not_allowed', { method: request.method })
+  if (request.search !== '') return refuse('parameters_in_query')
+  const type = request.header('content-type') ?? ''
+  if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(type))
+    return refuse('wrong_content_type', { type: type.slice(0, 80) })
+  let text: string
+  try {
+    text = await request.text(bodyLimit)
+  } catch (error) {
+    if (error instanceof BodyTooLarge) return refuse('body_too_large')
+    throw error
+  }
+  const form = parseForm(text)
+  if (!form) return refuse('malformed_form')
+  const repeated = form.repeated.find((name) => !mayRepeat.includes(name))
+  return repeated === undefined ? form : refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+}
+
+/** Address and user agent of a request, for the audit log. */
+export function originOf(request: Incoming): { address: string; userAgent: string | undefined } {
+  return { address: request.address, userAgent: request.header('user-agent') }
+}

@@ -1,0 +1,121 @@
+// RFC 6749 §2.3, §3.2.1, §5.2: client_secret_basic, client_secret_post, none. One client may use basic and post alike.
+
+import { networkOf } from '../http/address.ts'
+import type { Form } from '../http/forms.ts'
+import type { Incoming } from '../http/message.ts'
+import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
+import type { Client } from './clients.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { Server } from './server.ts'
+
+const failureWindow = 15 * 60_000
+const hour = 3_600_000
+
+interface Credentials {
+  clientId: string
+  secret: string | undefined
+}
+
+const check: SecretCheck = clientSecretCheck()
+
+/** The authenticated client of a back-channel request, or why it is none. Failures are limited per client and network. */
+export async function authenticateClient(
+  server: Server,
+  request: Incoming,
+  form: Form,
+): Promise<Client | Refusal> {
+  const credentials = readCredentials(request, form)
+  if (isRefusal(credentials)) return credentials
+  const { limits } = server.settings
+  const network = `network:${networkOf(request.address)}`
+  const account = `client:${credentials.clientId.slice(0, 128)}`
+  const wait = Math.max(
+    server.counters.blockedFor(network, limits.failuresPerNetwork),
+    server.counters.blockedFor(account, limits.clientAuthenticationFailures),
+  )
+  if (wait > 0)
+    return refuse(
+      'too_many_failures',
+      { client: credentials.clientId },
+      { retryAfter: Math.ceil(wait / 1_000) },
+    )
+
+  const client = await verify(server, credentials)
+  if (isRefusal(client)) {
+    await Promise.all([
+      server.counters.count(network, failureWindow, true),
+      server.counters.count(account, failureWindow, true),
+    ])
+    return client
+  }
+  return withinHourlyLimit(server, client)
+}
+
+async function verify(server: Server, { clientId, secret }: Credentials): Promise<Client | Refusal> {
+  const client = await server.clients.find(clientId)
+  if (!client) return refuse('client_unknown', { client: clientId.slice(0, 128) })
+  if (!client.active) return refuse('client_inactive', { client: client.id })
+  if (!client.confidential) {
+    return secret === undefined ? client : refuse('client_secret_wrong', { client: client.id })
+  }
+  if (secret === undefined) return refuse('client_authentication_missing', { client: client.id })
+  const now = server.now()
+  if (await check(secret, client.secretHash!, now)) return client
+  const { previousSecretHash, previousSecretExpiresAt } = client
+  if (previousSecretHash && previousSecretExpiresAt > now && (await check(secret, previousSecretHash, now)))
+    return client
+  return refuse('client_secret_wrong', { client: client.id })
+}
+
+function withinHourlyLimit(server: Server, client: Client): Client | Refusal {
+  if (client.requestsPerHour === null) return client
+  const key = `requests:${client.id}`
+  const wait = server.counters.blockedFor(key, client.requestsPerHour)
+  if (wait > 0) {
+    return refuse(
+      'too_many_requests',
+      { client: client.id, limit: client.requestsPerHour },
+      { retryAfter: Math.ceil(wait / 1_000) },
+    )
+  }
+  void server.counters.count(key, hour)
+  return client
+}
+
+/** The one set of credentials a request carries. */
+export function readCredentials(request: Incoming, form: Form): Credentials | Refusal {
+  const header = request.header('authorization')
+  const bodyId = form.get('client_id')
+  const bodySecret = form.get('client_secret')
+  if (form.get('client_assertion') !== undefined || form.get('client_assertion_type') !== undefined) {
+    return refuse('client_assertion_unsupported')
+  }
+  if (header === undefined) {
+    if (bodyId === undefined) return refuse('client_authentication_missing')
+    return { clientId: bodyId, secret: bodySecret }
+  }
+  const basic = readBasic(header)
+  if (isRefusal(basic)) return basic
+  if (bodySecret !== undefined) return refuse('client_authentication_ambiguous')
+  if (bodyId !== undefined && bodyId !== basic.clientId) return refuse('client_authentication_ambiguous')
+  return basic
+}
+
+/** Both halves are form-encoded before base64 (RFC 6749 §2.3.1). */
+function readBasic(header: string): Credentials | Refusal {
+  const malformed = refuse('client_authentication_malformed')
+  const match = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header)
+  if (!match) return malformed
+  const text = Buffer.from(match[1]!, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon < 1) return malformed
+  try {
+    const [clientId, secret] = [text.slice(0, colon), text.slice(colon + 1)].map((half) =>
+      decodeURIComponent(half.replaceAll('+', ' ')),
+    )
+    // An empty password is how some clients send a public client's id.
+    return { clientId: clientId!, secret: secret === '' ? undefined : secret }
+  } catch {
+    return malformed
+  }
+}

@@ -1,0 +1,175 @@
+// RFC 6749 §3.1, §10.2, §10.12; RFC 9700 §2.3: the consent page and its answer, which is good once, for the user and
+// the browser it was shown to.
+
+import type { StoredToken } from '../crypto/tokens.ts'
+import { makeToken, readToken } from '../crypto/tokens.ts'
+import { eventInput } from '../events/append.ts'
+import { type Browser, formToken, formTokenIsValid } from '../http/csrf.ts'
+import { parseForm } from '../http/forms.ts'
+import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
+import { consentPage } from '../pages/consent.ts'
+import { answerPage } from '../pages/page.ts'
+import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
+import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
+import { originOf } from './back-channel.ts'
+import { allowRequest, denyRequest, findAuthorizationRequest, findConsent } from './records/consents.ts'
+import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { canonicalScope, parseScope, scopeCovers, scopeSet, scopesMissing } from './scope.ts'
+import type { Server, User } from './server.ts'
+import { paths } from './server-metadata.ts'
+
+/** A request as it is kept while its user decides; the client is in a column of its own. */
+export type HeldRequest = Omit<AuthorizationRequest, 'client'> & { userId: string; authTime: number | null }
+
+const purposeOf = (requestId: string, userId: string) => `consent ${requestId} ${userId}`
+
+export function consentForm(
+  server: Server,
+  browser: Browser,
+  asked: AuthorizationRequest,
+  user: User,
+  held: string[],
+  waiting: StoredToken & { token: string },
+): Answer {
+  const { client } = asked
+  const describe = (name: string) => ({ name, description: server.settings.scopes[name] ?? name })
+  const page = consentPage(server.frame(user), {
+    action: server.settings.base + paths.consent,
+    hidden: {
+      request: waiting.token,
+      form_token: formToken(server.secrets, browser, purposeOf(waiting.id, user.id)),
+    },
+    client: {
+      name: client.name,
+      logo: client.logoUri ?? undefined,
+      homepage: client.clientUri ?? undefined,
+      policy: client.policyUri ?? undefined,
+      terms: client.tosUri ?? undefined,
+      createdByItself: client.source === 'dcr' || client.source === 'cimd',
+    },
+    account: { name: user.name, email: user.email },
+    redirectHost: redirectHost(asked.redirectUri),
+    redirectUri: asked.redirectUri,
+    loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
+    asked: scopesMissing(held, asked.scope).map(describe),
+    held: asked.scope.filter((scope) => held.includes(scope)).map(describe),
+    resources: asked.resources
+      .filter((uri) => uri !== server.settings.issuer)
+      .map((uri) => server.settings.resources[uri]?.name ?? uri),
+    offline: client.grantTypes.includes('refresh_token'),
+  })
+  return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+}
+
+/** The inputs of a code for one request and user, and the code itself. */
+export function codeInput(
+  asked: AuthorizationRequest,
+  user: Pick<User, 'id' | 'subject' | 'authTime'>,
+  now: number,
+) {
+  const { token: code, id, hash } = makeToken('gh_ac', now)
+  return {
+    code,
+    input: {
+      code_id: id,
+      code_hash: hash,
+      client_id: asked.client.id,
+      user_id: user.id,
+      subject: user.subject,
+      redirect_uri: asked.redirectUri,
+      scope: canonicalScope(asked.scope),
+      resources: asked.resources.join(' '),
+      code_challenge: asked.codeChallenge,
+      state: asked.state,
+      nonce: asked.nonce,
+      auth_time: user.authTime ?? null,
+      code_expires_at: now + asked.client.codeLifetime,
+      now,
+    },
+  }
+}
+
+/** `POST /oauth/consent`: `decision` is `allow` or `deny`; `scope` may narrow what is allowed. */
+export async function answerConsent(server: Server, request: Incoming): Promise<Answer> {
+  const read = await readDecision(server, request)
+  if (isRefusal(read)) {
+    server.log.warn('consent refused', { reason: read.refusal, ...read.facts })
+    return refusalPage(server, read)
+  }
+  const { asked, user, requestId, decision } = read
+  const now = server.now()
+  const context = { userId: user.id, clientId: asked.client.id, ...originOf(request) }
+  if (decision === 'deny') {
+    const denied = await server.db.write(denyRequest, {
+      request_id: requestId,
+      now,
+      ...eventInput(now, 'authorize_denied', context),
+    })
+    if (denied.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
+    return authorizationError(server, asked, refuse('user_denied'))
+  }
+  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: asked.client.id })
+  const { code, input } = codeInput(asked, user, now)
+  const allowed = await server.db.write(allowRequest, {
+    request_id: requestId,
+    consent_scope: canonicalScope([...scopeSet(consent?.scope ?? ''), ...asked.scope]),
+    consent_resources: canonicalScope([...scopeSet(consent?.resources ?? ''), ...asked.resources]),
+    redirect_host: redirectHost(asked.redirectUri),
+    ...input,
+    ...eventInput(now, 'authorize', context, { scope: input.scope, consent: 'given' }),
+  })
+  if (allowed.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
+  server.activity.clientUsed(asked.client.id, { authorizations: 1 })
+  return authorizationResponse(server, asked satisfies ReplyTo, { code })
+}
+
+interface Decision {
+  asked: AuthorizationRequest
+  user: User
+  requestId: string
+  decision: 'allow' | 'deny'
+}
+
+/** Everything that must hold before a decision counts; whatever does not, leaves the request open for its owner. */
+async function readDecision(server: Server, request: Incoming): Promise<Decision | Refusal> {
+  let text: string
+  try {
+    text = await request.text(64 * 1024)
+  } catch (error) {
+    if (error instanceof BodyTooLarge) return refuse('body_too_large')
+    throw error
+  }
+  const form = parseForm(text)
+  if (!form || form.repeated.length > 0) return refuse('malformed_form')
+  const stored = readToken('gh_rq', form.get('request') ?? '')
+  if (!stored) return refuse('form_token_wrong')
+  const row = await server.db.one(findAuthorizationRequest, { id: stored.id, hash: stored.hash })
+  if (!row || row.expires_at <= server.now()) return refuse('form_already_answered')
+  const held = JSON.parse(row.request) as HeldRequest
+  const { secure, issuer } = server.settings
+  const purpose = purposeOf(row.id, held.userId)
+  if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))
+    return refuse('form_token_wrong')
+
+  const user = await server.signedIn(request, { prompt: ['none'], returnTo: issuer, interactive: false })
+  if (user === null || user instanceof Response || 'disabled' in user || user.id !== held.userId) {
+    return refuse('form_of_another_user', { client: row.client_id })
+  }
+  const client = await server.clients.find(row.client_id)
+  if (!client?.active) return refuse('authorize_client_inactive', { client: row.client_id })
+
+  const decision = form.get('decision')
+  if (decision !== 'allow' && decision !== 'deny')
+    return refuse('missing_parameter', { parameter: 'decision' })
+  const chosen = parseScope(form.get('scope'))
+  if (isRefusal(chosen) || !scopeCovers(held.scope, chosen))
+    return refuse('form_scope_exceeded', { client: client.id })
+  const scope = chosen.length > 0 ? chosen : held.scope
+  return {
+    asked: { ...held, client, scope },
+    user: { ...user, authTime: held.authTime ?? user.authTime },
+    requestId: row.id,
+    decision,
+  }
+}

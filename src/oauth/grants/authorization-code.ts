@@ -1,0 +1,108 @@
+// RFC 6749 §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2: redeeming an authorization code, once.
+
+import { timeOrderedId } from '../../crypto/ids.ts'
+import { makeToken, readToken } from '../../crypto/tokens.ts'
+import { eventInput } from '../../events/append.ts'
+import { makeAccessToken } from '../access-token.ts'
+import type { Client } from '../clients.ts'
+import { checkVerifier } from '../pkce.ts'
+import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { narrowedResources } from '../resource-indicators.ts'
+import { scopeSet } from '../scope.ts'
+import type { Server } from '../server.ts'
+import { endSession, evictSurplusSessions } from '../sessions.ts'
+import type { GrantType, TokenRequest } from './grant.ts'
+
+export const authorizationCode: GrantType = {
+  name: 'authorization_code',
+  async redeem(server, request) {
+    const { client, form, origin } = request
+    const code = form.get('code')
+    if (code === undefined) return refuse('missing_parameter', { parameter: 'code' })
+    const stored = readToken('gh_ac', code)
+    const row = stored && (await server.db.one(findCode, { id: stored.id, hash: stored.hash }))
+    if (!row) return refuse('code_unknown', { client: client.id })
+    const now = server.now()
+    if (row.client_id !== client.id)
+      return refuse('code_foreign', { client: client.id, owner: row.client_id })
+    if (row.used_at !== null) return replayed(server, row, request)
+    const refusal = checkCode(row, request, now)
+    if (refusal) return refusal
+    const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
+    if (isRefusal(resources)) return resources
+
+    const sessionId = `ses_${timeOrderedId(now)}`
+    const sessionExpiresAt = now + server.settings.tokens.sessionLifetime
+    const access = makeAccessToken(
+      server,
+      client,
+      {
+        subject: row.subject,
+        userId: row.user_id,
+        sessionId,
+        scope: scopeSet(row.scope),
+        resources,
+        authTime: row.auth_time,
+      },
+      now,
+    )
+    const refresh = client.grantTypes.includes('refresh_token') ? makeToken('gh_rt', now) : undefined
+    const redeemed = await server.db.write(redeemCode, {
+      code_id: row.id,
+      code_hash: row.hash,
+      granted_scope: row.scope,
+      granted_resources: row.resources,
+      auth_time: row.auth_time,
+      session_expires_at: sessionExpiresAt,
+      refresh_id: refresh?.id ?? null,
+      refresh_hash: refresh?.hash ?? null,
+      refresh_expires_at: refresh ? refreshExpiry(client, now, sessionExpiresAt) : null,
+      ...access.row,
+      ...eventInput(
+        now,
+        'token_exchange',
+        { userId: row.user_id, clientId: client.id, sessionId, ...origin },
+        { scope: row.scope },
+      ),
+    })
+    if (redeemed.length === 0) {
+      // Somebody else was faster: this is a second use, with all that follows from it (§10.5).
+      const spent = await server.db.one(findCode, { id: row.id, hash: row.hash })
+      return spent?.used_at != null
+        ? replayed(server, spent, request)
+        : refuse('code_expired', { client: client.id })
+    }
+    await evictSurplusSessions(server, row.user_id, client.id, origin)
+    return { access, refreshToken: refresh?.token }
+  },
+}
+
+/** When a refresh token ends: unused for its lifetime, or with its session. */
+export function refreshExpiry(client: Client, now: number, sessionExpiresAt: number): number {
+  return Math.min(now + client.refreshTokenLifetime, sessionExpiresAt)
+}
+
+/** Everything that can be wrong with a living code; none of it spends the code. */
+function checkCode(row: CodeRow, { client, form }: TokenRequest, now: number): Refusal | undefined {
+  if (row.expires_at <= now) return refuse('code_expired', { client: client.id })
+  if (row.user_disabled_at !== null)
+    return refuse('code_user_disabled', { client: client.id, user: row.user_id })
+  const redirectUri = form.get('redirect_uri')
+  if (redirectUri === undefined ? row.code_challenge === null : redirectUri !== row.redirect_uri) {
+    return refuse('code_redirect_uri_mismatch', { client: client.id })
+  }
+  return checkVerifier(row.code_challenge, form.get('code_verifier'))
+}
+
+async function replayed(server: Server, row: CodeRow, { client, origin }: TokenRequest): Promise<Refusal> {
+  if (row.session_id !== null) {
+    await endSession(server, row.session_id, 'code_replayed', {
+      event: 'code_replayed',
+      userId: row.user_id,
+      clientId: client.id,
+      ...origin,
+    })
+  }
+  return refuse('code_replayed', { client: client.id, session: row.session_id })
+}

@@ -1,0 +1,38 @@
+// RFC 6749 §4.4: client credentials. No user, no session, never a refresh token (§4.4.3).
+
+import { eventInput } from '../../events/append.ts'
+import { makeAccessToken } from '../access-token.ts'
+import { issueClientToken } from '../records/access-tokens.ts'
+import { isRefusal, refuse } from '../refusals.ts'
+import { requestedResources } from '../resource-indicators.ts'
+import { requestedScope } from '../scope.ts'
+import type { GrantType } from './grant.ts'
+
+export const clientCredentials: GrantType = {
+  name: 'client_credentials',
+  async redeem(server, { client, form, origin }) {
+    if (!client.confidential) return refuse('client_credentials_public', { client: client.id })
+    const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
+    if (isRefusal(scope)) return scope
+    const resources = requestedResources(form.all('resource'), server.settings, client.resources)
+    if (isRefusal(resources)) return resources
+
+    const now = server.now()
+    const access = makeAccessToken(
+      server,
+      client,
+      { subject: client.id, userId: null, sessionId: null, scope, resources, authTime: null },
+      now,
+    )
+    await server.db.write(issueClientToken, {
+      ...access.row,
+      ...eventInput(
+        now,
+        'client_credentials',
+        { clientId: client.id, ...origin },
+        { scope: access.row.access_scope },
+      ),
+    })
+    return { access }
+  },
+}

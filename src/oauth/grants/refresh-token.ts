@@ -1,0 +1,192 @@
+// RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2: refresh with rotation for every client, and what a repeated token means.
+
+import { randomBytes } from 'node:crypto'
+import { timeOrderedId } from '../../crypto/ids.ts'
+import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
+import { eventInput } from '../../events/append.ts'
+import { recordEvent } from '../../events/record.ts'
+import { makeAccessToken } from '../access-token.ts'
+import {
+  findRefreshToken,
+  type RefreshTokenRow,
+  repeatRotation,
+  rotateRefreshToken,
+} from '../records/refresh-tokens.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { narrowedResources } from '../resource-indicators.ts'
+import { canonicalScope, narrowedScope, scopeSet } from '../scope.ts'
+import type { Server } from '../server.ts'
+import { endSession } from '../sessions.ts'
+import { refreshExpiry } from './authorization-code.ts'
+import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
+
+export const refreshToken: GrantType = {
+  name: 'refresh_token',
+  async redeem(server, request) {
+    const presented = request.form.get('refresh_token')
+    if (presented === undefined) return refuse('missing_parameter', { parameter: 'refresh_token' })
+    const stored = readToken('gh_rt', presented)
+    const row = stored && (await server.db.one(findRefreshToken, { id: stored.id, hash: stored.hash }))
+    if (!stored || !row) return refuse('refresh_token_unknown', { client: request.client.id })
+    const foreign = await checkOwner(server, row, request)
+    if (foreign) return foreign
+    if (row.rotated_at !== null) return retryOrReuse(server, presented, row, request)
+    return (
+      (await rotate(server, presented, stored.hash, row, request)) ??
+      // Another request rotated it in between: the same rules as for one that came later.
+      lostRace(server, presented, stored, request)
+    )
+  },
+}
+
+async function checkOwner(
+  server: Server,
+  row: RefreshTokenRow,
+  { client, origin }: TokenRequest,
+): Promise<Refusal | undefined> {
+  const now = server.now()
+  if (row.client_id !== client.id) {
+    await recordEvent(
+      server,
+      'foreign_token',
+      { clientId: client.id, sessionId: row.session_id, ...origin },
+      { owner: row.client_id, token_type: 'refresh_token' },
+    )
+    return refuse('refresh_token_foreign', { client: client.id, owner: row.client_id })
+  }
+  if (row.session_revoked_at !== null || row.session_expires_at <= now) {
+    return refuse('session_ended', { client: client.id, session: row.session_id })
+  }
+  return row.expires_at <= now && row.rotated_at === null
+    ? refuse('refresh_token_expired', { client: client.id, session: row.session_id })
+    : undefined
+}
+
+/** What a request narrows to; the same request again must narrow to the same. */
+interface Narrowed {
+  scope: string[]
+  resources: string[]
+  /** Names scope and resources (and, for bound tokens, the key) of a rotation, so that a retry can be told from another request. */
+  rotatedFor: string
+}
+
+function narrow(row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal {
+  const scope = narrowedScope(request.form.get('scope'), scopeSet(row.scope))
+  if (isRefusal(scope)) return scope
+  const resources = narrowedResources(request.form.all('resource'), scopeSet(row.resources))
+  if (isRefusal(resources)) return resources
+  return { scope, resources, rotatedFor: sha256(`${canonicalScope(scope)}\n${canonicalScope(resources)}`) }
+}
+
+async function rotate(
+  server: Server,
+  presented: string,
+  hash: string,
+  row: RefreshTokenRow,
+  request: TokenRequest,
+): Promise<TokenGrant | Refusal | undefined> {
+  const narrowed = narrow(row, request)
+  if (isRefusal(narrowed)) return narrowed
+  const { client } = request
+  const now = server.now()
+  const salt = randomBytes(16).toString('base64url')
+  const successor = makeToken('gh_rt', now, {
+    id: timeOrderedId(now),
+    secret: server.secrets.mac('refresh successor', `${salt} ${presented}`),
+  })
+  const access = makeAccessToken(server, client, grantOf(row, narrowed), now)
+  const rotated = await server.db.write(rotateRefreshToken, {
+    refresh_id: row.id,
+    refresh_hash: hash,
+    rotated_for: narrowed.rotatedFor,
+    successor_id: successor.id,
+    successor_hash: successor.hash,
+    successor_salt: client.reuseWindow > 0 ? salt : null,
+    successor_scope: row.scope,
+    successor_resources: row.resources,
+    successor_expires_at: refreshExpiry(client, now, row.session_expires_at),
+    ...access.row,
+    ...eventInput(now, 'token_refresh', contextOf(row, request), { scope: access.row.access_scope }),
+  })
+  if (rotated.length === 0) return undefined
+  server.activity.sessionUsed(row.session_id)
+  return { access, refreshToken: successor.token }
+}
+
+async function lostRace(
+  server: Server,
+  presented: string,
+  stored: { id: string; hash: string },
+  request: TokenRequest,
+): Promise<TokenGrant | Refusal> {
+  const row = await server.db.one(findRefreshToken, { id: stored.id, hash: stored.hash })
+  if (!row) return refuse('refresh_token_unknown', { client: request.client.id })
+  const ended = await checkOwner(server, row, request)
+  if (ended) return ended
+  return row.rotated_at === null
+    ? refuse('refresh_token_expired', { client: request.client.id, session: row.session_id })
+    : retryOrReuse(server, presented, row, request)
+}
+
+/**
+ * A rotated token came again. Inside the window, while its successor is unused and for the same request, the client lost
+ * our answer: it gets the very same successor. Anything else is reuse and ends this session, no other.
+ */
+async function retryOrReuse(
+  server: Server,
+  presented: string,
+  row: RefreshTokenRow,
+  request: TokenRequest,
+): Promise<TokenGrant | Refusal> {
+  const { client } = request
+  const now = server.now()
+  const narrowed = narrow(row, request)
+  const context = contextOf(row, request)
+  const mayRepeat =
+    !isRefusal(narrowed) &&
+    narrowed.rotatedFor === row.rotated_for &&
+    now < row.rotated_at! + client.reuseWindow &&
+    row.successor_rotated_at === null &&
+    row.successor_salt !== null
+  if (mayRepeat) {
+    const successor = deriveAgain(server, presented, row)
+    if (successor !== undefined) {
+      const access = makeAccessToken(server, client, grantOf(row, narrowed), now)
+      const repeated = await server.db.write(repeatRotation, {
+        successor_id: row.rotated_to!,
+        ...access.row,
+        ...eventInput(now, 'token_refresh', context, { scope: access.row.access_scope, retry: true }),
+      })
+      if (repeated.length > 0) {
+        server.activity.sessionUsed(row.session_id)
+        return { access, refreshToken: successor }
+      }
+    }
+  }
+  await endSession(server, row.session_id, 'reuse_detected', { event: 'reuse_detected', ...context })
+  return refuse('refresh_token_reused', { client: client.id, session: row.session_id })
+}
+
+/** The successor as it was first answered; under an older root secret if that was the newest then. */
+function deriveAgain(server: Server, presented: string, row: RefreshTokenRow): string | undefined {
+  for (const secret of server.secrets.macs('refresh successor', `${row.successor_salt} ${presented}`)) {
+    const successor = makeToken('gh_rt', 0, { id: row.rotated_to!, secret })
+    if (successor.hash === row.successor_hash) return successor.token
+  }
+  return undefined
+}
+
+function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
+  return {
+    subject: row.subject,
+    userId: row.user_id,
+    sessionId: row.session_id,
+    scope: narrowed.scope,
+    resources: narrowed.resources,
+    authTime: row.auth_time,
+  }
+}
+
+function contextOf(row: RefreshTokenRow, { client, origin }: TokenRequest) {
+  return { userId: row.user_id, clientId: client.id, sessionId: row.session_id, ...origin }
+}

@@ -1,0 +1,138 @@
+import { from, insert, raw, returning, select, sql, write } from '../../db/sql.ts'
+import { appendEvent, eventColumns } from '../../events/append.ts'
+import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
+
+export interface CodeRow {
+  id: string
+  hash: string
+  client_id: string
+  user_id: string
+  subject: string
+  redirect_uri: string
+  scope: string
+  resources: string
+  code_challenge: string | null
+  nonce: string | null
+  auth_time: number | null
+  created_at: number
+  expires_at: number
+  used_at: number | null
+  session_id: string | null
+  user_disabled_at: number | null
+}
+
+export const codeColumns = {
+  code_id: 'text',
+  code_hash: 'text',
+  client_id: 'text',
+  user_id: 'text',
+  subject: 'text',
+  redirect_uri: 'text',
+  scope: 'text',
+  resources: 'text',
+  code_challenge: 'text?',
+  state: 'text?',
+  nonce: 'text?',
+  auth_time: 'int?',
+  code_expires_at: 'int',
+  now: 'int',
+} as const
+
+export const insertCode = (i: import('../../db/sql.ts').Refs<typeof codeColumns & typeof eventColumns>) =>
+  insert('codes', {
+    id: i.code_id,
+    hash: i.code_hash,
+    client_id: i.client_id,
+    user_id: i.user_id,
+    subject: i.subject,
+    redirect_uri: i.redirect_uri,
+    scope: i.scope,
+    resources: i.resources,
+    code_challenge: i.code_challenge,
+    code_challenge_method: sql`case when ${i.code_challenge} is null then null else 'S256' end`,
+    state: i.state,
+    nonce: i.nonce,
+    auth_time: i.auth_time,
+    ip_address: i.event_address,
+    user_agent: i.event_agent,
+    created_at: i.now,
+    expires_at: i.code_expires_at,
+  })
+
+/** The answer to a request the user's consent already covers. */
+export const issueCode = write('issue_code', { ...codeColumns, ...eventColumns }, (i) => ({
+  effects: [insertCode(i), appendEvent(i)],
+}))
+
+export const findCode = select(
+  'find_code',
+  { id: 'text', hash: 'text' },
+  (
+    i,
+  ) => sql<CodeRow>`select c.id, c.hash, c.client_id, c.user_id, c.subject, c.redirect_uri, c.scope, c.resources,
+      c.code_challenge, c.nonce, c.auth_time, c.created_at, c.expires_at, c.used_at, c.session_id,
+      u.disabled_at as user_disabled_at
+    from codes c join users u on u.id = c.user_id where c.id = ${i.id} and c.hash = ${i.hash}`,
+)
+
+/**
+ * Spends a code once, for its own client only, and begins the session with its first tokens (RFC 6749 §4.1.2-§4.1.4).
+ * The refresh token is left out when `refresh_id` is null.
+ */
+export const redeemCode = write(
+  'redeem_code',
+  {
+    code_id: 'text',
+    code_hash: 'text',
+    granted_scope: 'text',
+    granted_resources: 'text',
+    auth_time: 'int?',
+    session_expires_at: 'int',
+    refresh_id: 'text?',
+    refresh_hash: 'text?',
+    refresh_expires_at: 'int?',
+    ...accessTokenColumns,
+    ...eventColumns,
+  },
+  (i) => ({
+    guard: sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
+      where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
+        and codes.used_at is null and codes.expires_at > ${i.now} ${returning} codes.id`,
+    effects: [
+      insert('sessions', {
+        id: i.session_id,
+        client_id: i.client_id,
+        user_id: i.user_id,
+        subject: i.subject,
+        scope: i.granted_scope,
+        granted_scope: i.granted_scope,
+        resources: i.granted_resources,
+        auth_time: i.auth_time,
+        ip_address: i.event_address,
+        user_agent: i.event_agent,
+        last_active_at: i.now,
+        created_at: i.now,
+        expires_at: i.session_expires_at,
+      }),
+      insert(
+        'refresh_tokens',
+        {
+          id: i.refresh_id,
+          hash: i.refresh_hash,
+          session_id: i.session_id,
+          scope: i.granted_scope,
+          resources: i.granted_resources,
+          created_at: i.now,
+          expires_at: i.refresh_expires_at,
+        },
+        sql`${i.refresh_id} is not null`,
+      ),
+      insertAccessToken(i),
+      appendEvent(i),
+    ],
+  }),
+)
+
+/** Clean-up: a day after expiry nobody replays a code any more. */
+export const deleteOldCodes = (before: number) =>
+  sql`delete from codes where id in (select id from codes where expires_at < ${before} limit ${raw('1000')}) returning id`

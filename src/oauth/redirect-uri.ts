@@ -1,0 +1,46 @@
+// RFC 6749 §3.1.2, RFC 8252 §7.3, RFC 9700 §4.1.3: which redirect URIs may be registered and which request matches.
+
+const loopbackHosts = ['127.0.0.1', '[::1]', 'localhost']
+const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?(\/.*|\?.*)?$/
+
+/** Exact string comparison; only the port of a loopback URI floats, each loopback host against itself. */
+export function redirectUriMatches(registered: string, requested: string): boolean {
+  if (registered === requested) return true
+  const a = loopback.exec(registered)
+  const b = loopback.exec(requested)
+  if (!a || !b || a[1] !== b[1]) return false
+  return (a[3] ?? '') === (b[3] ?? '') && URL.canParse(requested)
+}
+
+/** The registered URI a request means, or undefined. */
+export function matchRedirectUri(registered: readonly string[], requested: string): string | undefined {
+  // Compared as text before anything parses it: an unregistered spelling never reaches a URL parser's leniency.
+  return registered.find((one) => redirectUriMatches(one, requested))
+}
+
+/** Why a URI cannot be registered, or undefined: https, http on loopback, or a private-use scheme with a dot (RFC 8252 §7.1). */
+export function redirectUriProblem(uri: string): string | undefined {
+  if (!URL.canParse(uri) || /[\s\\]/.test(uri)) return 'is not an absolute URI'
+  if (uri.includes('#')) return 'has a fragment (RFC 6749 §3.1.2)'
+  const url = new URL(uri)
+  if (url.username || url.password) return 'has user information'
+  if (url.protocol === 'https:') return undefined
+  if (url.protocol === 'http:') {
+    return loopbackHosts.includes(url.hostname) ? undefined : 'uses http outside loopback'
+  }
+  return /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(url.protocol)
+    ? undefined
+    : `uses the scheme ${url.protocol} (allowed: https, http on loopback, a private-use scheme such as com.example.app)`
+}
+
+/** Where the answer goes, as the consent page shows it. */
+export function redirectHost(uri: string): string {
+  const url = new URL(uri)
+  return url.host || url.protocol
+}
+
+/** True when the answer goes to a program on the user's own computer, whose identity nothing vouches for (RFC 8252 §8.6). */
+export function redirectsToOwnComputer(uri: string): boolean {
+  const url = new URL(uri)
+  return url.protocol === 'http:' ? loopbackHosts.includes(url.hostname) : url.protocol !== 'https:'
+}

@@ -1,0 +1,199 @@
+// Every reason a request is refused, with its answer on the wire: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
+// RFC 7662 §2.3, RFC 8707 §2. The wire stays generic; the reason and its facts go to the log and to events.
+
+interface Row {
+  /** `error` on the wire; '' where the RFCs give none. */
+  error: string
+  status: number
+  /** `error_description`: ASCII without quote or backslash (RFC 6749 §5.2). */
+  description: string
+}
+
+const row = (status: number, error: string, description: string): Row => ({ error, status, description })
+
+/** The one table. A reason names what happened; several may share a wire answer on purpose. */
+export const refusals = {
+  // The request itself
+  malformed_form: row(400, 'invalid_request', 'The parameters could not be parsed'),
+  wrong_content_type: row(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded'),
+  repeated_parameter: row(400, 'invalid_request', 'A parameter was sent more than once'),
+  missing_parameter: row(400, 'invalid_request', 'A required parameter is missing'),
+  parameters_in_query: row(400, 'invalid_request', 'Parameters must be sent in the body'),
+  body_too_large: row(413, 'invalid_request', 'The body is too large'),
+  method_not_allowed: row(405, 'invalid_request', 'The method is not allowed here'),
+
+  // Client authentication (RFC 6749 §2.3, §5.2)
+  client_unknown: row(401, 'invalid_client', 'Client authentication failed'),
+  client_inactive: row(401, 'invalid_client', 'Client authentication failed'),
+  client_secret_wrong: row(401, 'invalid_client', 'Client authentication failed'),
+  client_authentication_missing: row(401, 'invalid_client', 'Client authentication failed'),
+  client_authentication_malformed: row(401, 'invalid_client', 'The Authorization header could not be parsed'),
+  client_authentication_ambiguous: row(
+    400,
+    'invalid_request',
+    'More than one client authentication method was used',
+  ),
+  client_assertion_unsupported: row(401, 'invalid_client', 'Client assertions are not supported'),
+  too_many_failures: row(429, 'temporarily_unavailable', 'Too many failed attempts; try again later'),
+  too_many_requests: row(
+    429,
+    'temporarily_unavailable',
+    'The hourly request limit of this client is used up',
+  ),
+
+  // Authorization endpoint, redirect not trusted (RFC 6749 §4.1.2.1): a page, never a redirect
+  authorize_client_missing: row(400, 'invalid_request', 'The client_id is missing'),
+  authorize_client_repeated: row(
+    400,
+    'invalid_request',
+    'The client_id or redirect_uri was sent more than once',
+  ),
+  authorize_client_unknown: row(400, 'invalid_request', 'This application is not known here'),
+  authorize_client_inactive: row(400, 'invalid_request', 'This application is not active'),
+  redirect_uri_missing: row(400, 'invalid_request', 'The redirect_uri is missing and the client has several'),
+  redirect_uri_unregistered: row(
+    400,
+    'invalid_request',
+    'The redirect_uri is not registered for this application',
+  ),
+  response_mode_unsupported: row(400, 'invalid_request', 'The response_mode is not supported'),
+
+  // Authorization endpoint, redirect trusted
+  response_type_missing: row(400, 'invalid_request', 'The response_type is missing'),
+  response_type_unsupported: row(400, 'unsupported_response_type', 'Only response_type=code is supported'),
+  response_type_unauthorized: row(
+    400,
+    'unauthorized_client',
+    'This client may not use the authorization code grant',
+  ),
+  pkce_missing: row(
+    400,
+    'invalid_request',
+    'PKCE is required: send code_challenge with code_challenge_method=S256',
+  ),
+  pkce_method_unsupported: row(400, 'invalid_request', 'The code_challenge_method must be S256'),
+  pkce_challenge_malformed: row(400, 'invalid_request', 'The code_challenge must be 43 base64url characters'),
+  prompt_invalid: row(400, 'invalid_request', 'The prompt value is not valid'),
+  max_age_invalid: row(400, 'invalid_request', 'max_age must be a whole number of seconds'),
+  request_object_unsupported: row(400, 'request_not_supported', 'The request parameter is not supported'),
+  request_uri_unsupported: row(
+    400,
+    'request_uri_not_supported',
+    'The request_uri parameter is not supported',
+  ),
+  registration_unsupported: row(
+    400,
+    'registration_not_supported',
+    'The registration parameter is not supported',
+  ),
+  login_required: row(400, 'login_required', 'The user must sign in'),
+  consent_required: row(400, 'consent_required', 'The user must consent'),
+  user_denied: row(400, 'access_denied', 'The user denied the request'),
+  user_disabled: row(400, 'access_denied', 'The account is disabled'),
+  session_quota_full: row(400, 'access_denied', 'The account has too many sessions with this application'),
+  acr_unmet: row(
+    400,
+    'unmet_authentication_requirements',
+    'The requested authentication context cannot be met',
+  ),
+
+  // Consent form
+  form_token_wrong: row(
+    403,
+    'invalid_request',
+    'This form has expired or belongs to another browser session',
+  ),
+  form_of_another_user: row(403, 'invalid_request', 'This form was shown to another user'),
+  form_already_answered: row(400, 'invalid_request', 'This request was already answered or has expired'),
+  form_scope_exceeded: row(400, 'invalid_request', 'The form grants more than was asked for'),
+
+  // Scope and resource
+  scope_malformed: row(400, 'invalid_scope', 'The scope is malformed'),
+  scope_unknown: row(400, 'invalid_scope', 'A requested scope is not known'),
+  scope_not_allowed: row(400, 'invalid_scope', 'A requested scope is not allowed for this client'),
+  scope_exceeded: row(400, 'invalid_scope', 'The requested scope exceeds what was granted'),
+  resource_malformed: row(400, 'invalid_target', 'The resource must be an absolute URI without fragment'),
+  resource_unknown: row(400, 'invalid_target', 'The resource is not known here'),
+  resource_not_allowed: row(400, 'invalid_target', 'The resource is not allowed for this client'),
+  resource_exceeded: row(400, 'invalid_target', 'The resource exceeds what was granted'),
+
+  // Token endpoint (RFC 6749 §5.2)
+  grant_type_missing: row(400, 'invalid_request', 'The grant_type is missing'),
+  grant_type_unsupported: row(400, 'unsupported_grant_type', 'The grant_type is not supported'),
+  grant_type_unauthorized: row(400, 'unauthorized_client', 'This client may not use this grant_type'),
+  client_credentials_public: row(
+    400,
+    'unauthorized_client',
+    'A public client may not use client_credentials',
+  ),
+  code_unknown: row(400, 'invalid_grant', 'The code is not valid'),
+  code_expired: row(400, 'invalid_grant', 'The code is not valid'),
+  code_foreign: row(400, 'invalid_grant', 'The code is not valid'),
+  code_replayed: row(400, 'invalid_grant', 'The code is not valid'),
+  code_redirect_uri_mismatch: row(400, 'invalid_grant', 'The code is not valid'),
+  code_verifier_wrong: row(400, 'invalid_grant', 'The code_verifier is not valid'),
+  code_verifier_unexpected: row(400, 'invalid_request', 'A code_verifier was sent without a code_challenge'),
+  code_user_disabled: row(400, 'invalid_grant', 'The code is not valid'),
+  refresh_token_unknown: row(400, 'invalid_grant', 'The refresh token is not valid'),
+  refresh_token_expired: row(400, 'invalid_grant', 'The refresh token is not valid'),
+  refresh_token_foreign: row(400, 'invalid_grant', 'The refresh token is not valid'),
+  refresh_token_reused: row(400, 'invalid_grant', 'The refresh token is not valid'),
+  session_ended: row(400, 'invalid_grant', 'The refresh token is not valid'),
+
+  // Revocation (RFC 7009 §2.2.1)
+  token_foreign: row(400, 'invalid_request', 'The token was issued to another client'),
+  token_type_unsupported: row(400, 'unsupported_token_type', 'Tokens of this type cannot be revoked'),
+
+  // Resource server (RFC 6750 §3.1)
+  token_missing: row(401, '', ''),
+  bearer_malformed: row(400, 'invalid_request', 'The Authorization header is malformed'),
+  bearer_in_query: row(400, 'invalid_request', 'The access token must be sent in the Authorization header'),
+  bearer_twice: row(400, 'invalid_request', 'The access token was sent by more than one method'),
+  access_token_invalid: row(401, 'invalid_token', 'The access token is not valid'),
+  access_token_expired: row(401, 'invalid_token', 'The access token has expired'),
+  access_token_revoked: row(401, 'invalid_token', 'The access token is not valid'),
+  access_token_audience: row(401, 'invalid_token', 'The access token is for another resource'),
+  access_token_type: row(401, 'invalid_token', 'The token is no access token'),
+  scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a scope'),
+  authentication_insufficient: row(
+    401,
+    'insufficient_user_authentication',
+    'A more recent authentication is required',
+  ),
+
+  // Trouble of our own: never a 4xx that a client could take for the end of its connection
+  storage_unavailable: row(503, 'temporarily_unavailable', 'The server cannot answer now; try again'),
+  fault: row(500, 'server_error', 'The server met an unexpected condition'),
+} as const satisfies Record<string, Row>
+
+export type Reason = keyof typeof refusals
+
+/** A request that was refused: a value, never thrown. */
+export interface Refusal {
+  readonly refusal: Reason
+  /** What the operator may need to know; logged, never sent. Nothing secret. */
+  readonly facts?: Record<string, string | number | boolean | null | undefined>
+  /** Replaces the table's description where the caller can do something with the value it names. */
+  readonly description?: string
+  /** Seconds after which to try again. */
+  readonly retryAfter?: number
+}
+
+export function refuse(reason: Reason, facts?: Refusal['facts'], more?: Partial<Refusal>): Refusal {
+  return { refusal: reason, facts, ...more }
+}
+
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'refusal' in value
+}
+
+/** `error` and `error_description` of a refusal. */
+export function wireError(refusal: Refusal): { error: string; error_description: string } {
+  const { error, description } = refusals[refusal.refusal]
+  return { error, error_description: asciiOnly(refusal.description ?? description) }
+}
+
+/** Keeps to %x20-21 / %x23-5B / %x5D-7E (RFC 6749 §5.2). */
+function asciiOnly(text: string): string {
+  return text.replaceAll('"', "'").replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
+}

@@ -1,0 +1,44 @@
+// RFC 7009 §2.1, §2.2: token revocation. A refresh token ends its whole session, an access token only itself.
+
+import { eventInput } from '../events/append.ts'
+import { type Answer, empty, type Incoming } from '../http/message.ts'
+import { originOf, readBackChannelForm } from './back-channel.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { uncached } from './error-answer.ts'
+import { findToken } from './known-token.ts'
+import { revokeAccessToken } from './records/access-tokens.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { Server } from './server.ts'
+import { endSession } from './sessions.ts'
+
+export async function revocation(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const form = await readBackChannelForm(request)
+  if (isRefusal(form)) return form
+  const client = await authenticateClient(server, request, form)
+  if (isRefusal(client)) return client
+  const token = form.get('token')
+  if (token === undefined) return refuse('missing_parameter', { client: client.id, parameter: 'token' })
+  const known = await findToken(server, token)
+  if (!known) return empty(200, uncached)
+  const { kind, row } = known
+  // Refused for public clients too (§2.1), so that nobody ends what is not theirs.
+  if (row.client_id !== client.id) return refuse('token_foreign', { client: client.id, owner: row.client_id })
+  const context = {
+    userId: row.user_id,
+    clientId: client.id,
+    sessionId: row.session_id,
+    ...originOf(request),
+  }
+  if (kind === 'refresh') {
+    await endSession(server, row.session_id, 'token_revoked', { event: 'token_revoke', ...context })
+  } else {
+    const now = server.now()
+    await server.db.write(revokeAccessToken, {
+      id: row.id,
+      client_id: client.id,
+      now,
+      ...eventInput(now, 'token_revoke', context, { token_type: 'access_token' }),
+    })
+  }
+  return empty(200, uncached)
+}

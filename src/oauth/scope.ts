@@ -1,0 +1,54 @@
+// RFC 6749 §3.3: access token scope. Scopes compare as sets; the stored form is one canonical space-separated text.
+
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+
+const syntax = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
+/** Distinct scope names in their order, or a refusal when the text does not follow the grammar. */
+export function parseScope(text: string | undefined): string[] | Refusal {
+  if (text === undefined) return []
+  if (!syntax.test(text)) return refuse('scope_malformed')
+  return [...new Set(text.split(' '))]
+}
+
+/** The canonical text of a set of scopes: sorted, separated by single spaces. */
+export function canonicalScope(scopes: Iterable<string>): string {
+  return [...new Set(scopes)].sort().join(' ')
+}
+
+/** The set a canonical text stands for. */
+export function scopeSet(text: string): string[] {
+  return text === '' ? [] : text.split(' ')
+}
+
+export function scopeCovers(granted: readonly string[], asked: readonly string[]): boolean {
+  return asked.every((scope) => granted.includes(scope))
+}
+
+export function scopesMissing(granted: readonly string[], asked: readonly string[]): string[] {
+  return asked.filter((scope) => !granted.includes(scope))
+}
+
+/** What a client asks for, held against the registry and its own allowance; all it may have when it names none. */
+export function requestedScope(
+  text: string | undefined,
+  registry: Record<string, string>,
+  allowed: readonly string[],
+): string[] | Refusal {
+  const asked = parseScope(text)
+  if (isRefusal(asked)) return asked
+  if (asked.length === 0) return [...allowed]
+  const unknown = asked.find((scope) => !Object.hasOwn(registry, scope))
+  if (unknown !== undefined) return refuse('scope_unknown', { scope: unknown })
+  const foreign = asked.find((scope) => !allowed.includes(scope))
+  if (foreign !== undefined) return refuse('scope_not_allowed', { scope: foreign })
+  return asked
+}
+
+/** What a token request narrows a grant to (RFC 6749 §6): a subset, everything when it names none. */
+export function narrowedScope(text: string | undefined, granted: readonly string[]): string[] | Refusal {
+  const asked = parseScope(text)
+  if (isRefusal(asked)) return asked
+  if (asked.length === 0) return [...granted]
+  return scopeCovers(granted, asked) ? asked : refuse('scope_exceeded', { asked: canonicalScope(asked) })
+}

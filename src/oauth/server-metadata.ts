@@ -1,0 +1,45 @@
+// RFC 8414 §2, §3; RFC 9207 §3: what this server offers. It advertises only what has a route.
+
+import { type Answer, json } from '../http/message.ts'
+import { authenticationMethods } from './clients.ts'
+import type { Server } from './server.ts'
+import { grantTypes } from './token.ts'
+
+export const paths = {
+  authorization: '/oauth/authorize',
+  consent: '/oauth/consent',
+  token: '/oauth/token',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  jwks: '/.well-known/jwks.json',
+  serverMetadata: '/.well-known/oauth-authorization-server',
+  resourceMetadata: '/.well-known/oauth-protected-resource',
+} as const
+
+export const responseModes = ['query', 'form_post'] as const
+
+export function serverMetadata(server: Server): Answer {
+  const { issuer, scopes, resources } = server.settings
+  return json(
+    200,
+    {
+      issuer,
+      authorization_endpoint: issuer + paths.authorization,
+      token_endpoint: issuer + paths.token,
+      introspection_endpoint: issuer + paths.introspection,
+      revocation_endpoint: issuer + paths.revocation,
+      jwks_uri: issuer + paths.jwks,
+      scopes_supported: Object.keys(scopes),
+      response_types_supported: ['code'],
+      response_modes_supported: responseModes,
+      grant_types_supported: grantTypes.map((one) => one.name),
+      token_endpoint_auth_methods_supported: authenticationMethods,
+      introspection_endpoint_auth_methods_supported: authenticationMethods.filter((one) => one !== 'none'),
+      revocation_endpoint_auth_methods_supported: authenticationMethods,
+      code_challenge_methods_supported: ['S256'],
+      authorization_response_iss_parameter_supported: true,
+      ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
+    },
+    { 'cache-control': 'public, max-age=300' },
+  )
+}

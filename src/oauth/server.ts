@@ -1,0 +1,29 @@
+import type { Account, Ask } from '../accounts/account.ts'
+import type { Core } from '../core.ts'
+import type { Counters } from '../db/counters.ts'
+import type { Incoming } from '../http/message.ts'
+import type { Frame } from '../pages/views.ts'
+import type { Activity } from './activity.ts'
+import type { ClientCache } from './clients.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+/** A user of this server, resolved from the account the host's seam named. */
+export interface User {
+  id: string
+  /** `sub` in tokens. */
+  subject: string
+  name: string
+  email?: string
+  authTime?: number
+}
+
+/** What the protocol works with. Made once, in app.ts; never changed by a request. */
+export interface Server extends Core {
+  readonly keys: SigningKeys
+  readonly clients: ClientCache
+  readonly counters: Counters
+  readonly activity: Activity
+  /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
+  signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
+  frame(user?: User): Frame
+}

@@ -1,0 +1,42 @@
+// RFC 9700 §4.14.2, RFC 7009 §2.1: ending a session, and with it everything that was issued in it.
+
+import type { Core } from '../core.ts'
+import { type EventContext, type EventType, eventInput } from '../events/append.ts'
+import { revokeSession, surplusSessions } from './records/sessions.ts'
+import type { Server } from './server.ts'
+
+/** Ends one session with all its tokens; its other sessions stay. False when it had ended already. */
+export async function endSession(
+  core: Pick<Core, 'db' | 'now'>,
+  id: string,
+  reason: string,
+  context: EventContext & { event?: EventType },
+): Promise<boolean> {
+  const now = core.now()
+  const { event = 'session_revoked', ...who } = context
+  const ended = await core.db.write(revokeSession, {
+    id,
+    now,
+    reason,
+    ...eventInput(now, event, { ...who, sessionId: id }, { reason }),
+  })
+  return ended.length > 0
+}
+
+/** Over the quota, the sessions idle for longest end, so that nobody is ever locked out (C29). */
+export async function evictSurplusSessions(
+  server: Server,
+  userId: string,
+  clientId: string,
+  origin: Pick<EventContext, 'address' | 'userAgent'>,
+): Promise<void> {
+  const surplus = await server.db.all(surplusSessions, {
+    user_id: userId,
+    client_id: clientId,
+    now: server.now(),
+    quota: server.settings.sessions.quota,
+  })
+  for (const { id } of surplus) {
+    await endSession(server, id, 'evicted', { event: 'session_evicted', userId, clientId, ...origin })
+  }
+}

@@ -1,0 +1,179 @@
+// RFC 7517 §5, RFC 7518 §3.4: the ES256 keys that sign access tokens, their rotation and the published set.
+
+import type { KeyObject } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
+import { bounds } from '../config.ts'
+import type { Core } from '../core.ts'
+import {
+  generateSigningKey,
+  type PublicJwk,
+  publicKeyFrom,
+  type SigningKey,
+  signingKeyFromBase64,
+} from '../crypto/jws.ts'
+import { eventInput } from '../events/append.ts'
+import {
+  insertSigningKey,
+  resealSigningKey,
+  retireSigningKey,
+  type SigningKeyRow,
+  signingKeys,
+} from './records/signing-keys.ts'
+
+/** A new key is published so long before it signs that every cache of the set has seen it. */
+export const publishAhead = 24 * 3_600_000
+/** Caches may keep the published set for so long, in seconds. */
+export const jwksMaxAge = 3_600
+/** Other processes' rotations are noticed within this time, in milliseconds. */
+const reloadEvery = 60_000
+
+/** The signing keys as they stand now, the same in every process within a minute. */
+export interface SigningKeys {
+  /** Signs now. */
+  current(): SigningKey
+  /** Verifies what a published key signed; undefined for an unknown `kid`. */
+  verifier(kid: string): KeyObject | undefined
+  /** The JSON text of the JWK set (RFC 7517 §5). */
+  jwks(): string
+  /** Creates a successor when the newest key is due, retires the old one once the successor signs. `force` skips the wait. */
+  rotate(options?: { force?: boolean }): Promise<{ created: string[]; retired: string[] }>
+  reload(): Promise<void>
+}
+
+export async function openSigningKeys(core: Core): Promise<SigningKeys> {
+  let rows: SigningKeyRow[] = []
+  let loadedAt = 0
+  let loading: Promise<void> | undefined
+  let jwks = ''
+  const signers = new Map<string, SigningKey>()
+  const verifiers = new Map<string, KeyObject>()
+
+  async function load(): Promise<void> {
+    const found = await core.db.query(signingKeys())
+    const now = core.now()
+    rows = found.filter((row) => row.expires_at === null || row.expires_at > now)
+    loadedAt = now
+    verifiers.clear()
+    const published = rows.map((row) => JSON.parse(row.public_jwk) as PublicJwk)
+    for (const jwk of published) verifiers.set(jwk.kid, publicKeyFrom(jwk))
+    jwks = JSON.stringify({ keys: published })
+  }
+
+  const reload = () => (loading ??= load().finally(() => (loading = undefined)))
+
+  function refreshInBackground() {
+    if (core.now() - loadedAt < reloadEvery) return
+    loadedAt = core.now()
+    reload().catch((error) => core.log.warn('signing keys could not be read again', { error: String(error) }))
+  }
+
+  function signerOf(row: SigningKeyRow): SigningKey {
+    let key = signers.get(row.kid)
+    if (!key) {
+      const pem = core.secrets.open(row.sealed_private, sealingContext(row.kid))
+      key = { kid: row.kid, privateKey: createPrivateKey(pem), publicJwk: JSON.parse(row.public_jwk) }
+      signers.set(row.kid, key)
+    }
+    return key
+  }
+
+  function currentRow(now: number): SigningKeyRow | undefined {
+    const usable = rows.filter((row) => row.retired_at === null && row.not_before <= now)
+    return usable[0] ?? rows.find((row) => row.retired_at === null)
+  }
+
+  async function add(key: SigningKey, source: 'generated' | 'config', notBefore: number): Promise<void> {
+    const now = core.now()
+    const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+    await core.db.write(insertSigningKey, {
+      kid: key.kid,
+      public_jwk: JSON.stringify(key.publicJwk),
+      sealed_private: core.secrets.seal(pem, sealingContext(key.kid)),
+      source,
+      not_before: notBefore,
+      now,
+      ...eventInput(now, 'signing_key_created', {}, { kid: key.kid, source }),
+    })
+  }
+
+  async function reseal(): Promise<void> {
+    for (const row of rows) {
+      if (row.sealed_private.split('.')[1] === core.secrets.newestId) continue
+      const pem = core.secrets.open(row.sealed_private, sealingContext(row.kid))
+      await core.db.write(resealSigningKey, {
+        kid: row.kid,
+        seen: row.sealed_private,
+        sealed_private: core.secrets.seal(pem, sealingContext(row.kid)),
+      })
+    }
+  }
+
+  const ring: SigningKeys = {
+    current() {
+      refreshInBackground()
+      return signerOf(currentRow(core.now())!)
+    },
+    verifier(kid) {
+      refreshInBackground()
+      return verifiers.get(kid)
+    },
+    jwks() {
+      refreshInBackground()
+      return jwks
+    },
+    async rotate(options = {}) {
+      await reload()
+      const now = core.now()
+      const newest = rows[0]
+      const created: string[] = []
+      const retired: string[] = []
+      const due =
+        newest === undefined ||
+        newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
+      if (due || options.force) {
+        const key = generateSigningKey()
+        await add(key, 'generated', newest === undefined || options.force ? now : now + publishAhead)
+        created.push(key.kid)
+        await reload()
+      }
+      const current = currentRow(now)
+      for (const row of rows) {
+        if (row.retired_at !== null || row.kid === current?.kid || row.not_before > now) continue
+        await core.db.write(retireSigningKey, {
+          kid: row.kid,
+          now,
+          expires_at: now + bounds.accessTokenLifetime[1] + jwksMaxAge * 1_000,
+          ...eventInput(now, 'signing_key_retired', {}, { kid: row.kid }),
+        })
+        retired.push(row.kid)
+      }
+      if (retired.length > 0) await reload()
+      return { created, retired }
+    },
+    reload,
+  }
+
+  await load()
+  const given = core.settings.signingKeys.ecPrivateKeyBase64
+  if (given !== null) {
+    const key = signingKeyFromBase64(given)
+    if (!rows.some((row) => row.kid === key.kid)) {
+      await add(key, 'config', core.now()).catch(ignoreTwin)
+      await load()
+    }
+  }
+  if (rows.every((row) => row.retired_at !== null)) await ring.rotate()
+  await reseal()
+  await load()
+  return ring
+
+  /** Another process that starts at the same moment may have added the same key. */
+  async function ignoreTwin(error: unknown) {
+    await load()
+    if (rows.length === 0) throw error
+  }
+}
+
+function sealingContext(kid: string): string {
+  return `signing_keys ${kid} sealed_private`
+}

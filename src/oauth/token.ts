@@ -1,0 +1,50 @@
+// RFC 6749 §3.2, §5.1: the token endpoint. Each grant type is a file of its own in grants/.
+
+import { type Answer, type Incoming, json } from '../http/message.ts'
+import { originOf, readBackChannelForm } from './back-channel.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { uncached } from './error-answer.ts'
+import { authorizationCode } from './grants/authorization-code.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
+import type { GrantType } from './grants/grant.ts'
+import { refreshToken } from './grants/refresh-token.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { Server } from './server.ts'
+
+/** Every grant type that is spoken; metadata and registration read this table. */
+export const grantTypes: readonly GrantType[] = [authorizationCode, refreshToken, clientCredentials]
+
+export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const form = await readBackChannelForm(request, ['resource'])
+  if (isRefusal(form)) return form
+  const client = await authenticateClient(server, request, form)
+  if (isRefusal(client)) return client
+  const name = form.get('grant_type')
+  if (name === undefined) return refuse('grant_type_missing', { client: client.id })
+  const grantType = grantTypes.find((one) => one.name === name)
+  if (!grantType)
+    return refuse('grant_type_unsupported', { client: client.id, grant_type: name.slice(0, 80) })
+  if (!client.grantTypes.includes(name)) {
+    return refuse(
+      name === 'client_credentials' && !client.confidential
+        ? 'client_credentials_public'
+        : 'grant_type_unauthorized',
+      { client: client.id, grant_type: name },
+    )
+  }
+  const grant = await grantType.redeem(server, { client, form, origin: originOf(request) })
+  if (isRefusal(grant)) return grant
+  server.activity.clientUsed(client.id, { tokens: 1 })
+  const { access, refreshToken: refresh } = grant
+  return json(
+    200,
+    {
+      access_token: access.token,
+      token_type: 'Bearer',
+      expires_in: access.expiresIn,
+      ...(refresh === undefined ? {} : { refresh_token: refresh }),
+      scope: access.row.access_scope,
+    },
+    uncached,
+  )
+}

@@ -38,5 +38,6 @@ function shown(given: unknown): string {
   } catch {
     text = String(given)
   }
+  text = text.replace(/\/\/[^/@\s"]+@/g, '//…@')
   return text.length > LONGEST_GIVEN ? `${text.slice(0, LONGEST_GIVEN)}…` : text
 }

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts/account.ts'
+import {
+  type Account,
+  type Accounts,
+  type AccountsHouse,
+  type AccountsRoute,
+  AccountsUnavailable,
+} from './accounts/account.ts'
 import { resolveUser } from './accounts/users.ts'
 import { type Config, resolveConfig, type Settings } from './config.ts'
 import type { Core } from './core.ts'
@@ -88,6 +94,7 @@ async function userOf(core: Core, account: Account) {
     name: user.name ?? user.email ?? user.subject,
     ...(user.email === null ? {} : { email: user.email }),
     ...(account.authTime === undefined ? {} : { authTime: account.authTime }),
+    ...(account.expiresAt === undefined ? {} : { statementEnds: account.expiresAt }),
   }
 }
 
@@ -125,10 +132,9 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       } else if (page) result = await page.answer(request)
       else result = notFound(server)
     } catch (error) {
-      refusal = refuse(error instanceof Unavailable ? 'storage_unavailable' : 'fault', {
-        request_id: randomUUID(),
-      })
-      log.error(error instanceof Unavailable ? 'storage unavailable' : 'fault', {
+      const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
+      refusal = refuse(unavailable ? 'unavailable' : 'fault', { request_id: randomUUID() })
+      log.error(unavailable ? 'unavailable' : 'fault', {
         request_id: refusal.facts!.request_id,
         path: request.path,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),

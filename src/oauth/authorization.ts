@@ -1,5 +1,6 @@
 // RFC 6749 §3.1, §4.1.1, §4.1.2; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization endpoint.
 
+import { authenticationIsRecent } from '../accounts/account.ts'
 import { makeToken } from '../crypto/tokens.ts'
 import { eventInput } from '../events/append.ts'
 import { browserOf } from '../http/csrf.ts'
@@ -77,11 +78,11 @@ async function signIn(
   const demanded = demandedAt(server, form, asked, now)
   const notBefore = Math.max(
     demanded ?? (demandsSignIn(asked) ? now : 0),
-    asked.maxAge === null ? 0 : now - asked.maxAge * 1_000,
+    asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
   const answer = await server.signedIn(request, {
     prompt: asked.prompt,
-    ...(asked.maxAge === null ? {} : { maxAge: asked.maxAge }),
+    ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
     ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
     returnTo: returnAddress(server, form, asked, demanded ?? now),
     interactive: !silent,
@@ -91,15 +92,16 @@ async function signIn(
   if (answer instanceof Response)
     return silent ? refuse('login_required', { client: asked.client.id }) : answer
   if ('disabled' in answer) return refuse('user_disabled', { client: asked.client.id })
-  if (notBefore > 0 && (answer.authTime ?? 0) < notBefore) {
+  if (!authenticationIsRecent({ notBefore }, answer.authTime, now)) {
     // The provider cannot show that the user proved themselves anew: the old sign-in makes no code.
     return refuse('login_required', { client: asked.client.id, demanded: true })
   }
   return answer
 }
 
+/** `max_age=0` demands the same as `prompt=login` (OpenID Connect Core §3.1.2.1). */
 function demandsSignIn(asked: AuthorizationRequest): boolean {
-  return asked.prompt.includes('login') || asked.prompt.includes('select_account')
+  return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
 }
 
 /** The same request again, as a GET, marked with when a new sign-in was demanded so that it is demanded only once. */
@@ -195,7 +197,13 @@ async function askConsent(
   const now = server.now()
   const waiting = makeToken('gh_rq', now)
   const { client, ...rest } = asked
-  const row: HeldRequest = { ...rest, userId: user.id, authTime: user.authTime ?? null }
+  const row: HeldRequest = {
+    ...rest,
+    userId: user.id,
+    subject: user.subject,
+    authTime: user.authTime ?? null,
+    statementEnds: user.statementEnds ?? null,
+  }
   await server.db.write(holdAuthorizationRequest, {
     id: waiting.id,
     hash: waiting.hash,

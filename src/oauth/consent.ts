@@ -20,7 +20,13 @@ import type { Server, User } from './server.ts'
 import { paths } from './server-metadata.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
-export type HeldRequest = Omit<AuthorizationRequest, 'client'> & { userId: string; authTime: number | null }
+export type HeldRequest = Omit<AuthorizationRequest, 'client'> & {
+  userId: string
+  subject: string
+  authTime: number | null
+  /** When the account provider's statement about the user ends; null when it does not. */
+  statementEnds: number | null
+}
 
 const purposeOf = (requestId: string, userId: string) => `consent ${requestId} ${userId}`
 
@@ -126,7 +132,7 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
 
 interface Decision {
   asked: AuthorizationRequest
-  user: User
+  user: Pick<User, 'id' | 'subject' | 'authTime'>
   requestId: string
   decision: 'allow' | 'deny'
 }
@@ -147,15 +153,13 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   const row = await server.db.one(findAuthorizationRequest, { id: stored.id, hash: stored.hash })
   if (!row || row.expires_at <= server.now()) return refuse('form_already_answered')
   const held = JSON.parse(row.request) as HeldRequest
-  const { secure, issuer } = server.settings
+  const { secure } = server.settings
   const purpose = purposeOf(row.id, held.userId)
   if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))
     return refuse('form_token_wrong')
 
-  const user = await server.signedIn(request, { prompt: ['none'], returnTo: issuer, interactive: false })
-  if (user === null || user instanceof Response || 'disabled' in user || user.id !== held.userId) {
-    return refuse('form_of_another_user', { client: row.client_id })
-  }
+  const user = await decidingUser(server, request, held)
+  if (user === undefined) return refuse('form_of_another_user', { client: row.client_id })
   const client = await server.clients.find(row.client_id)
   if (!client?.active) return refuse('authorize_client_inactive', { client: row.client_id })
 
@@ -168,8 +172,33 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   const scope = chosen.length > 0 ? chosen : held.scope
   return {
     asked: { ...held, client, scope },
-    user: { ...user, authTime: held.authTime ?? user.authTime },
+    user,
     requestId: row.id,
     decision,
   }
+}
+
+/**
+ * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and
+ * nobody renews them while a person reads: the form token then vouches alone, for the browser and the user alike.
+ */
+async function decidingUser(
+  server: Server,
+  request: Incoming,
+  held: HeldRequest,
+): Promise<Decision['user'] | undefined> {
+  const answer = await server.signedIn(request, {
+    prompt: ['none'],
+    returnTo: server.settings.issuer,
+    interactive: false,
+  })
+  const shownTo = {
+    id: held.userId,
+    subject: held.subject,
+    ...(held.authTime === null ? {} : { authTime: held.authTime }),
+  }
+  if (answer === null) {
+    return held.statementEnds !== null && held.statementEnds <= server.now() ? shownTo : undefined
+  }
+  return answer instanceof Response || 'disabled' in answer || answer.id !== held.userId ? undefined : shownTo
 }

@@ -162,7 +162,7 @@ export const refusals = {
   ),
 
   // Trouble of our own: never a 4xx that a client could take for the end of its connection
-  storage_unavailable: row(503, 'temporarily_unavailable', 'The server cannot answer now; try again'),
+  unavailable: row(503, 'temporarily_unavailable', 'The server cannot answer now; try again'),
   fault: row(500, 'server_error', 'The server met an unexpected condition'),
 } as const satisfies Record<string, Row>
 

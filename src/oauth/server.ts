@@ -15,6 +15,8 @@ export interface User {
   name: string
   email?: string
   authTime?: number
+  /** When the account provider's statement ends, in epoch milliseconds; absent when it does not. */
+  statementEnds?: number
 }
 
 /** What the protocol works with. Made once, in app.ts; never changed by a request. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Account,
   type Accounts,
@@ -7,7 +8,8 @@ import {
   AccountsUnavailable,
 } from './accounts/account.ts'
 import { resolveUser } from './accounts/users.ts'
-import { type Config, resolveConfig, type Settings } from './config.ts'
+import { type Config, resolveConfig, type Settings, secretProblems } from './config.ts'
+import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
 import { openCounters } from './db/counters.ts'
@@ -36,6 +38,11 @@ export interface App {
   readonly server: Server
   readonly accounts: Accounts
   answer(request: Incoming): Promise<Answer>
+  /**
+   * Takes other root secrets while serving, newest first. They verify at once; the newest seals and derives only after
+   * `settle` milliseconds, when every process that was told at the same time knows it too. Throws `ConfigError`.
+   */
+  replaceSecrets(secrets: readonly string[], settle?: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -154,12 +161,35 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     return result
   }
 
+  let known = settings.secrets as readonly string[]
+  let replacing: Promise<void> = Promise.resolve()
+  const closing = new AbortController()
+
+  async function replaceSecrets(secrets: readonly string[], settle: number) {
+    const problems = secretProblems(secrets)
+    if (problems.length > 0) throw new ConfigError(problems)
+    const former = known
+    server.secrets.replace([...new Set([...former, ...secrets])])
+    if (secrets[0] !== former[0]) await sleep(settle, undefined, { ref: false, signal: closing.signal })
+    server.secrets.replace([...new Set([...secrets, ...former])])
+    await server.keys.reseal()
+    server.secrets.replace(secrets)
+    known = secrets
+  }
+
   return {
     settings,
     server,
     accounts,
     answer,
+    replaceSecrets(secrets, settle = 3_000) {
+      const turn = replacing.then(() => replaceSecrets(secrets, settle))
+      replacing = turn.catch(() => {})
+      return turn
+    },
     async close() {
+      closing.abort()
+      await replacing
       clearInterval(flushing)
       await flush().catch(ignore)
       if (ownsDatabase) await server.db.close()

@@ -68,6 +68,17 @@ export interface Config {
   log?: LogLevel | Log
 }
 
+/**
+ * What `gatehouse.config.ts` exports for the command line: a `Config` whose issuer, secret and database may come from
+ * the environment instead.
+ */
+export type FileConfig = Omit<Config, 'issuer' | 'secret'> & Partial<Pick<Config, 'issuer' | 'secret'>>
+
+/** The identity, for a configuration file that wants to be checked as it is typed. */
+export function defineConfig(config: FileConfig): FileConfig {
+  return config
+}
+
 export interface ResourceConfig {
   name?: string
   /** Format of access tokens for this API. Default: `tokens.format`. */
@@ -174,14 +185,7 @@ export function resolveConfig(config: Config): Settings {
 
   const issuer = issuerFrom(config, problem)
   const secrets = typeof config.secret === 'string' ? [config.secret] : (config.secret ?? [])
-  if (secrets.length === 0 || secrets.some((one) => typeof one !== 'string' || one.length < shortestSecret)) {
-    problem(
-      'secret',
-      `one or more texts of at least ${shortestSecret} characters`,
-      undefined,
-      '32 random bytes: openssl rand -base64 32',
-    )
-  }
+  problems.push(...secretProblems(secrets))
   for (const [name, description] of Object.entries(config.scopes ?? {})) {
     if (!scopeToken.test(name))
       problem(
@@ -295,6 +299,19 @@ export function resolveConfig(config: Config): Settings {
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return settings
+}
+
+/** What is wrong with root secrets; it never shows them. */
+export function secretProblems(secrets: readonly unknown[]): ConfigProblem[] {
+  const good = secrets.every((one) => typeof one === 'string' && one.length >= shortestSecret)
+  if (secrets.length > 0 && good) return []
+  return [
+    {
+      path: 'secret',
+      allowed: `one or more texts of at least ${shortestSecret} characters`,
+      example: '32 random bytes: openssl rand -base64 32',
+    },
+  ]
 }
 
 function issuerFrom(

@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import type { EventContext, EventType } from './events/append.ts'
 import { recordEvent } from './events/record.ts'
 import { clientAddress } from './http/address.ts'
+import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
 import {
   type ClientInput,
@@ -35,6 +36,13 @@ export interface Gatehouse {
     /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
     append(type: EventType, context: EventContext, facts?: Record<string, unknown>): Promise<void>
   }
+  /** Serves on a port of its own, on loopback unless a host is given; port 0 takes any free one. Ends with `close()`. */
+  listen(at: { port: number; host?: string }): Promise<{ url: string; close(): Promise<void> }>
+  /**
+   * Takes other root secrets, newest first, without a pause: what the former ones sealed, signed and derived stays good
+   * as long as they are listed. Resolves when the newest one is in use and seals the signing keys.
+   */
+  replaceSecrets(secrets: readonly string[]): Promise<void>
   /** Writes what is counted in memory, ends jobs and closes the database. */
   close(): Promise<void>
 }
@@ -47,6 +55,7 @@ export async function gatehouse(config: Config): Promise<Gatehouse> {
 /** The public face of an opened house. */
 export function embed(app: App): Gatehouse {
   const { server, settings } = app
+  const listeners = new Set<() => Promise<void>>()
   return {
     async fetch(request, connection) {
       const address = clientAddress(
@@ -67,6 +76,19 @@ export function embed(app: App): Gatehouse {
       list: () => listClients(server),
     },
     events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
-    close: () => app.close(),
+    async listen({ port, host = '127.0.0.1' }) {
+      const listening = await listen(nodeServer(app.answer, settings), { port, host })
+      const close = () => {
+        listeners.delete(close)
+        return listening.close()
+      }
+      listeners.add(close)
+      return { url: listening.url, close }
+    },
+    replaceSecrets: (secrets) => app.replaceSecrets(secrets),
+    async close() {
+      await Promise.all([...listeners].map((end) => end()))
+      await app.close()
+    },
   }
 }

@@ -10,6 +10,6 @@ export {
   type SupabaseAccountsOptions,
   supabaseAccounts,
 } from './accounts/jwt.ts'
-export type { Config } from './config.ts'
+export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { BlockList } from 'node:net'
+import type { AddressInfo, BlockList } from 'node:net'
 import { Readable } from 'node:stream'
 import { clientAddress } from './address.ts'
 import { type Answer, BodyTooLarge, type Incoming } from './message.ts'
@@ -16,13 +16,49 @@ export interface NodeOptions {
 export function nodeServer(answer: (request: Incoming) => Promise<Answer>, options: NodeOptions): Server {
   const server = createServer((message, response) => {
     answer(incomingFromNode(message, options)).then(
-      (result) => send(response, message, result),
+      (result) => {
+        if (!server.listening) response.shouldKeepAlive = false
+        send(response, message, result)
+      },
       () => response.destroy(),
     )
   })
   server.keepAliveTimeout = 65_000
   server.requestTimeout = 30_000
   return server
+}
+
+/** A server that accepts connections. */
+export interface Listening {
+  /** Where it does: `http://127.0.0.1:4400`. */
+  readonly url: string
+  readonly port: number
+  /** Accepts no more, lets the requests under way be answered, and cuts what is not done after `grace` milliseconds. */
+  close(grace?: number): Promise<void>
+}
+
+/** Rejects when the address cannot be had (`EADDRINUSE`, `EACCES` …). Port 0 takes any free one. */
+export async function listen(server: Server, at: { port: number; host: string }): Promise<Listening> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(at.port, at.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const { address, port, family } = server.address() as AddressInfo
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    port,
+    async close(grace = 10_000) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const cut = setTimeout(() => server.closeAllConnections(), grace)
+      await closed
+      clearInterval(sweep)
+      clearTimeout(cut)
+    },
+  }
 }
 
 export function incomingFromNode(message: IncomingMessage, options: NodeOptions): Incoming {

@@ -35,9 +35,31 @@ export interface SigningKeys {
   verifier(kid: string): KeyObject | undefined
   /** The JSON text of the JWK set (RFC 7517 §5). */
   jwks(): string
-  /** Creates a successor when the newest key is due, retires the old one once the successor signs. `force` skips the wait. */
-  rotate(options?: { force?: boolean }): Promise<{ created: string[]; retired: string[] }>
+  /**
+   * Creates a successor when the newest key is due, retires the old one once the successor signs. `early` creates it
+   * though none is due, published ahead as always; `force` lets it sign at once.
+   */
+  rotate(options?: { force?: boolean; early?: boolean }): Promise<{ created: string[]; retired: string[] }>
+  /** Seals the private keys anew under the newest root secret. Throws `UnknownSecret` for one that cannot be opened. */
+  reseal(): Promise<void>
+  /** Every published key, newest first. */
+  list(): SigningKeyStatus[]
   reload(): Promise<void>
+}
+
+/** A key as an administrator sees it. Times in epoch milliseconds. */
+export interface SigningKeyStatus {
+  kid: string
+  state: 'signs' | 'published ahead' | 'retired'
+  source: SigningKeyRow['source']
+  createdAt: number
+  /** Signs from then on. */
+  notBefore: number
+  retiredAt: number | null
+  /** Leaves the published set then. */
+  expiresAt: number | null
+  /** Which root secret seals it. */
+  sealedWith: string
 }
 
 export async function openSigningKeys(core: Core): Promise<SigningKeys> {
@@ -97,8 +119,9 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   }
 
   async function reseal(): Promise<void> {
+    await reload()
     for (const row of rows) {
-      if (row.sealed_private.split('.')[1] === core.secrets.newestId) continue
+      if (sealedWith(row) === core.secrets.newestId) continue
       const pem = core.secrets.open(row.sealed_private, sealingContext(row.kid))
       await core.db.write(resealSigningKey, {
         kid: row.kid,
@@ -106,6 +129,7 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
         sealed_private: core.secrets.seal(pem, sealingContext(row.kid)),
       })
     }
+    await reload()
   }
 
   const ring: SigningKeys = {
@@ -130,7 +154,7 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       const due =
         newest === undefined ||
         newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
-      if (due || options.force) {
+      if (due || options.force || options.early) {
         const key = generateSigningKey()
         await add(key, 'generated', newest === undefined || options.force ? now : now + publishAhead)
         created.push(key.kid)
@@ -150,6 +174,20 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       if (retired.length > 0) await reload()
       return { created, retired }
     },
+    reseal,
+    list() {
+      const current = currentRow(core.now())
+      return rows.map((row) => ({
+        kid: row.kid,
+        state: row.retired_at !== null ? 'retired' : row === current ? 'signs' : 'published ahead',
+        source: row.source,
+        createdAt: row.created_at,
+        notBefore: row.not_before,
+        retiredAt: row.retired_at,
+        expiresAt: row.expires_at,
+        sealedWith: sealedWith(row),
+      }))
+    },
     reload,
   }
 
@@ -163,8 +201,9 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     }
   }
   if (rows.every((row) => row.retired_at !== null)) await ring.rotate()
-  await reseal()
-  await load()
+  if (rows.some((row) => sealedWith(row) !== core.secrets.newestId)) await reseal()
+  // Opened while it surely can be: another process may seal it anew under a secret this one learns of later.
+  ring.current()
   return ring
 
   /** Another process that starts at the same moment may have added the same key. */
@@ -172,6 +211,10 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     await load()
     if (rows.length === 0) throw error
   }
+}
+
+function sealedWith(row: SigningKeyRow): string {
+  return row.sealed_private.split('.')[1] ?? 'unknown'
 }
 
 function sealingContext(kid: string): string {

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { Workload } from './fixture.ts'
 import type { Server } from './server.ts'
 import { fillFloor } from './servers/fill-floor.ts'
+import { floorScript } from './servers/floor-script.ts'
+import { filledGatehouse, gatehouse } from './servers/gatehouse.ts'
 import { filledTargets, postgresTargets, sqliteTargets, type Target } from './targets.ts'
 
 export type Plan = {
@@ -21,7 +23,7 @@ const floor: Server = {
   id: 'floor',
   label: 'floor (SQLite, FULL, group commit)',
   durable: true,
-  command: node('floor.ts'),
+  command: ({ directory }) => ({ args: [floorScript(directory)] }),
 }
 
 const peers: Server[] = [
@@ -53,7 +55,7 @@ export const peerIds = peers.map(({ id }) => id)
 /** Gatehouse on SQLite beside the floor and the chosen peers. */
 export function besidePeers(chosen: string[], workloads: readonly Workload[]): Plan {
   return {
-    servers: peers.filter(({ id }) => chosen.includes(id)),
+    servers: [gatehouse, ...peers.filter(({ id }) => chosen.includes(id))],
     workloads,
     bases: ['floor', 'gatehouse'],
     targets: sqliteTargets,
@@ -66,8 +68,8 @@ const floorOnPostgres = (id: string, label: string, batch: string): Server => ({
   label,
   durable: true,
   postgres: true,
-  command: ({ databaseUrl }) => ({
-    args: [script('floor.ts')],
+  command: ({ directory, databaseUrl }) => ({
+    args: [floorScript(directory)],
     env: { BENCH_POSTGRES_URL: databaseUrl!, BENCH_POSTGRES_BATCH: batch },
   }),
 })
@@ -76,6 +78,9 @@ const floorOnPostgres = (id: string, label: string, batch: string): Server => ({
 export function onPostgres(workloads: readonly Workload[]): Plan {
   return {
     servers: [
+      { ...gatehouse, label: 'Gatehouse, 1 process', postgres: true },
+      { ...gatehouse, id: 'gatehouse-2', label: 'Gatehouse, 2 processes', postgres: true, processes: 2 },
+      { ...gatehouse, id: 'gatehouse-4', label: 'Gatehouse, 4 processes', postgres: true, processes: 4 },
       floorOnPostgres('floor-batched', 'floor, a statement a batch', '1'),
       floorOnPostgres('floor-single', 'floor, a statement a request', '0'),
     ],
@@ -91,6 +96,8 @@ export function onFullDatabase(rows: number, workloads: readonly Workload[]): Pl
   const filled = `${rows.toLocaleString('en')} tokens`
   return {
     servers: [
+      { ...gatehouse, label: 'Gatehouse, empty' },
+      filledGatehouse(rows),
       { ...floor, label: 'floor, empty' },
       {
         ...floor,

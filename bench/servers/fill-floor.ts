@@ -10,7 +10,7 @@ const sha256 = (text: string) => hash('sha256', text, 'base64url')
 /** Writes so many living refresh tokens, each with its session, and as many access tokens. */
 export async function fillFloor(file: string, rows: number): Promise<StoredTokens> {
   const db = new DatabaseSync(file)
-  db.exec('pragma synchronous = off; pragma cache_size = -1000000; begin')
+  db.exec('pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -1000000; begin')
   const now = Date.now()
   const session = db.prepare('insert into session (subject, client, scope, created_at) values (?, ?, ?, ?)')
   const refresh = db.prepare('insert into refresh_token values (?, ?, ?, null)')
@@ -28,7 +28,7 @@ export async function fillFloor(file: string, rows: number): Promise<StoredToken
     named.refresh.push(refreshToken)
     named.introspection.push(accessToken)
   }
-  db.exec('commit; pragma wal_checkpoint(truncate)')
+  db.exec('commit; pragma journal_mode = wal')
   db.close()
   return named
 }

@@ -64,6 +64,15 @@ export function openFloor(file: string): FloorStore {
     })
   }
 
+  // Reads that arrive together are answered together too: one burst of answers wakes the other side once, which
+  // costs less than half of waking it for each.
+  let reading: (() => void)[] = []
+  function answerReads() {
+    const batch = reading
+    reading = []
+    for (const read of batch) read()
+  }
+
   return {
     async addClient(id, { secret_hash, redirect_uri }) {
       addClient.run(id, secret_hash, redirect_uri)
@@ -102,6 +111,9 @@ export function openFloor(file: string): FloorStore {
         insertAccessToken.run(hash, token.client, token.subject, token.scope, token.expires_at)
         return undefined
       }, done),
-    accessToken: (hash, done) => done(accessToken.get(hash) as AccessToken | undefined),
+    accessToken(hash, done) {
+      if (reading.length === 0) setImmediate(answerReads)
+      reading.push(() => done(accessToken.get(hash) as AccessToken | undefined))
+    },
   }
 }

@@ -1,4 +1,5 @@
-// What is counted but must never cost a write per request: use of sessions and clients (batched, lost at most on a crash).
+// Serves every endpoint of OAuth 2.1: how often clients and sessions are used, counted in memory and written in batches, so
+// that no request costs a write (C26). A crash loses at most what was counted since the last batch.
 
 import type { Core } from '../core.ts'
 import { countClientUse } from './records/clients.ts'

@@ -1,3 +1,5 @@
+// Serves every endpoint of OAuth 2.1: what the protocol works with, and the user it works for.
+
 import type { Account, Ask } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'

@@ -127,9 +127,9 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     let refusal: Refusal | undefined
     try {
       if (route && request.method === 'OPTIONS' && route.cors) result = preflight(route.methods)
-      else if (route && route.speaks === 'page' && !route.methods.includes(request.method)) {
-        refusal = refuse('method_not_allowed', { method: request.method })
-        result = answerRefusal(server, 'page', request, refusal)
+      else if (route && !route.methods.includes(request.method)) {
+        refusal = refuse('method_not_allowed', { method: request.method }, { allow: route.methods })
+        result = answerRefusal(server, route.speaks, request, refusal)
       } else if (route) {
         const outcome = await route.run(server, request)
         if (isRefusal(outcome)) {

@@ -8,7 +8,7 @@ export interface Form {
   readonly names: readonly string[]
 }
 
-/** Parses form text; undefined when a percent-escape is broken. */
+/** Parses form text; undefined when a percent-escape is broken or a NUL is in it, which no parameter may hold and no database keeps. */
 export function parseForm(text: string): Form | undefined {
   const values = new Map<string, string[]>()
   const repeated: string[] = []
@@ -18,7 +18,9 @@ export function parseForm(text: string): Form | undefined {
       const equals = pair.indexOf('=')
       const name = decode(equals < 0 ? pair : pair.slice(0, equals))
       const value = equals < 0 ? '' : decode(pair.slice(equals + 1))
-      if (name === undefined || value === undefined) return undefined
+      if (name === undefined || value === undefined || name.includes('\0') || value.includes('\0')) {
+        return undefined
+      }
       if (value === '') continue
       const known = values.get(name)
       if (!known) values.set(name, [value])

@@ -15,13 +15,12 @@ export interface NodeOptions {
 /** A plain Node server in front of `answer`, without the cost of web-standard objects on the hot path. */
 export function nodeServer(answer: (request: Incoming) => Promise<Answer>, options: NodeOptions): Server {
   const server = createServer((message, response) => {
-    answer(incomingFromNode(message, options)).then(
-      (result) => {
+    answer(incomingFromNode(message, options))
+      .then((result) => {
         if (!server.listening) response.shouldKeepAlive = false
         send(response, message, result)
-      },
-      () => response.destroy(),
-    )
+      })
+      .catch(() => response.destroy())
   })
   server.keepAliveTimeout = 65_000
   server.requestTimeout = 30_000
@@ -104,7 +103,7 @@ function readText(message: IncomingMessage, limit: number): Promise<string> {
   })
 }
 
-function webRequest(message: IncomingMessage, url: string): Request {
+export function webRequest(message: IncomingMessage, url: string): Request {
   const headers = new Headers()
   for (const [name, value] of Object.entries(message.headers)) {
     if (name.startsWith(':')) continue

@@ -36,11 +36,17 @@ export function responseFrom(answer: Answer): Response {
   return new Response(bodiless ? null : answer.body, { status: answer.status, headers })
 }
 
+/** A page or redirect of the host app, as an answer of ours: never stored, never framed, telling no other site where it was. */
 export async function answerFromResponse(response: Response): Promise<Answer> {
-  const headers: Answer['headers'] = { 'cache-control': 'no-store' }
+  const headers: Answer['headers'] = {
+    'content-security-policy': "frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+  }
   for (const [name, value] of response.headers) {
     if (name !== 'set-cookie') headers[name] = value
   }
+  headers['cache-control'] = 'no-store'
+  headers['x-frame-options'] = 'DENY'
   const cookies = response.headers.getSetCookie()
   if (cookies.length > 0) headers['set-cookie'] = cookies
   return { status: response.status, headers, body: await response.text() }

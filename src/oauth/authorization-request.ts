@@ -82,7 +82,9 @@ async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrus
   }
   const mode = form.get('response_mode') ?? 'query'
   const responseMode = responseModes.find((one) => one === mode)
-  if (!responseMode || form.repeated.includes('response_mode')) {
+  // A private-use scheme opens a program, which no form can be posted to.
+  const postable = responseMode !== 'form_post' || /^https?:/.test(redirectUri)
+  if (!responseMode || !postable || form.repeated.includes('response_mode')) {
     return { page: refuse('response_mode_unsupported', { client: client.id }), client }
   }
   // A state sent twice is not echoed: nobody could say which one is meant.
@@ -97,6 +99,9 @@ function readDetails(server: Server, form: Form, { client }: ReplyTo): Details |
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
   if (form.names.some((name) => form.all(name).some((value) => value.length > longestValue))) {
     return refuse('malformed_form', { client: client.id })
+  }
+  if (form.get('request') !== undefined && form.get('request_uri') !== undefined) {
+    return refuse('request_object_ambiguous')
   }
   if (form.get('request') !== undefined) return refuse('request_object_unsupported')
   if (form.get('request_uri') !== undefined) return refuse('request_uri_unsupported')

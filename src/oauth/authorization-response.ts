@@ -43,7 +43,12 @@ export function refusalPage(server: Server, refusal: Refusal, client?: Client, r
       client: client?.name,
       requestId,
     }),
-    refusal.retryAfter === undefined ? undefined : { 'retry-after': String(refusal.retryAfter) },
+    {
+      ...(refusal.allow ? { allow: refusal.allow.join(', ') } : {}),
+      ...(refusal.retryAfter === undefined && status !== 503
+        ? {}
+        : { 'retry-after': String(refusal.retryAfter ?? 1) }),
+    },
   )
 }
 

@@ -7,13 +7,29 @@ import { type Refusal, refuse } from './refusals.ts'
 /** Far above any honest request, in bytes. */
 const bodyLimit = 64 * 1024
 
-/** The body's parameters: a form, nothing in the query, and nothing twice but what `mayRepeat` names. */
+/** What may never stand in the query, where logs and proxies keep it. */
+const bodyOnly = [
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+  'grant_type',
+  'code',
+  'code_verifier',
+  'redirect_uri',
+  'refresh_token',
+  'scope',
+  'resource',
+  'token',
+  'token_type_hint',
+]
+
+/** The body's parameters: a form, none of them in the query, and nothing twice but what `mayRepeat` names. */
 export async function readBackChannelForm(
   request: Incoming,
   mayRepeat: readonly string[] = [],
 ): Promise<Form | Refusal> {
-  if (request.method !== 'POST') return refuse('method_not_allowed', { method: request.method })
-  if (request.search !== '') return refuse('parameters_in_query')
+  if (request.search !== '' && hasBodyParameter(request.search)) return refuse('parameters_in_query')
   const type = request.header('content-type') ?? ''
   if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(type))
     return refuse('wrong_content_type', { type: type.slice(0, 80) })
@@ -28,6 +44,12 @@ export async function readBackChannelForm(
   if (!form) return refuse('malformed_form')
   const repeated = form.repeated.find((name) => !mayRepeat.includes(name))
   return repeated === undefined ? form : refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+}
+
+/** A query that says something else (a rewriting proxy's, say) is ignored like every unknown parameter (RFC 6749 §3.2). */
+function hasBodyParameter(search: string): boolean {
+  const query = parseForm(search)
+  return query === undefined || query.names.some((name) => bodyOnly.includes(name))
 }
 
 /** Address and user agent of a request, for the audit log. */

@@ -14,6 +14,6 @@ export function jsonRefusal(request: Incoming, refusal: Refusal): Answer {
   }
   if (refusal.retryAfter !== undefined) headers['retry-after'] = String(refusal.retryAfter)
   else if (status === 503) headers['retry-after'] = '1'
-  if (status === 405) headers.allow = 'POST'
+  if (refusal.allow) headers.allow = refusal.allow.join(', ')
   return json(status, wireError(refusal), headers)
 }

@@ -45,7 +45,7 @@ function jtiOf(token: string): string | undefined {
   if (start < 1 || end < 0 || token.length > 16_384) return undefined
   try {
     const { jti } = JSON.parse(Buffer.from(token.slice(start + 1, end), 'base64url').toString('utf8'))
-    return typeof jti === 'string' && jti.length <= 64 ? jti : undefined
+    return typeof jti === 'string' && /^[0-9a-z]{26}$/.test(jti) ? jti : undefined
   } catch {
     return undefined
   }

@@ -20,7 +20,8 @@ export function matchRedirectUri(registered: readonly string[], requested: strin
 
 /** Why a URI cannot be registered, or undefined: https, http on loopback, or a private-use scheme with a dot (RFC 8252 §7.1). */
 export function redirectUriProblem(uri: string): string | undefined {
-  if (!URL.canParse(uri) || /[\s\\]/.test(uri)) return 'is not an absolute URI'
+  // A URI is ASCII (RFC 3986 §2): what is not could not even be sent in a Location header.
+  if (!URL.canParse(uri) || !/^[\x21-\x5b\x5d-\x7e]+$/.test(uri)) return 'is not an absolute URI'
   if (uri.includes('#')) return 'has a fragment (RFC 6749 §3.1.2)'
   const url = new URL(uri)
   if (url.username || url.password) return 'has user information'

@@ -56,7 +56,8 @@ export const refusals = {
     'invalid_request',
     'The redirect_uri is not registered for this application',
   ),
-  response_mode_unsupported: row(400, 'invalid_request', 'The response_mode is not supported'),
+  // No error code: it could only be sent in the mode that is not understood (OpenID Connect Core §3.1.2.6).
+  response_mode_unsupported: row(400, '', 'The response_mode is not supported'),
 
   // Authorization endpoint, redirect trusted
   response_type_missing: row(400, 'invalid_request', 'The response_type is missing'),
@@ -81,6 +82,7 @@ export const refusals = {
     'request_uri_not_supported',
     'The request_uri parameter is not supported',
   ),
+  request_object_ambiguous: row(400, 'invalid_request', 'Send either request or request_uri, not both'),
   registration_unsupported: row(
     400,
     'registration_not_supported',
@@ -177,6 +179,8 @@ export interface Refusal {
   readonly description?: string
   /** Seconds after which to try again. */
   readonly retryAfter?: number
+  /** What may be done instead of a method that is not allowed (405). */
+  readonly allow?: readonly string[]
 }
 
 export function refuse(reason: Reason, facts?: Refusal['facts'], more?: Partial<Refusal>): Refusal {

@@ -24,7 +24,7 @@ export interface Route {
 const get = ['GET', 'HEAD']
 
 export const routes: readonly Route[] = [
-  // A method that does not fit is refused by the endpoint itself, in its own words (405 with Allow).
+  // A method that does not fit is refused before the endpoint runs (405 with Allow).
   { methods: ['GET', 'POST'], path: paths.authorization, cors: false, speaks: 'page', run: authorize },
   { methods: ['POST'], path: paths.consent, cors: false, speaks: 'page', run: answerConsent },
   { methods: ['POST'], path: paths.token, cors: true, speaks: 'json', run: token },

@@ -33,6 +33,8 @@ export interface Ask {
   loginHint?: string
   /** Where the browser must be sent after sign-in: an absolute URL on the issuer's origin. */
   returnTo: string
+  /** Where the browser may be sent when the user gives up signing in: the client hears `access_denied`. */
+  cancelTo?: string
   /** False when no page may be shown (`prompt=none`, or the caller only wants to know): answer null instead of a page. */
   interactive: boolean
   /**

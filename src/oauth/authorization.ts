@@ -1,7 +1,9 @@
 // RFC 6749 §3.1, §4.1.1, §4.1.2; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization endpoint.
 
-import { authenticationIsRecent } from '../accounts/account.ts'
+import { randomUUID } from 'node:crypto'
+import { AccountsUnavailable, authenticationIsRecent } from '../accounts/account.ts'
 import { makeToken } from '../crypto/tokens.ts'
+import { Unavailable } from '../db/database.ts'
 import { eventInput } from '../events/append.ts'
 import { browserOf } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
@@ -24,6 +26,8 @@ import { paths } from './server-metadata.ts'
 const patience = 30 * 60_000
 /** Says, on the way back from a sign-in that was demanded, when it was demanded. */
 const demandedParameter = 'gatehouse_demanded'
+/** Says that the user gave up at the sign-in. */
+const cancelledParameter = 'gatehouse_cancelled'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const form = await readForm(request)
@@ -34,11 +38,28 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     return refusalPage(server, asked.page, asked.client)
   }
   if ('refusal' in asked) return refused(server, asked.replyTo, asked.refusal)
+  if (form.get(cancelledParameter) !== undefined) return refused(server, asked, refuse('user_denied'))
+  try {
+    const user = await signIn(server, request, form, asked)
+    if (user instanceof Response) return await answerFromResponse(user)
+    if (isRefusal(user)) return refused(server, asked, user)
+    return await decide(server, request, asked, user)
+  } catch (error) {
+    return refused(server, asked, troubleOfOurs(server, error))
+  }
+}
 
-  const user = await signIn(server, request, form, asked)
-  if (user instanceof Response) return answerFromResponse(user)
-  if (isRefusal(user)) return refused(server, asked, user)
-  return decide(server, request, asked, user)
+/** A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1). */
+function troubleOfOurs(server: Server, error: unknown): Refusal {
+  const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
+  const request_id = randomUUID()
+  server.log.error(unavailable ? 'unavailable' : 'fault', {
+    request_id,
+    path: paths.authorization,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
+  })
+  return refuse(unavailable ? 'unavailable' : 'fault', { request_id })
 }
 
 function refused(
@@ -55,7 +76,7 @@ function refused(
 }
 
 async function readForm(request: Incoming): Promise<Form | Refusal> {
-  if (request.method === 'GET' || request.method === 'HEAD') {
+  if (request.method === 'GET') {
     return parseForm(request.search) ?? refuse('malformed_form')
   }
   try {
@@ -80,11 +101,13 @@ async function signIn(
     demanded ?? (demandsSignIn(asked) ? now : 0),
     asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
+  const returnTo = returnAddress(server, form, asked, demanded ?? now)
   const answer = await server.signedIn(request, {
     prompt: asked.prompt,
     ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
     ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
-    returnTo: returnAddress(server, form, asked, demanded ?? now),
+    returnTo,
+    cancelTo: `${returnTo}&${cancelledParameter}=1`,
     interactive: !silent,
     ...(notBefore > 0 ? { notBefore } : {}),
   })

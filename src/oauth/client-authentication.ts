@@ -18,7 +18,11 @@ interface Credentials {
 
 const check: SecretCheck = clientSecretCheck()
 
-/** The authenticated client of a back-channel request, or why it is none. Failures are limited per client and network. */
+/**
+ * The authenticated client of a back-channel request, or why it is none. Failures are limited per client and network;
+ * beyond the limit a wrong secret is 429 and costs nothing, while the right one is never locked out by others' wrong
+ * ones (many clients share the networks of the large platforms, and client ids are no secrets).
+ */
 export async function authenticateClient(
   server: Server,
   request: Incoming,
@@ -26,43 +30,48 @@ export async function authenticateClient(
 ): Promise<Client | Refusal> {
   const credentials = readCredentials(request, form)
   if (isRefusal(credentials)) return credentials
+  const client = await server.clients.find(credentials.clientId)
   const { limits } = server.settings
-  const network = `network:${networkOf(request.address)}`
-  const account = `client:${credentials.clientId.slice(0, 128)}`
-  const wait = Math.max(
-    server.counters.blockedFor(network, limits.failuresPerNetwork),
-    server.counters.blockedFor(account, limits.clientAuthenticationFailures),
-  )
-  if (wait > 0)
-    return refuse(
-      'too_many_failures',
-      { client: credentials.clientId },
-      { retryAfter: Math.ceil(wait / 1_000) },
+  const network = request.address === '' ? undefined : `network:${networkOf(request.address)}`
+  const account = client && `client:${client.id}`
+  const wait = () =>
+    Math.max(
+      network === undefined ? 0 : server.counters.blockedFor(network, limits.failuresPerNetwork),
+      account === undefined ? 0 : server.counters.blockedFor(account, limits.clientAuthenticationFailures),
     )
 
-  const client = await verify(server, credentials)
-  if (isRefusal(client)) {
-    await Promise.all([
-      server.counters.count(network, failureWindow, true),
-      server.counters.count(account, failureWindow, true),
-    ])
-    return client
+  const verified = client
+    ? await verify(server, client, credentials.secret, () => wait() === 0)
+    : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
+  if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
+  const retryAfter = Math.ceil(wait() / 1_000)
+  if (retryAfter > 0) {
+    return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
   }
-  return withinHourlyLimit(server, client)
+  const keys = [network, account].filter((key) => key !== undefined)
+  await Promise.all(keys.map((key) => server.counters.count(key, failureWindow, true)))
+  return verified
 }
 
-async function verify(server: Server, { clientId, secret }: Credentials): Promise<Client | Refusal> {
-  const client = await server.clients.find(clientId)
-  if (!client) return refuse('client_unknown', { client: clientId.slice(0, 128) })
+async function verify(
+  server: Server,
+  client: Client,
+  secret: string | undefined,
+  mayGuess: () => boolean,
+): Promise<Client | Refusal> {
   if (!client.active) return refuse('client_inactive', { client: client.id })
   if (!client.confidential) {
     return secret === undefined ? client : refuse('client_secret_wrong', { client: client.id })
   }
   if (secret === undefined) return refuse('client_authentication_missing', { client: client.id })
   const now = server.now()
-  if (await check(secret, client.secretHash!, now)) return client
+  if (await check(secret, client.secretHash!, now, mayGuess)) return client
   const { previousSecretHash, previousSecretExpiresAt } = client
-  if (previousSecretHash && previousSecretExpiresAt > now && (await check(secret, previousSecretHash, now)))
+  if (
+    previousSecretHash &&
+    previousSecretExpiresAt > now &&
+    (await check(secret, previousSecretHash, now, mayGuess))
+  )
     return client
   return refuse('client_secret_wrong', { client: client.id })
 }
@@ -113,6 +122,7 @@ function readBasic(header: string): Credentials | Refusal {
     const [clientId, secret] = [text.slice(0, colon), text.slice(colon + 1)].map((half) =>
       decodeURIComponent(half.replaceAll('+', ' ')),
     )
+    if (clientId!.includes('\0') || secret!.includes('\0')) return malformed
     // An empty password is how some clients send a public client's id.
     return { clientId: clientId!, secret: secret === '' ? undefined : secret }
   } catch {

@@ -13,6 +13,8 @@ export interface Grant {
   subject: string
   userId: string | null
   sessionId: string | null
+  /** No token outlives its session; null where there is none. */
+  sessionExpiresAt: number | null
   scope: readonly string[]
   resources: readonly string[]
   authTime: number | null
@@ -38,7 +40,7 @@ export interface MadeAccessToken {
 }
 
 export function makeAccessToken(server: Server, client: Client, grant: Grant, now: number): MadeAccessToken {
-  const expiresAt = now + client.accessTokenLifetime
+  const expiresAt = Math.min(now + client.accessTokenLifetime, grant.sessionExpiresAt ?? Infinity)
   const scope = canonicalScope(grant.scope)
   const made =
     tokenFormat(server, client, grant.resources) === 'opaque'
@@ -46,7 +48,7 @@ export function makeAccessToken(server: Server, client: Client, grant: Grant, no
       : makeJwt(server, client, grant, { scope, now, expiresAt })
   return {
     token: made.token,
-    expiresIn: Math.floor(client.accessTokenLifetime / 1_000),
+    expiresIn: Math.floor((expiresAt - now) / 1_000),
     row: {
       access_id: made.id,
       access_hash: made.hash,

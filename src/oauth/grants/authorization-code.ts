@@ -41,6 +41,7 @@ export const authorizationCode: GrantType = {
         subject: row.subject,
         userId: row.user_id,
         sessionId,
+        sessionExpiresAt,
         scope: scopeSet(row.scope),
         resources,
         authTime: row.auth_time,

@@ -21,7 +21,15 @@ export const clientCredentials: GrantType = {
     const access = makeAccessToken(
       server,
       client,
-      { subject: client.id, userId: null, sessionId: null, scope, resources, authTime: null },
+      {
+        subject: client.id,
+        userId: null,
+        sessionId: null,
+        sessionExpiresAt: null,
+        scope,
+        resources,
+        authTime: null,
+      },
       now,
     )
     await server.db.write(issueClientToken, {

@@ -1,13 +1,16 @@
 // RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2: refresh with rotation for every client, and what a repeated token means.
 
 import { randomBytes } from 'node:crypto'
-import { timeOrderedId } from '../../crypto/ids.ts'
+import { bounds } from '../../config.ts'
+import type { Core } from '../../core.ts'
+import { firstIdAt, timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { makeAccessToken } from '../access-token.ts'
 import {
   findRefreshToken,
+  forgetEndedWindows,
   type RefreshTokenRow,
   repeatRotation,
   rotateRefreshToken,
@@ -46,6 +49,16 @@ async function checkOwner(
 ): Promise<Refusal | undefined> {
   const now = server.now()
   if (row.client_id !== client.id) {
+    if (row.rotated_at !== null) {
+      // A used token in other hands has leaked, whoever shows it.
+      const context = { userId: row.user_id, clientId: row.client_id, sessionId: row.session_id, ...origin }
+      await endSession(server, row.session_id, 'reuse_detected', { event: 'reuse_detected', ...context })
+      return refuse('refresh_token_reused', {
+        client: client.id,
+        owner: row.client_id,
+        session: row.session_id,
+      })
+    }
     await recordEvent(
       server,
       'foreign_token',
@@ -181,6 +194,7 @@ function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
     subject: row.subject,
     userId: row.user_id,
     sessionId: row.session_id,
+    sessionExpiresAt: row.session_expires_at,
     scope: narrowed.scope,
     resources: narrowed.resources,
     authTime: row.auth_time,
@@ -189,4 +203,20 @@ function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
 
 function contextOf(row: RefreshTokenRow, { client, origin }: TokenRequest) {
   return { userId: row.user_id, clientId: client.id, sessionId: row.session_id, ...origin }
+}
+
+/**
+ * Forgets what successors were derived with once their window has ended, used or not. Run every minute; `since` is when it
+ * last ran, in epoch milliseconds. Answers how many were forgotten.
+ */
+export async function forgetSuccessors(
+  core: Pick<Core, 'db' | 'now' | 'settings'>,
+  since: number,
+): Promise<number> {
+  const after = firstIdAt(since - bounds.reuseWindow[1])
+  for (let forgotten = 0; ; ) {
+    const rows = await core.db.query(forgetEndedWindows(after, core.now(), core.settings.tokens.reuseWindow))
+    forgotten += rows.length
+    if (rows.length < 1_000) return forgotten
+  }
 }

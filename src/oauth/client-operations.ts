@@ -64,6 +64,8 @@ export interface CreatedClient {
   secret?: string
 }
 
+/** 90 days, in seconds. */
+const longestOverlap = 7_776_000
 const knownGrantTypes = ['authorization_code', 'refresh_token', 'client_credentials']
 
 /** Registers a client. Throws `ConfigError` with every problem of the input. */
@@ -142,6 +144,10 @@ export async function rotateSecret(
   id: string,
   overlap = 86_400,
 ): Promise<string | undefined> {
+  if (!Number.isInteger(overlap) || overlap < 0 || overlap > longestOverlap) {
+    const allowed = `a whole number of seconds from 0 to ${longestOverlap}`
+    throw new ConfigError([{ path: 'overlap', given: overlap, allowed, example: '86400' }])
+  }
   const now = server.now()
   const { secret, stored } = makeClientSecret()
   const rotated = await server.db.write(rotateClientSecret, {
@@ -308,6 +314,8 @@ function columnsFrom(server: Server, input: ClientInput) {
   if (input.bcryptSecretHash !== undefined && !confidential) {
     problems.push({ path: 'bcryptSecretHash', allowed: 'nothing, since the client is public' })
   }
+  if (input.tokenFormat !== undefined && input.tokenFormat !== 'jwt' && input.tokenFormat !== 'opaque')
+    problem('tokenFormat', input.tokenFormat, 'jwt or opaque')
   const perHour = input.requestsPerHour
   if (perHour !== undefined && (!Number.isInteger(perHour) || perHour < 1))
     problem('requestsPerHour', perHour, 'a whole number of at least 1')

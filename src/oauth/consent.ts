@@ -96,7 +96,7 @@ export function codeInput(
   }
 }
 
-/** `POST /oauth/consent`: `decision` is `allow` or `deny`; `scope` may narrow what is allowed. */
+/** `POST /oauth/consent`: `decision` is `allow` or `deny`; `scope` and `resource` may narrow what is allowed. */
 export async function answerConsent(server: Server, request: Incoming): Promise<Answer> {
   const read = await readDecision(server, request)
   if (isRefusal(read)) {
@@ -147,7 +147,7 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
     throw error
   }
   const form = parseForm(text)
-  if (!form || form.repeated.length > 0) return refuse('malformed_form')
+  if (!form || form.repeated.some((name) => name !== 'resource')) return refuse('malformed_form')
   const stored = readToken('gh_rq', form.get('request') ?? '')
   if (!stored) return refuse('form_token_wrong')
   const row = await server.db.one(findAuthorizationRequest, { id: stored.id, hash: stored.hash })
@@ -167,11 +167,12 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   if (decision !== 'allow' && decision !== 'deny')
     return refuse('missing_parameter', { parameter: 'decision' })
   const chosen = parseScope(form.get('scope'))
-  if (isRefusal(chosen) || !scopeCovers(held.scope, chosen))
+  const resources = form.all('resource')
+  if (isRefusal(chosen) || !scopeCovers(held.scope, chosen) || !scopeCovers(held.resources, resources))
     return refuse('form_scope_exceeded', { client: client.id })
   const scope = chosen.length > 0 ? chosen : held.scope
   return {
-    asked: { ...held, client, scope },
+    asked: { ...held, client, scope, resources: resources.length > 0 ? resources : held.resources },
     user,
     requestId: row.id,
     decision,

@@ -1,5 +1,6 @@
 // RFC 7009 §2.1, §2.2: token revocation. A refresh token ends its whole session, an access token only itself.
 
+import { readToken, type TokenKind } from '../crypto/tokens.ts'
 import { eventInput } from '../events/append.ts'
 import { type Answer, empty, type Incoming } from '../http/message.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -11,6 +12,9 @@ import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
 import { endSession } from './sessions.ts'
 
+/** Ours, but no token of RFC 7009 §2.1: to say 200 would be a lie. */
+const unrevocable: readonly TokenKind[] = ['gh_ac', 'gh_rq', 'gh_si']
+
 export async function revocation(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request)
   if (isRefusal(form)) return form
@@ -18,6 +22,9 @@ export async function revocation(server: Server, request: Incoming): Promise<Ans
   if (isRefusal(client)) return client
   const token = form.get('token')
   if (token === undefined) return refuse('missing_parameter', { client: client.id, parameter: 'token' })
+  if (unrevocable.some((kind) => readToken(kind, token))) {
+    return refuse('token_type_unsupported', { client: client.id })
+  }
   const known = await findToken(server, token)
   if (!known) return empty(200, uncached)
   const { kind, row } = known

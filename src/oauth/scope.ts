@@ -37,7 +37,7 @@ export function requestedScope(
 ): string[] | Refusal {
   const asked = parseScope(text)
   if (isRefusal(asked)) return asked
-  if (asked.length === 0) return [...allowed]
+  if (asked.length === 0) return allowed.filter((scope) => Object.hasOwn(registry, scope))
   const unknown = asked.find((scope) => !Object.hasOwn(registry, scope))
   if (unknown !== undefined) return refuse('scope_unknown', { scope: unknown })
   const foreign = asked.find((scope) => !allowed.includes(scope))

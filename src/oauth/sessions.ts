@@ -23,20 +23,27 @@ export async function endSession(
   return ended.length > 0
 }
 
-/** Over the quota, the sessions idle for longest end, so that nobody is ever locked out (C29). */
+/**
+ * Over the quota, the sessions idle for longest end, so that nobody is ever locked out (C29). The new session is durable
+ * by now: trouble here is logged, and the next one evicts what this one could not.
+ */
 export async function evictSurplusSessions(
   server: Server,
   userId: string,
   clientId: string,
   origin: Pick<EventContext, 'address' | 'userAgent'>,
 ): Promise<void> {
-  const surplus = await server.db.all(surplusSessions, {
-    user_id: userId,
-    client_id: clientId,
-    now: server.now(),
-    quota: server.settings.sessions.quota,
-  })
-  for (const { id } of surplus) {
-    await endSession(server, id, 'evicted', { event: 'session_evicted', userId, clientId, ...origin })
+  try {
+    const surplus = await server.db.all(surplusSessions, {
+      user_id: userId,
+      client_id: clientId,
+      now: server.now(),
+      quota: server.settings.sessions.quota,
+    })
+    for (const { id } of surplus) {
+      await endSession(server, id, 'evicted', { event: 'session_evicted', userId, clientId, ...origin })
+    }
+  } catch (error) {
+    server.log.warn('surplus sessions could not be ended yet', { client: clientId, error: String(error) })
   }
 }

@@ -43,7 +43,8 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
       token_type: 'Bearer',
       expires_in: access.expiresIn,
       ...(refresh === undefined ? {} : { refresh_token: refresh }),
-      scope: access.row.access_scope,
+      // An empty scope has no spelling (RFC 6749 §3.3).
+      ...(access.row.access_scope === '' ? {} : { scope: access.row.access_scope }),
     },
     uncached,
   )

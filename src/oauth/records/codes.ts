@@ -97,7 +97,8 @@ export const redeemCode = write(
   (i) => ({
     guard: sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
       where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
-        and codes.used_at is null and codes.expires_at > ${i.now} ${returning} codes.id`,
+        and codes.used_at is null and codes.expires_at > ${i.now}
+        and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null) ${returning} codes.id`,
     effects: [
       insert('sessions', {
         id: i.session_id,

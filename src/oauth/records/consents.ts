@@ -98,13 +98,15 @@ export const denyRequest = write(
   }),
 )
 
-/** The user disconnects an app: consent and every session of the two end together. */
+/** The user disconnects an app: consent, codes that are still out and every session of the two end together. */
 export const withdrawConsent = write(
   'withdraw_consent',
   { user_id: 'text', client_id: 'text', now: 'int', ...eventColumns },
   (i) => ({
     effects: [
       sql`delete from consents ${using} where consents.user_id = ${i.user_id} and consents.client_id = ${i.client_id}`,
+      sql`delete from codes ${using} where codes.user_id = ${i.user_id} and codes.client_id = ${i.client_id}
+        and codes.used_at is null`,
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
         where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null`,
       appendEvent(i),

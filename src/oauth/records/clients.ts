@@ -99,7 +99,7 @@ export const updateClient = write(
       id: string
     }>`update clients set name = ${i.name}, description = ${i.description}, logo_uri = ${i.logo_uri},
       client_uri = ${i.client_uri}, policy_uri = ${i.policy_uri}, tos_uri = ${i.tos_uri}, profile = ${i.profile},
-      token_endpoint_auth_method = ${i.token_endpoint_auth_method}, secret_hash = coalesce(${i.secret_hash}, secret_hash),
+      token_endpoint_auth_method = ${i.token_endpoint_auth_method}, secret_hash = coalesce(${i.secret_hash}, clients.secret_hash),
       redirect_uris = ${i.redirect_uris}, grant_types = ${i.grant_types}, scope = ${i.scope}, resources = ${i.resources},
       resource_server_for = ${i.resource_server_for}, require_pkce = ${i.require_pkce}, token_format = ${i.token_format}, access_token_lifetime = ${i.access_token_lifetime},
       refresh_token_lifetime = ${i.refresh_token_lifetime}, code_lifetime = ${i.code_lifetime},
@@ -116,7 +116,7 @@ export const rotateClientSecret = write(
   { id: 'text', now: 'int', secret_hash: 'text', previous_until: 'int?', ...eventColumns },
   (i) => ({
     guard: sql<{ id: string }>`update clients set
-      previous_secret_hash = case when ${i.previous_until} is null then null else secret_hash end,
+      previous_secret_hash = case when ${i.previous_until} is null then null else clients.secret_hash end,
       previous_secret_expires_at = ${i.previous_until}, secret_hash = ${i.secret_hash}, updated_at = ${i.now}
       ${from} where clients.id = ${i.id} and clients.secret_hash is not null ${returning} clients.id`,
     effects: [appendEvent(i)],

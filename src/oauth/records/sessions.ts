@@ -1,4 +1,4 @@
-import { from, returning, select, sql, write } from '../../db/sql.ts'
+import { from, join, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 
 /** One authorization of one client by one user. */
@@ -51,6 +51,32 @@ export const sessionsOfUser = select(
     where user_id = ${i.user_id} and revoked_at is null and expires_at > ${i.now} order by client_id, id`,
 )
 
+/** What a list of sessions is narrowed to. */
+export interface SessionFilter {
+  userId?: string
+  clientId?: string
+  /** Only sessions that live at this time. */
+  livingAt?: number
+  /** Only sessions older than this one. */
+  before?: string
+  limit: number
+}
+
+/** Sessions, newest first: ids are in the order of time, so every filter walks one index from its end. */
+export function sessionList(filter: SessionFilter) {
+  const { userId, clientId, livingAt, before } = filter
+  const conditions = [
+    raw('true'),
+    ...(userId === undefined ? [] : [sql`s.user_id = ${userId}`]),
+    ...(clientId === undefined ? [] : [sql`s.client_id = ${clientId}`]),
+    ...(livingAt === undefined ? [] : [sql`s.revoked_at is null and s.expires_at > ${livingAt}`]),
+    ...(before === undefined ? [] : [sql`s.id < ${before}`]),
+  ]
+  return sql<SessionRow & { client_name: string }>`select s.*, c.name as client_name
+    from sessions s join clients c on c.id = s.client_id
+    where ${join(conditions, ' and ')} order by s.id desc limit ${filter.limit}`
+}
+
 /** Ends one session: with it every access and refresh token that points to it, at once. */
 export const revokeSession = write(
   'revoke_session',
@@ -65,6 +91,6 @@ export const revokeSession = write(
 /** Adds what was counted in memory since the last flush. */
 export const countSessionUse = write('count_session_use', { id: 'text', uses: 'int', now: 'int' }, (i) => ({
   effects: [
-    sql`update sessions set uses = uses + ${i.uses}, last_active_at = ${i.now} ${from} where sessions.id = ${i.id}`,
+    sql`update sessions set uses = sessions.uses + ${i.uses}, last_active_at = ${i.now} ${from} where sessions.id = ${i.id}`,
   ],
 }))

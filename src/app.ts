@@ -7,6 +7,8 @@ import {
   type AccountsRoute,
   AccountsUnavailable,
 } from './accounts/account.ts'
+import { paths as accountPaths } from './accounts/account-pages.ts'
+import { localAccounts } from './accounts/local.ts'
 import { resolveUser } from './accounts/users.ts'
 import { type Config, resolveConfig, type Settings, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -26,9 +28,12 @@ import { jsonRefusal } from './oauth/error-answer.ts'
 import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
 import { type Route, routes } from './oauth/routes.ts'
 import type { Server } from './oauth/server.ts'
+import { paths } from './oauth/server-metadata.ts'
 import { openSigningKeys } from './oauth/signing-keys.ts'
+import { waitingRequest } from './oauth/waiting-request.ts'
 import { branding } from './pages/branding.ts'
 import { errorPage } from './pages/error.ts'
+import { homePage } from './pages/home.ts'
 import { answerPage } from './pages/page.ts'
 import type { Frame } from './pages/views.ts'
 
@@ -66,19 +71,25 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   try {
     await prepareSchema(db, settings)
     const core: Core = { settings, db, secrets: rootSecrets(settings.secrets), log, now }
-    const frame = (user?: { name: string; email?: string }): Frame => ({
+    const clients = cacheClients(db, settings, now)
+    const counters = openCounters(db, now)
+    const frame: Server['frame'] = (user) => ({
       branding: looks,
       base: settings.base,
-      ...(user ? { account: { name: user.name, email: user.email } } : {}),
+      ...(user
+        ? { account: { name: user.name, email: user.email }, navigation: navigation(settings, accounts) }
+        : {}),
     })
-    const accounts = accountsFrom(config, { ...core, frame })
+    const waitingFor = (address: string) => waitingRequest({ settings, clients }, address)
+    const accounts = accountsFrom(config, { ...core, counters, frame, waitingFor })
     const server: Server = {
       ...core,
       keys: await openSigningKeys(core),
-      clients: cacheClients(db, settings, now),
-      counters: openCounters(db, now),
+      clients,
+      counters,
       activity: countActivity(core),
       frame,
+      switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)
         if (account === null || account instanceof Response) return account
@@ -137,7 +148,9 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
           result = answerRefusal(server, route.speaks, request, outcome)
         } else result = outcome
       } else if (page) result = await page.answer(request)
-      else result = notFound(server)
+      else if (request.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+        result = home(server, accounts)
+      } else result = notFound(server)
     } catch (error) {
       const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
       refusal = refuse(unavailable ? 'unavailable' : 'fault', { request_id: randomUUID() })
@@ -213,6 +226,30 @@ function notFound(server: Server): Answer {
   )
 }
 
+/** Connected apps are there for everyone; an account page only where the accounts are ours. */
+function navigation(settings: Settings, accounts: Accounts) {
+  return {
+    ...(hasAccountPage(accounts) ? { account: settings.base + accountPaths.account } : {}),
+    connectedApps: settings.base + paths.connectedApps,
+  }
+}
+
+function hasAccountPage(accounts: Accounts): boolean {
+  return accounts.routes?.some((route) => route.path === accountPaths.account) ?? false
+}
+
+/** The issuer URL itself, for a person who opens it. */
+function home({ settings, frame }: Server, accounts: Accounts): Answer {
+  const { account, connectedApps } = navigation(settings, accounts)
+  return answerPage(
+    homePage(frame(), {
+      issuer: settings.issuer,
+      ...(account === undefined ? {} : { accountUrl: account }),
+      connectedAppsUrl: connectedApps,
+    }),
+  )
+}
+
 /** SQLite is brought up to date at start; PostgreSQL only when asked, since many processes share it. */
 async function prepareSchema(db: Database, settings: Settings): Promise<void> {
   if (settings.migrate ?? db.dialect === 'sqlite') {
@@ -228,6 +265,6 @@ async function prepareSchema(db: Database, settings: Settings): Promise<void> {
 }
 
 function accountsFrom(config: Config, house: AccountsHouse): Accounts {
-  const { accounts } = config
-  return typeof accounts === 'function' ? accounts(house) : accounts!
+  const { accounts = localAccounts() } = config
+  return typeof accounts === 'function' ? accounts(house) : accounts
 }

@@ -1,4 +1,5 @@
 import type { Core } from '../core.ts'
+import type { Counters } from '../db/counters.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 
@@ -90,6 +91,8 @@ export interface Accounts {
    * null for an event that concerns nobody. Throws `UnverifiedWebhook` for a bad signature.
    */
   onWebhook?(request: Request): Promise<{ deleted: Pick<Account, 'provider' | 'issuer' | 'subject'> } | null>
+  /** Where a signed-in user may choose another account and then return; a URL on any page, absolute or a path. */
+  switchUrl?(returnTo: string): string
   /** Pages of its own, by their path below the issuer: sign-in, sign-up, account. */
   routes?: readonly AccountsRoute[]
 }
@@ -110,5 +113,8 @@ export interface AccountsRoute {
 
 /** What an adapter with pages and tables of its own works with. */
 export interface AccountsHouse extends Core {
+  readonly counters: Counters
+  /** Who waits behind an address on the issuer's origin: the client of a valid authorization request, and where its answer goes. */
+  waitingFor(address: string): Promise<{ client: string; redirectUri: string } | undefined>
   frame(user?: { name: string; email?: string }): Frame
 }

@@ -1,7 +1,7 @@
 import type { Incoming } from './message.ts'
 
 /** One cookie's value, or undefined. */
-export function readCookie(request: Incoming, name: string): string | undefined {
+export function readCookie(request: Pick<Incoming, 'header'>, name: string): string | undefined {
   const header = request.header('cookie')
   if (!header) return undefined
   for (const pair of header.split(';')) {

@@ -8,6 +8,7 @@ import { grantTypes } from './token.ts'
 export const paths = {
   authorization: '/oauth/authorize',
   consent: '/oauth/consent',
+  connectedApps: '/account/apps',
   token: '/oauth/token',
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',

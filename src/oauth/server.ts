@@ -29,5 +29,7 @@ export interface Server extends Core {
   readonly activity: Activity
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
-  frame(user?: User): Frame
+  /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */
+  switchUrl(returnTo: string): string | undefined
+  frame(user?: { name: string; email?: string }): Frame
 }

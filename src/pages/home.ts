@@ -12,7 +12,7 @@ export function homePage(frame: Frame, view: HomeView): Page {
     shape: 'narrow',
     main: html`${head(say(frame, 'home.title'), say(frame, 'home.lead'))}
 <div class="apps">
-<a class="card go" href="${view.accountUrl}">${icons.person}<span><strong>${say(frame, 'home.account')}</strong><br><span class="muted small">${say(frame, 'home.account_lead')}</span></span>${icons.chevron}</a>
+${view.accountUrl && html`<a class="card go" href="${view.accountUrl}">${icons.person}<span><strong>${say(frame, 'home.account')}</strong><br><span class="muted small">${say(frame, 'home.account_lead')}</span></span>${icons.chevron}</a>`}
 <a class="card go" href="${view.connectedAppsUrl}">${icons.plug}<span><strong>${say(frame, 'home.apps')}</strong><br><span class="muted small">${say(frame, 'home.apps_lead')}</span></span>${icons.chevron}</a>
 </div>
 <p class="after">${say(frame, 'home.issuer')} <code>${view.issuer}</code></p>`,

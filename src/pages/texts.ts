@@ -33,6 +33,19 @@ export const defaultTexts = {
   'sign_up.sign_in': 'Already have an account?',
   'sign_up.sign_in_link': 'Sign in',
 
+  'sign_in.wrong': 'That login and password do not belong together.',
+  'sign_in.disabled': 'This account is disabled. Ask the people who run {product}.',
+  'sign_in.too_many': 'There were too many attempts. Wait a few minutes, then try again.',
+  'sign_in.busy': 'Many people are signing in right now. Try again in a moment.',
+
+  'sign_up.name_missing': 'Enter your name.',
+  'sign_up.login_invalid':
+    'Enter an email address, or a username of 3 to 64 letters, digits, dots, dashes or underscores.',
+  'sign_up.login_taken': 'There is an account with this email or username already. If it is yours, sign in.',
+
+  'password.short': 'Use at least {minimum} characters.',
+  'password.long': 'Use at most {maximum} characters.',
+  'password.guessable': 'This password is easy to guess. Use a few unrelated words.',
   'password.hint': 'At least {minimum} characters. A few unrelated words make a good one.',
 
   'development.title': 'Choose an account',
@@ -41,6 +54,7 @@ export const defaultTexts = {
   'development.mark': 'Development sign-in',
   'development.warning': 'No password is asked. This page exists only on your own computer.',
   'development.sign_in_as': 'Sign in as',
+  'development.elsewhere': 'The development sign-in answers on this computer only.',
   'development.empty': 'No development accounts are configured.',
 
   'consent.title': '{client} wants access to your {product} account',
@@ -100,6 +114,7 @@ export const defaultTexts = {
   'account.password_current': 'Current password',
   'account.password_new': 'New password',
   'account.password_submit': 'Change password',
+  'account.password_wrong': 'The current password is not right.',
   'account.password_changed': 'Your password is changed.',
   'account.sign_ins': 'Where you are signed in',
   'account.sign_in_current': 'This browser',
@@ -108,6 +123,13 @@ export const defaultTexts = {
   'account.browser': '{browser} on {system}',
   'account.browser_unknown': 'Unknown browser',
   'account.sign_out': 'Sign out',
+
+  'form.error_title': 'This form cannot be used',
+  'form.expired':
+    'It was open for too long, or cookies are switched off. Go back, reload the page and try again.',
+  'form.malformed': 'It arrived damaged. Go back, reload the page and try again.',
+  'form.too_large': 'It is too large. Go back and shorten what you entered.',
+  'form.method': 'This page is opened with a link, not in this way.',
 
   'error.code': 'Code',
   'error.status': 'Status',

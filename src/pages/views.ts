@@ -162,6 +162,7 @@ export interface SignedOutView {
 /** What a person finds who opens the issuer URL itself. */
 export interface HomeView {
   issuer: string
-  accountUrl: string
+  /** Absent where the accounts are not ours. */
+  accountUrl?: string
   connectedAppsUrl: string
 }

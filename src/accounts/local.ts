@@ -1,0 +1,72 @@
+import { ConfigError, type ConfigProblem } from '../config-error.ts'
+import type { Accounts, AccountsHouse, AccountsRoute } from './account.ts'
+import { accountPages, paths } from './account-pages.ts'
+import { signInAttempts } from './local/attempts.ts'
+import { passwordPages } from './local/change-password.ts'
+import { type LocalAccountsHouse, type LocalAccountsOptions, provider } from './local/house.ts'
+import { passwordHashing, standardMinimum } from './local/password.ts'
+import { signInPages } from './local/sign-in.ts'
+import { signUpPages } from './local/sign-up.ts'
+import { openSignIns } from './sign-ins.ts'
+
+/**
+ * Accounts of our own: sign-up and sign-in with login and password, an account page, sign-out. Passwords are kept as
+ * argon2id hashes. The subject is the user's id. Throws `ConfigError` with every problem at once.
+ */
+export function localAccounts(options: LocalAccountsOptions = {}): (house: AccountsHouse) => Accounts {
+  const complete = {
+    signUp: options.signUp ?? true,
+    signInLifetime: options.signInLifetime ?? 30 * 86_400,
+    minimumPasswordLength: options.minimumPasswordLength ?? standardMinimum,
+  }
+  checkOptions(complete)
+  return (given) => {
+    const signIns = openSignIns(given, provider, complete.signInLifetime * 1_000)
+    const house: LocalAccountsHouse = {
+      ...given,
+      signIns,
+      passwords: passwordHashing(),
+      attempts: signInAttempts(given),
+      options: complete,
+    }
+    const password = passwordPages(house)
+    const account = accountPages(house, signIns, password.form)
+    const routes: AccountsRoute[] = [
+      { path: paths.signIn, answer: signInPages(house) },
+      ...(complete.signUp ? [{ path: paths.signUp, answer: signUpPages(house) }] : []),
+      { path: paths.account, answer: account.page },
+      { path: paths.password, answer: password.change(account.show) },
+      { path: paths.signOut, answer: account.signOutPage },
+    ]
+    return {
+      authenticate: account.authenticate,
+      signOut: account.signOut,
+      switchUrl: account.switchUrl,
+      routes,
+    }
+  }
+}
+
+function checkOptions(options: Required<LocalAccountsOptions>): void {
+  const problems: ConfigProblem[] = []
+  const whole = (
+    name: 'signInLifetime' | 'minimumPasswordLength',
+    least: number,
+    most: number,
+    unit: string,
+  ) => {
+    const given = options[name]
+    if (Number.isInteger(given) && given >= least && given <= most) return
+    problems.push({
+      path: `localAccounts.${name}`,
+      given,
+      allowed: `a whole number of ${unit} from ${least} to ${most}`,
+    })
+  }
+  whole('signInLifetime', 300, 90 * 86_400, 'seconds')
+  whole('minimumPasswordLength', 8, 64, 'characters')
+  if (typeof options.signUp !== 'boolean') {
+    problems.push({ path: 'localAccounts.signUp', given: options.signUp, allowed: 'true or false' })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+}

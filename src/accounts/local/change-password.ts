@@ -1,0 +1,103 @@
+// NIST SP 800-63B-4 §3.1.1.2: changing the password of a local account.
+import { recordEvent } from '../../events/record.ts'
+import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { sayPlain } from '../../pages/say.ts'
+import type { Frame } from '../../pages/views.ts'
+import {
+  type AccountPages,
+  type ChangePasswordForm,
+  paths,
+  queryParameter,
+  signInAddress,
+} from '../account-pages.ts'
+import { errorAnswer, pageMethods, readPosted } from '../page-forms.ts'
+import { changePassword, findLocalAccount } from '../records/local-accounts.ts'
+import type { SignInRow } from '../records/sign-ins.ts'
+import { originOf } from '../sign-ins.ts'
+import type { LocalAccountsHouse } from './house.ts'
+import { longestPassword, type PasswordProblem, PasswordsBusy, passwordProblem } from './password.ts'
+
+export function passwordError(frame: Frame, problem: PasswordProblem, minimum: number): string {
+  return sayPlain(frame, `password.${problem}`, {
+    minimum: String(minimum),
+    maximum: String(longestPassword),
+  })
+}
+
+export function passwordPages(house: LocalAccountsHouse): {
+  form: ChangePasswordForm
+  change(show: AccountPages['show']): (request: Incoming) => Promise<Answer>
+} {
+  const { settings, signIns, passwords, attempts, options, secrets } = house
+  const purpose = (row: SignInRow) => `change password ${row.id}`
+  /** Vouches that the password was just changed, so that no link can claim it was. */
+  const notice = (signInId: string) => `password changed ${signInId}`
+
+  return {
+    form(request, row, token) {
+      const changed = queryParameter(request, 'changed')
+      return {
+        action: settings.base + paths.password,
+        hidden: { form_token: token(purpose(row)) },
+        changed: changed !== undefined && secrets.verifies('form token', notice(row.id), changed),
+        minimumPasswordLength: options.minimumPasswordLength,
+      }
+    },
+
+    change: (show) =>
+      pageMethods(house, {
+        GET: async () => seeOther(settings.issuer + paths.account),
+        async POST(request) {
+          const posted = await readPosted(house, request)
+          if (!('form' in posted)) return posted
+          const { form, ours } = posted
+          const row = await signIns.find(request)
+          const account =
+            row?.login == null ? undefined : await house.db.one(findLocalAccount, { login: row.login })
+          if (!row || !account) return seeOther(signInAddress(house, paths.account))
+          if (!ours(purpose(row))) return errorAnswer(house, 403, 'form.expired')
+          const frame = house.frame()
+          const refuse = (status: number, error: string, field: 'current' | 'new', retryAfter?: number) =>
+            show(request, row, { status, error, field, ...(retryAfter === undefined ? {} : { retryAfter }) })
+
+          const wanted = form.get('new_password') ?? ''
+          const known = [
+            account.login,
+            account.name ?? '',
+            frame.branding.name,
+            new URL(settings.issuer).hostname,
+          ]
+          const weak = passwordProblem(wanted, options.minimumPasswordLength, known)
+          if (weak) return refuse(422, passwordError(frame, weak, options.minimumPasswordLength), 'new')
+          try {
+            const passed = await attempts.check(request, account.login, () =>
+              passwords.fits(form.get('current_password') ?? '', account.password_hash),
+            )
+            if (typeof passed === 'object') {
+              return refuse(429, sayPlain(frame, 'sign_in.too_many'), 'current', passed.retryAfter)
+            }
+            if (!passed) {
+              const context = { userId: row.user_id, ...originOf(request) }
+              await recordEvent(house, 'sign_in_failed', context, {
+                provider: 'local',
+                reason: 'password_wrong',
+              })
+              return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
+            }
+            const new_hash = await passwords.hash(wanted)
+            const { input, setCookie } = signIns.prepare(request, row.user_id, 'password_changed')
+            const old_hash = account.password_hash
+            const changed = await house.db.write(changePassword, { ...input, old_hash, new_hash })
+            if (changed.length === 0) return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
+            const proof = secrets.mac('form token', notice(input.sign_in_id))
+            return seeOther(`${settings.issuer}${paths.account}?changed=${proof}`, {
+              'set-cookie': setCookie,
+            })
+          } catch (error) {
+            if (!(error instanceof PasswordsBusy)) throw error
+            return refuse(503, sayPlain(frame, 'sign_in.busy'), 'current', error.retryAfter)
+          }
+        },
+      }),
+  }
+}

@@ -1,0 +1,27 @@
+import type { AccountsHouse } from '../account.ts'
+import type { SignIns } from '../sign-ins.ts'
+import type { SignInAttempts } from './attempts.ts'
+import type { Passwords } from './password.ts'
+
+export interface LocalAccountsOptions {
+  /** Whether people may make an account themselves. Default true. */
+  signUp?: boolean
+  /** Seconds until one has to sign in again, 300 to 90 days. Default 30 days, as NIST SP 800-63B-4 §2.1.3 recommends. */
+  signInLifetime?: number
+  /**
+   * Fewest characters of a new password, 8 to 64. Default 15, which NIST SP 800-63B-4 §3.1.1.2 demands where the password
+   * is the only factor.
+   */
+  minimumPasswordLength?: number
+}
+
+/** What the pages of local accounts work with. */
+export interface LocalAccountsHouse extends AccountsHouse {
+  signIns: SignIns
+  passwords: Passwords
+  attempts: SignInAttempts
+  options: Required<LocalAccountsOptions>
+}
+
+/** Of every account with a password of ours. */
+export const provider = 'local'

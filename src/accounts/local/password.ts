@@ -1,0 +1,117 @@
+// NIST SP 800-63B-4 §3.1.1 and RFC 9106 (argon2id): what a password must be, how it is kept and checked.
+import { hash, verify } from '@node-rs/argon2'
+
+/** The first choice of OWASP's password storage advice: 19 MiB, two passes, one lane. */
+const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
+/** Hashes computed at once. They share the thread pool with the disk, so half of its four threads. */
+const mostAtOnce = 2
+/** Hashes that may wait for their turn: about two seconds of work. */
+const mostWaiting = 64
+/** Longest password that is hashed, in characters. */
+export const longestPassword = 1_000
+/**
+ * NIST SP 800-63B-4 §3.1.1.2: at least 15 characters where the password is the only factor, as it is here.
+ */
+export const standardMinimum = 15
+
+/** Too many passwords wait to be hashed: the client may try again after `retryAfter` seconds. */
+export class PasswordsBusy extends Error {
+  override name = 'PasswordsBusy'
+  readonly retryAfter = 2
+}
+
+export interface Passwords {
+  hash(password: string): Promise<string>
+  /** Whether the password fits; without a stored hash it costs the same time and is false. */
+  fits(password: string, stored: string | undefined): Promise<boolean>
+}
+
+export interface PasswordLimits {
+  atOnce?: number
+  waiting?: number
+}
+
+/** Hashes off the event loop, so many at once and no more. Rejects with `PasswordsBusy` when too many wait already. */
+export function passwordHashing({
+  atOnce = mostAtOnce,
+  waiting = mostWaiting,
+}: PasswordLimits = {}): Passwords {
+  let running = 0
+  const queue: (() => void)[] = []
+  let decoy: Promise<string> | undefined
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (running >= atOnce) {
+      if (queue.length >= waiting) throw new PasswordsBusy('too many passwords are being checked')
+      await new Promise<void>((resolve) => queue.push(resolve))
+    } else running++
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next) next()
+      else running--
+    }
+  }
+
+  return {
+    hash: (password) => inTurn(() => hash(normalized(password), cost)),
+    fits: (password, stored) =>
+      inTurn(async () => {
+        const compared = stored ?? (await (decoy ??= hash('a password nobody has', cost)))
+        const fits = await verify(compared, normalized(password))
+        return fits && stored !== undefined
+      }),
+  }
+}
+
+/** The same characters however the keyboard composed them (NIST SP 800-63B-4 §3.1.1.2). */
+function normalized(password: string): string {
+  return password.normalize('NFKC')
+}
+
+export type PasswordProblem = 'short' | 'long' | 'guessable'
+
+/** Why a new password cannot be taken, or undefined. `known` are words an attacker would try first: login, name, product. */
+export function passwordProblem(
+  password: string,
+  minimum: number,
+  known: readonly string[],
+): PasswordProblem | undefined {
+  const characters = [...normalized(password)]
+  if (characters.length < minimum) return 'short'
+  if (characters.length > longestPassword) return 'long'
+  let rest = normalized(password).toLowerCase()
+  const words = [...known.flatMap((text) => [text, ...text.split(/[\s@._-]+/)]), ...commonWords]
+  for (const word of words.map((one) => one.toLowerCase()).sort((a, b) => b.length - a.length)) {
+    if (word.length >= 4) rest = rest.replaceAll(word, '*')
+  }
+  return unpredictable(rest) < Math.ceil(minimum / 3) ? 'guessable' : undefined
+}
+
+/** What the most common long passwords are made of. */
+const commonWords = [
+  'password',
+  'passwort',
+  'qwertyuiop',
+  'asdfghjkl',
+  'zxcvbnm',
+  'qwerty',
+  'letmein',
+  'welcome',
+  'iloveyou',
+  'admin',
+]
+
+/** Characters that neither stand there already nor continue a run (`abc`, `321`). */
+function unpredictable(text: string): number {
+  const characters = [...text]
+  const seen = new Set<string>()
+  let count = 0
+  characters.forEach((character, n) => {
+    const step = n === 0 ? 0 : Math.abs(character.codePointAt(0)! - characters[n - 1]!.codePointAt(0)!)
+    if (step !== 1 && !seen.has(character)) count++
+    seen.add(character)
+  })
+  return count
+}

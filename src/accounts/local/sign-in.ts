@@ -1,0 +1,102 @@
+// RFC 6749 §10.13, RFC 9700 §4.12; NIST SP 800-63B-4 §3.1.1: the sign-in page of local accounts.
+import { recordEvent } from '../../events/record.ts'
+import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { sayPlain } from '../../pages/say.ts'
+import { signInPage } from '../../pages/sign-in.ts'
+import { paths, queryParameter } from '../account-pages.ts'
+import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { findLocalAccount } from '../records/local-accounts.ts'
+import { returnAddress } from '../return-to.ts'
+import { originOf } from '../sign-ins.ts'
+import type { LocalAccountsHouse } from './house.ts'
+import { canonicalLogin, longestLogin } from './login.ts'
+import { PasswordsBusy } from './password.ts'
+
+interface Shown {
+  returnTo: string | undefined
+  login: string
+  problem?: {
+    status: number
+    error: 'sign_in.wrong' | 'sign_in.disabled' | 'sign_in.too_many' | 'sign_in.busy' | 'form.expired'
+    retryAfter?: number
+  }
+}
+
+export function signInPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
+  const { settings, signIns, passwords, attempts } = house
+  const purpose = (returnTo: string | undefined) => `sign in ${returnTo ?? ''}`
+
+  async function show(request: Incoming, { returnTo, login, problem }: Shown): Promise<Answer> {
+    const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+    const frame = house.frame()
+    const next = returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`
+    return showForms(
+      house,
+      request,
+      (token) =>
+        signInPage(frame, {
+          action: settings.base + paths.signIn,
+          hidden: {
+            form_token: token(purpose(returnTo)),
+            ...(returnTo === undefined ? {} : { return_to: returnTo }),
+          },
+          login,
+          ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
+          ...(problem && { error: sayPlain(frame, problem.error) }),
+          ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
+        }),
+      problem,
+    )
+  }
+
+  return pageMethods(house, {
+    async GET(request) {
+      const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
+      const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''
+      if (returnTo === undefined && (await signIns.find(request))) {
+        return seeOther(settings.issuer + paths.account)
+      }
+      return show(request, { returnTo, login })
+    },
+
+    async POST(request) {
+      const posted = await readPosted(house, request)
+      if (!('form' in posted)) return posted
+      const { form, ours } = posted
+      const returnTo = returnAddress(settings, form.get('return_to'))
+      const shown = { returnTo, login: form.get('login')?.slice(0, longestLogin) ?? '' }
+      if (!ours(purpose(returnTo))) {
+        return show(request, { ...shown, problem: { status: 403, error: 'form.expired' } })
+      }
+      const login = canonicalLogin(form.get('login') ?? '')
+      const account = await house.db.one(findLocalAccount, { login })
+      try {
+        const passed = await attempts.check(request, login, () =>
+          passwords.fits(form.get('password') ?? '', account?.password_hash),
+        )
+        if (typeof passed === 'object') {
+          const { retryAfter } = passed
+          return show(request, { ...shown, problem: { status: 429, error: 'sign_in.too_many', retryAfter } })
+        }
+        if (!passed || !account) {
+          // Never the login that was tried: people type their password there.
+          const facts = { provider: 'local', reason: account ? 'password_wrong' : 'login_unknown' }
+          const userId = account?.user_id ?? null
+          await recordEvent(house, 'sign_in_failed', { userId, ...originOf(request) }, facts)
+          return show(request, { ...shown, problem: { status: 422, error: 'sign_in.wrong' } })
+        }
+      } catch (error) {
+        if (!(error instanceof PasswordsBusy)) throw error
+        const { retryAfter } = error
+        return show(request, { ...shown, problem: { status: 503, error: 'sign_in.busy', retryAfter } })
+      }
+      if (account.disabled_at !== null) {
+        const context = { userId: account.user_id, ...originOf(request) }
+        await recordEvent(house, 'sign_in_failed', context, { provider: 'local', reason: 'user_disabled' })
+        return show(request, { ...shown, problem: { status: 403, error: 'sign_in.disabled' } })
+      }
+      const setCookie = await signIns.begin(request, account.user_id)
+      return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
+    },
+  })
+}

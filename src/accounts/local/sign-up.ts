@@ -1,0 +1,113 @@
+// NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.12: making a local account.
+import { timeOrderedId } from '../../crypto/ids.ts'
+import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { inertText } from '../../pages/inert.ts'
+import { sayPlain } from '../../pages/say.ts'
+import { signUpPage } from '../../pages/sign-up.ts'
+import type { SignUpView } from '../../pages/views.ts'
+import { paths, queryParameter } from '../account-pages.ts'
+import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { findLocalAccount, signUp } from '../records/local-accounts.ts'
+import { returnAddress } from '../return-to.ts'
+import { passwordError } from './change-password.ts'
+import { type LocalAccountsHouse, provider } from './house.ts'
+import { canonicalLogin, emailOf, isLogin, longestLogin } from './login.ts'
+import { PasswordsBusy, passwordProblem } from './password.ts'
+
+interface Shown {
+  returnTo: string | undefined
+  name: string
+  login: string
+  problem?: { status: number; error: string; field?: SignUpView['field']; retryAfter?: number }
+}
+
+export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
+  const { settings, signIns, passwords, attempts, options } = house
+  const purpose = (returnTo: string | undefined) => `sign up ${returnTo ?? ''}`
+
+  async function show(request: Incoming, { returnTo, problem, ...fields }: Shown): Promise<Answer> {
+    const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+    const next = returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`
+    return showForms(
+      house,
+      request,
+      (token) =>
+        signUpPage(house.frame(), {
+          action: settings.base + paths.signUp,
+          hidden: {
+            form_token: token(purpose(returnTo)),
+            ...(returnTo === undefined ? {} : { return_to: returnTo }),
+          },
+          ...fields,
+          ...(problem && { error: problem.error, ...(problem.field && { field: problem.field }) }),
+          signInUrl: settings.base + paths.signIn + next,
+          ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
+          minimumPasswordLength: options.minimumPasswordLength,
+        }),
+      problem,
+    )
+  }
+
+  return pageMethods(house, {
+    async GET(request) {
+      const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
+      const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''
+      return show(request, { returnTo, name: '', login })
+    },
+
+    async POST(request) {
+      const posted = await readPosted(house, request)
+      if (!('form' in posted)) return posted
+      const { form, ours } = posted
+      const frame = house.frame()
+      const returnTo = returnAddress(settings, form.get('return_to'))
+      const name = inertText(form.get('name') ?? '')
+      const login = canonicalLogin(form.get('login') ?? '')
+      const password = form.get('password') ?? ''
+      const refuse = (problem: NonNullable<Shown['problem']>) =>
+        show(request, { returnTo, name, login: login.slice(0, longestLogin), problem })
+      const wrong = (field: SignUpView['field'], key: Parameters<typeof sayPlain>[1]) =>
+        refuse({ status: 422, error: sayPlain(frame, key), field })
+
+      if (!ours(purpose(returnTo))) return refuse({ status: 403, error: sayPlain(frame, 'form.expired') })
+      if (name === '') return wrong('name', 'sign_up.name_missing')
+      if (!isLogin(login)) return wrong('login', 'sign_up.login_invalid')
+      const weak = passwordProblem(password, options.minimumPasswordLength, [
+        login,
+        name,
+        frame.branding.name,
+        new URL(settings.issuer).hostname,
+      ])
+      if (weak) {
+        const error = passwordError(frame, weak, options.minimumPasswordLength)
+        return refuse({ status: 422, error, field: 'password' })
+      }
+      const limited = attempts.limitNetwork(request, 'sign-up')
+      if (limited) return refuse({ status: 429, error: sayPlain(frame, 'sign_in.too_many'), ...limited })
+      if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
+      try {
+        const password_hash = await passwords.hash(password)
+        const { input, setCookie } = signIns.prepare(request, `usr_${timeOrderedId(house.now())}`, 'sign_up')
+        try {
+          await house.db.write(signUp, {
+            ...input,
+            provider,
+            name,
+            login,
+            email: emailOf(login),
+            password_hash,
+          })
+        } catch (error) {
+          // Somebody else took the login meanwhile; anything else is a fault.
+          if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
+          throw error
+        }
+        return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
+      } catch (error) {
+        if (!(error instanceof PasswordsBusy)) throw error
+        const { retryAfter } = error
+        return refuse({ status: 503, error: sayPlain(frame, 'sign_in.busy'), retryAfter })
+      }
+    },
+  })
+}

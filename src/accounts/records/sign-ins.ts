@@ -1,0 +1,92 @@
+import { from, insert, type Refs, returning, type Sql, select, sql, using, write } from '../../db/sql.ts'
+import { appendEvent, eventColumns } from '../../events/append.ts'
+
+/** A browser that is signed in at our own pages, with its user and the account it signed in as. */
+export interface SignInRow {
+  id: string
+  user_id: string
+  subject: string
+  login: string | null
+  name: string | null
+  email: string | null
+  auth_time: number
+  last_seen_at: number
+  expires_at: number
+}
+
+/** The living sign-in of a presented cookie, if it was made by this provider. */
+export const findSignIn = select(
+  'find_sign_in',
+  { id: 'text', hash: 'text', provider: 'text', now: 'int' },
+  (
+    i,
+  ) => sql<SignInRow>`select s.id, s.user_id, d.subject, l.login, u.name, u.email, s.auth_time, s.last_seen_at, s.expires_at
+    from sign_ins s
+      join users u on u.id = s.user_id
+      join identities d on d.user_id = s.user_id and d.provider = ${i.provider}
+      left join local_accounts l on l.user_id = s.user_id
+    where s.id = ${i.id} and s.hash = ${i.hash} and s.expires_at > ${i.now}`,
+)
+
+/** Columns of every operation that signs a browser in. `ended_*` name the sign-in it had before. */
+export const signInColumns = {
+  sign_in_id: 'text',
+  sign_in_hash: 'text',
+  user_id: 'text',
+  ended_id: 'text?',
+  ended_hash: 'text?',
+  now: 'int',
+  sign_in_expires_at: 'int',
+  ...eventColumns,
+} as const
+
+/** A new sign-in, made now. */
+export const insertSignIn = (i: Refs<typeof signInColumns>): Sql =>
+  insert('sign_ins', {
+    id: i.sign_in_id,
+    hash: i.sign_in_hash,
+    user_id: i.user_id,
+    auth_time: i.now,
+    created_at: i.now,
+    last_seen_at: i.now,
+    expires_at: i.sign_in_expires_at,
+    ip_address: i.event_address,
+    user_agent: i.event_agent,
+  })
+
+/** The sign-in the browser had before ends with the new one. */
+export const endFormerSignIn = (i: Refs<typeof signInColumns>): Sql =>
+  sql`delete from sign_ins ${using} where sign_ins.id = ${i.ended_id} and sign_ins.hash = ${i.ended_hash}`
+
+export const beginSignIn = write('begin_sign_in', signInColumns, (i) => ({
+  effects: [insertSignIn(i), endFormerSignIn(i), appendEvent(i)],
+}))
+
+export const endSignIn = write('end_sign_in', { id: 'text', hash: 'text', ...eventColumns }, (i) => ({
+  guard: sql<{ id: string }>`delete from sign_ins ${using}
+    where sign_ins.id = ${i.id} and sign_ins.hash = ${i.hash} ${returning} sign_ins.id`,
+  effects: [appendEvent(i)],
+}))
+
+export const touchSignIn = write('touch_sign_in', { id: 'text', now: 'int' }, (i) => ({
+  effects: [sql`update sign_ins set last_seen_at = ${i.now} ${from} where sign_ins.id = ${i.id}`],
+}))
+
+export interface ListedSignIn {
+  id: string
+  created_at: number
+  last_seen_at: number
+  expires_at: number
+  ip_address: string | null
+  user_agent: string | null
+}
+
+/** Where a user is signed in, the most recently seen first; at most a page of them. */
+export const signInsOfUser = select(
+  'sign_ins_of_user',
+  { user_id: 'text', now: 'int' },
+  (
+    i,
+  ) => sql<ListedSignIn>`select id, created_at, last_seen_at, expires_at, ip_address, user_agent from sign_ins
+    where user_id = ${i.user_id} and expires_at > ${i.now} order by last_seen_at desc, id desc limit 50`,
+)

@@ -1,0 +1,128 @@
+import { makeToken, readToken, type StoredToken } from '../crypto/tokens.ts'
+import type { InputOf } from '../db/sql.ts'
+import { type EventType, eventInput } from '../events/append.ts'
+import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
+import type { Incoming } from '../http/message.ts'
+import type { Account, AccountsHouse } from './account.ts'
+import {
+  beginSignIn,
+  endSignIn,
+  findSignIn,
+  type ListedSignIn,
+  type SignInRow,
+  type signInColumns,
+  signInsOfUser,
+  touchSignIn,
+} from './records/sign-ins.ts'
+
+const cookie = 'gh_sign_in'
+/** How stale the time a sign-in was last seen may be, in milliseconds. */
+const touchEvery = 60_000
+
+type Headers = Pick<Incoming, 'header'>
+
+/** Sign-ins of one provider whose pages are ours: a cookie in the browser, a hashed row in the database. */
+export interface SignIns {
+  /** Who the browser is signed in as. */
+  find(request: Headers): Promise<SignInRow | undefined>
+  /**
+   * A new sign-in under a token of its own (never the one the browser came with), made but not yet written: `input` goes
+   * into an operation that takes `signInColumns`, and the cookie out with the answer.
+   */
+  prepare(
+    request: Incoming,
+    userId: string,
+    event: EventType,
+    facts?: Record<string, unknown>,
+  ): { input: InputOf<typeof signInColumns>; setCookie: string }
+  /** Signs the browser in. Answers the cookie. */
+  begin(request: Incoming, userId: string): Promise<string>
+  /** Signs the browser out. Answers the cookie that says so. */
+  end(request: Pick<Incoming, 'header' | 'address'>): Promise<string>
+  ofUser(userId: string): Promise<ListedSignIn[]>
+  accountOf(row: SignInRow): Account
+}
+
+export function openSignIns(house: AccountsHouse, provider: string, lifetime: number): SignIns {
+  const { db, settings, now } = house
+  const { secure } = settings
+
+  function presented(request: Headers): StoredToken | undefined {
+    const token = readCookie(request, cookieName(cookie, secure))
+    return token === undefined ? undefined : readToken('gh_si', token)
+  }
+
+  const prepare: SignIns['prepare'] = (request, userId, event, facts) => {
+    const time = now()
+    const { token, id, hash } = makeToken('gh_si', time)
+    const former = presented(request)
+    return {
+      input: {
+        sign_in_id: id,
+        sign_in_hash: hash,
+        user_id: userId,
+        ended_id: former?.id ?? null,
+        ended_hash: former?.hash ?? null,
+        now: time,
+        sign_in_expires_at: time + lifetime,
+        ...eventInput(time, event, { userId, ...originOf(request) }, { provider, ...facts }),
+      },
+      setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
+    }
+  }
+
+  return {
+    async find(request) {
+      const stored = presented(request)
+      if (!stored) return undefined
+      const time = now()
+      const row = await db.one(findSignIn, { ...stored, provider, now: time })
+      if (row && time - row.last_seen_at >= touchEvery) {
+        db.write(touchSignIn, { id: row.id, now: time }).catch((error: unknown) => {
+          house.log.warn('a sign-in could not be marked as seen', { error: String(error) })
+        })
+      }
+      return row
+    },
+
+    prepare,
+
+    async begin(request, userId) {
+      const { input, setCookie } = prepare(request, userId, 'sign_in')
+      await db.write(beginSignIn, input)
+      return setCookie
+    },
+
+    async end(request) {
+      const stored = presented(request)
+      const row = stored && (await db.one(findSignIn, { ...stored, provider, now: now() }))
+      if (row) {
+        const event = eventInput(
+          now(),
+          'sign_out',
+          { userId: row.user_id, ...originOf(request) },
+          { provider },
+        )
+        await db.write(endSignIn, { ...stored, ...event })
+      }
+      return writeCookie(cookie, '', { secure, maxAge: 0 })
+    },
+
+    ofUser: (userId) => db.all(signInsOfUser, { user_id: userId, now: now() }),
+
+    accountOf: (row) => ({
+      provider,
+      issuer: '',
+      subject: row.subject,
+      authTime: row.auth_time,
+      sessionId: row.id,
+      ...(row.name === null ? {} : { name: row.name }),
+      ...(row.email === null ? {} : { email: row.email }),
+    }),
+  }
+}
+
+/** Address and user agent of a request, for the audit log. */
+export function originOf(request: Pick<Incoming, 'header' | 'address'>) {
+  return { address: request.address, userAgent: request.header('user-agent') }
+}

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import { timeOrderedId } from '../crypto/ids.ts'
+import { Unavailable } from '../db/database.ts'
 import type { Account } from './account.ts'
 import { findUserByIdentity, insertUser, type UserRow, updateUserProfile } from './records/users.ts'
 
@@ -11,15 +12,17 @@ export async function resolveUser(core: Pick<Core, 'db' | 'now'>, account: Accou
   const now = core.now()
   const id = `usr_${timeOrderedId(now)}`
   const profile = { name: account.name ?? null, email: account.email ?? null }
-  try {
-    await core.db.write(insertUser, { ...key, ...profile, id, user_subject: account.subject, now })
-  } catch (error) {
-    // Either the same account arrived twice at once, or another provider's account has this subject already.
-    const twin = await core.db.one(findUserByIdentity, key)
-    if (twin) return twin
-    await core.db.write(insertUser, { ...key, ...profile, id, user_subject: id, now }).catch(() => {
-      throw error
-    })
+  for (const userSubject of [account.subject, id]) {
+    try {
+      await core.db.write(insertUser, { ...key, ...profile, id, user_subject: userSubject, now })
+      break
+    } catch (error) {
+      if (error instanceof Unavailable) throw error
+      // Either the same account arrived twice at once, or another provider's account has this subject already.
+      const twin = await core.db.one(findUserByIdentity, key)
+      if (twin) return twin
+      if (userSubject === id) throw error
+    }
   }
   return (await core.db.one(findUserByIdentity, key))!
 }

@@ -73,6 +73,17 @@ export const selecting = new Word('select', 'select i.n,')
 /** `returning` of a guard; on PostgreSQL each row also carries the number of its request. */
 export const returning = new Word('returning', 'returning i.n,')
 
+/** The union of two texts of words separated by spaces, sorted; for a conflict that must merge two sets in one statement. */
+export function unionOfWords(one: string, other: string): Sql {
+  const both = `${one} || ' ' || ${other}`
+  const list = `'[' || replace(json_quote(${both}), ' ', '","') || ']'`
+  const union = new Word(
+    `coalesce((select group_concat(value, ' ' order by value) from (select distinct value from json_each(${list}) where value <> '')), '')`,
+    `coalesce((select string_agg(distinct word, ' ' order by word) from unnest(string_to_array((${both}) collate "C", ' ')) word where word <> ''), '')`,
+  )
+  return sql`${union}`
+}
+
 export type Refs<C extends Columns> = { [K in keyof C]: Ref }
 
 /** One select, run for one request on SQLite and for a batch of requests on PostgreSQL. */

@@ -12,10 +12,10 @@ import { answerPage } from '../pages/page.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
-import { allowRequest, denyRequest, findAuthorizationRequest, findConsent } from './records/consents.ts'
+import { allowRequest, denyRequest, findAuthorizationRequest } from './records/consents.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { canonicalScope, parseScope, scopeCovers, scopeSet, scopesMissing } from './scope.ts'
+import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 import { paths } from './server-metadata.ts'
 
@@ -115,12 +115,11 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
     if (denied.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
     return authorizationError(server, asked, refuse('user_denied'))
   }
-  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: asked.client.id })
   const { code, input } = codeInput(asked, user, now)
   const allowed = await server.db.write(allowRequest, {
     request_id: requestId,
-    consent_scope: canonicalScope([...scopeSet(consent?.scope ?? ''), ...asked.scope]),
-    consent_resources: canonicalScope([...scopeSet(consent?.resources ?? ''), ...asked.resources]),
+    consent_scope: input.scope,
+    consent_resources: canonicalScope(asked.resources),
     redirect_host: redirectHost(asked.redirectUri),
     ...input,
     ...eventInput(now, 'authorize', context, { scope: input.scope, consent: 'given' }),

@@ -1,4 +1,4 @@
-import { from, insert, type Refs, returning, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, type Refs, returning, select, sql, unionOfWords, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { codeColumns, insertCode } from './codes.ts'
 
@@ -58,7 +58,10 @@ const spendRequest = (i: Refs<{ request_id: 'text'; now: 'int' }>) =>
     where authorization_requests.id = ${i.request_id} and authorization_requests.expires_at > ${i.now}
     ${returning} authorization_requests.id`
 
-/** The user allows: the request is spent once, the consent grows, the code is issued. */
+/**
+ * The user allows: the request is spent once, the consent grows by what was asked, the code is issued. The consent grows
+ * inside the statement, so that of two forms allowed at once neither is forgotten, and nothing withdrawn comes back.
+ */
 export const allowRequest = write(
   'allow_request',
   {
@@ -80,7 +83,9 @@ export const allowRequest = write(
         redirect_host: i.redirect_host,
         created_at: i.now,
         updated_at: i.now,
-      })} on conflict (user_id, client_id) do update set scope = excluded.scope, resources = excluded.resources,
+      })} on conflict (user_id, client_id) do update set
+        scope = ${unionOfWords('consents.scope', 'excluded.scope')},
+        resources = ${unionOfWords('consents.resources', 'excluded.resources')},
         redirect_host = excluded.redirect_host, updated_at = excluded.updated_at`,
       insertCode(i),
       appendEvent(i),

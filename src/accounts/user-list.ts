@@ -1,10 +1,11 @@
 import type { Core } from '../core.ts'
 import { join, raw, sql } from '../db/sql.ts'
+import { canonicalLogin } from './local/login.ts'
 import type { UserRow } from './records/users.ts'
 
 /** A user by id, by subject, or by the login of a local account. */
 export async function findUser(core: Pick<Core, 'db'>, name: string): Promise<UserRow | undefined> {
-  const login = name.trim().toLowerCase()
+  const login = canonicalLogin(name)
   const [row] = await core.db.query(
     sql<UserRow>`select id, subject, name, email, created_at, disabled_at, disabled_reason from users
       where id in (select id from users where id = ${name} union all select id from users where subject = ${name}

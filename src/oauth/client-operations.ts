@@ -225,6 +225,10 @@ export async function revoke(server: Server, id: string, reason: string): Promis
   return done.length > 0
 }
 
+export async function showClient(server: Pick<Server, 'db'>, id: string): Promise<ClientRow | undefined> {
+  return server.db.one(findClient, { id })
+}
+
 export async function listClients(server: Server): Promise<ClientRow[]> {
   return server.db.query(sql<ClientRow>`select * from clients order by created_at, id`)
 }

@@ -2,7 +2,13 @@
 
 import type { Core } from '../core.ts'
 import { type EventContext, type EventType, eventInput } from '../events/append.ts'
-import { revokeSession, surplusSessions } from './records/sessions.ts'
+import {
+  findSession,
+  revokeSession,
+  type SessionFilter,
+  sessionList,
+  surplusSessions,
+} from './records/sessions.ts'
 import type { Server } from './server.ts'
 
 /** Ends one session with all its tokens; its other sessions stay. False when it had ended already. */
@@ -21,6 +27,15 @@ export async function endSession(
     ...eventInput(now, event, { ...who, sessionId: id }, { reason }),
   })
   return ended.length > 0
+}
+
+/** Sessions as an administrator sees them, newest first. */
+export function listSessions(core: Pick<Core, 'db'>, filter: SessionFilter) {
+  return core.db.query(sessionList(filter))
+}
+
+export function showSession(core: Pick<Core, 'db'>, id: string) {
+  return core.db.one(findSession, { id })
 }
 
 /**

@@ -213,6 +213,23 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   }
 }
 
+/** Which published keys the secrets at hand can open; changes nothing. */
+export async function inspectSigningKeys(
+  core: Pick<Core, 'db' | 'secrets' | 'now'>,
+): Promise<{ kid: string; opens: boolean; sealedWith: string }[]> {
+  const rows = await core.db.query(signingKeys())
+  const published = rows.filter((row) => row.expires_at === null || row.expires_at > core.now())
+  return published.map((row) => {
+    let opens = true
+    try {
+      core.secrets.open(row.sealed_private, sealingContext(row.kid))
+    } catch {
+      opens = false
+    }
+    return { kid: row.kid, opens, sealedWith: sealedWith(row) }
+  })
+}
+
 function sealedWith(row: SigningKeyRow): string {
   return row.sealed_private.split('.')[1] ?? 'unknown'
 }

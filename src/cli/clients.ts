@@ -1,0 +1,305 @@
+import { readFileSync } from 'node:fs'
+import {
+  type ClientInput,
+  changeClient,
+  createClient,
+  gptRedirectUris,
+  listClients,
+  replaceGptId,
+  restore,
+  revoke,
+  rotateSecret,
+  showClient,
+  suspend,
+} from '../oauth/client-operations.ts'
+import type { Server } from '../oauth/server.ts'
+import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
+import { Failure, Usage } from './failures.ts'
+import { withApp } from './house.ts'
+import { facts, table, time } from './table.ts'
+
+type Row = Awaited<ReturnType<typeof listClients>>[number]
+
+const text = (value: string, words: string): Option => ({ type: 'string', value, text: words })
+const list = (value: string, words: string): Option => ({
+  type: 'string',
+  value,
+  text: words,
+  multiple: true,
+})
+
+const editable: Record<string, Option> = {
+  name: text('<name>', 'Name people see'),
+  description: text('<text>', 'What it is, for administrators'),
+  'redirect-uri': list('<uri>', 'Where answers may go'),
+  gpt: text('<g-id>', 'Id of a Custom GPT: adds both its redirect URIs'),
+  'grant-type': list('<type>', 'authorization_code, refresh_token, client_credentials'),
+  scope: list('<scope>', 'Scope it may ask for. Default: all'),
+  resource: list('<uri>', 'API it may ask tokens for. Default: all'),
+  'resource-server-for': list('<uri>', 'API it serves, whose tokens it may introspect'),
+  'require-pkce': text('<true|false>', 'Only a confidential client may do without'),
+  'token-format': text('<jwt|opaque>', 'Format of its access tokens'),
+  'access-token-lifetime': text('<seconds>', 'Life of its access tokens'),
+  'refresh-token-lifetime': text('<seconds>', 'Life of an unused refresh token'),
+  'code-lifetime': text('<seconds>', 'Life of its authorization codes'),
+  'reuse-window': text('<seconds>', 'How long a rotated refresh token gets the same successor, 0 to 300'),
+  'requests-per-hour': text('<count>', 'Most requests at the token endpoints'),
+  'logo-uri': text('<url>', 'Its logo, https'),
+  'client-uri': text('<url>', 'Its home page, https'),
+  'policy-uri': text('<url>', 'Its privacy policy, https'),
+  'tos-uri': text('<url>', 'Its terms, https'),
+  owner: text('<name>', 'Who answers for it'),
+  profile: text('<profile>', 'default, gpt_action (lifts PKCE), zapier (longer reuse window), mcp'),
+}
+
+const reason: Record<string, Option> = { reason: text('<text>', 'Why, for the audit log') }
+
+export const command: Command = {
+  summary: 'Registers, changes and ends clients, beside a running server.',
+  actions: {
+    list: {
+      summary: 'Every client',
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const rows = await listClients(server)
+          if (call.json) for (const row of rows) call.print(JSON.stringify(asMetadata(row)))
+          else {
+            call.print(
+              table(
+                ['client', 'name', 'state', 'profile', 'authentication', 'last used'],
+                rows.map((row) => [
+                  row.id,
+                  row.name,
+                  stateOf(row),
+                  row.profile,
+                  row.token_endpoint_auth_method,
+                  time(row.last_used_at) ?? 'never',
+                ]),
+              ),
+            )
+          }
+        }),
+    },
+    create: {
+      summary: 'Register a client; its secret is printed this once',
+      options: {
+        ...editable,
+        id: text('<id>', 'An id of your own, for an import'),
+        public: { type: 'boolean', text: 'Without a secret: an app in a browser or on a device' },
+        'bcrypt-file': text(
+          '<file>',
+          'File that holds the bcrypt hash of a secret to import; - reads standard input',
+        ),
+      },
+      notes: [
+        'With redirect URIs it uses authorization_code and refresh_token, without any client_credentials.',
+        '',
+        'For example:',
+        '  gatehouse clients create --name "Job board GPT" --profile gpt_action --gpt g-0123abcd --scope jobs:read',
+        '  gatehouse clients create --name "Nightly import" --scope applications:read',
+      ].join('\n'),
+      run: (call) => withApp(call, ({ server }) => create(call, server)),
+    },
+    show: {
+      summary: 'Everything about one client',
+      arguments: ['<client>'],
+      run: (call) =>
+        withApp(call, async ({ server }) => show(call, await find(server, call.positionals[0]!))),
+    },
+    change: {
+      summary: 'Change what is given and keep the rest',
+      arguments: ['<client>'],
+      options: editable,
+      notes: 'A list that is given replaces the old one.',
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const changes = inputOf(call)
+          if (Object.keys(changes).length === 0)
+            throw new Usage('nothing to change was given', 'clients change')
+          const row = await changeClient(server, call.positionals[0]!, changes)
+          show(call, row ?? (await find(server, call.positionals[0]!)))
+        }),
+    },
+    'rotate-secret': {
+      summary: 'Make a new secret, printed this once; the old one stays valid for a day',
+      arguments: ['<client>'],
+      options: {
+        overlap: text('<seconds>', 'How long the old one stays valid, 0 to 2592000. Default: 86400'),
+      },
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const id = call.positionals[0]!
+          const overlap = wholeNumber(call, 'overlap', 0, 30 * 86_400)
+          await find(server, id)
+          const secret = await rotateSecret(server, id, overlap)
+          if (secret === undefined) throw new Failure(`${id} is a public client: it has no secret`)
+          call.print(call.json ? JSON.stringify({ client_id: id, client_secret: secret }) : secret)
+          const until = overlap === 0 ? 'is invalid now' : `stays valid for ${overlap ?? 86_400} s`
+          if (!call.json) call.note(`The secret is shown this once. The old one ${until}.`)
+        }),
+    },
+    'replace-gpt-id': {
+      summary: 'Swap the id in its redirect URIs, after ChatGPT gave an edited GPT a new one',
+      arguments: ['<client>', '<old g-id>', '<new g-id>'],
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const [id, from, to] = call.positionals as [string, string, string]
+          await find(server, id)
+          show(call, (await replaceGptId(server, id, from, to))!)
+        }),
+    },
+    suspend: ending('Refuse its requests and its tokens until it is restored', 'suspended', suspend),
+    restore: {
+      summary: 'Let a suspended client work again',
+      arguments: ['<client>'],
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const id = call.positionals[0]!
+          const row = await find(server, id)
+          if (!(await restore(server, id))) throw new Failure(`${id} is ${stateOf(row)}, not suspended`)
+          show(call, await find(server, id))
+        }),
+    },
+    revoke: ending('End it and all its sessions for good', 'revoked', revoke),
+  },
+}
+
+function ending(
+  summary: string,
+  word: string,
+  end: (server: Server, id: string, reason: string) => Promise<boolean>,
+): Action {
+  return {
+    summary,
+    arguments: ['<client>'],
+    options: reason,
+    run: (call) =>
+      withApp(call, async ({ server }) => {
+        const id = call.positionals[0]!
+        const row = await find(server, id)
+        if (!(await end(server, id, call.option('reason') ?? 'by an administrator'))) {
+          throw new Failure(`${id} is ${stateOf(row)} and cannot be ${word}`)
+        }
+        show(call, await find(server, id))
+      }),
+  }
+}
+
+async function create(call: Call, server: Server): Promise<void> {
+  if (!call.option('name')) throw new Usage('--name is missing', 'clients create')
+  const file = call.option('bcrypt-file')
+  const { client, secret } = await createClient(server, {
+    ...(inputOf(call) as ClientInput),
+    ...(call.option('id') === undefined ? {} : { id: call.option('id')! }),
+    ...(call.flag('public') ? { tokenEndpointAuthMethod: 'none' as const } : {}),
+    ...(file === undefined ? {} : { bcryptSecretHash: readFileSync(file === '-' ? 0 : file, 'utf8').trim() }),
+  })
+  if (call.json) {
+    return call.print(JSON.stringify({ ...asMetadata(client), ...(secret ? { client_secret: secret } : {}) }))
+  }
+  const { issuer } = server.settings
+  call.print(
+    facts({
+      client_id: client.id,
+      client_secret: secret,
+      ...(client.redirect_uris === '[]' ? {} : { authorization_endpoint: `${issuer}/oauth/authorize` }),
+      token_endpoint: `${issuer}/oauth/token`,
+      scope: client.scope,
+    }),
+  )
+  if (secret) call.note('The secret is shown this once: store it now.')
+}
+
+/** What the options say, and nothing they do not. */
+function inputOf(call: Call): Partial<ClientInput> {
+  const input: Record<string, unknown> = {}
+  const give = (name: keyof ClientInput, value: unknown) => {
+    if (value !== undefined) input[name] = value
+  }
+  const words = (name: string) => call.list(name)?.flatMap((one) => one.split(/\s+/))
+  const gpt = call.option('gpt')
+  const redirectUris = [
+    ...(call.list('redirect-uri') ?? []),
+    ...(gpt === undefined ? [] : gptRedirectUris(gpt)),
+  ]
+  const pkce = call.option('require-pkce')
+  if (pkce !== undefined && pkce !== 'true' && pkce !== 'false') {
+    throw new Usage(`--require-pkce: ${pkce} was given; allowed: true, false`)
+  }
+  for (const name of ['name', 'description', 'owner', 'profile'] as const) give(name, call.option(name))
+  give('redirectUris', redirectUris.length > 0 ? redirectUris : undefined)
+  give('grantTypes', words('grant-type'))
+  give('scope', words('scope'))
+  give('resources', words('resource'))
+  give('resourceServerFor', words('resource-server-for'))
+  give('requirePkce', pkce === undefined ? undefined : pkce === 'true')
+  const format = call.option('token-format')
+  if (format !== undefined && format !== 'jwt' && format !== 'opaque') {
+    throw new Usage(`--token-format: ${format} was given; allowed: jwt, opaque`)
+  }
+  give('tokenFormat', format)
+  const most = 366 * 86_400
+  give('accessTokenLifetime', wholeNumber(call, 'access-token-lifetime', 0, most))
+  give('refreshTokenLifetime', wholeNumber(call, 'refresh-token-lifetime', 0, most))
+  give('codeLifetime', wholeNumber(call, 'code-lifetime', 0, most))
+  give('reuseWindow', wholeNumber(call, 'reuse-window', 0, most))
+  give('requestsPerHour', wholeNumber(call, 'requests-per-hour', 0, 1_000_000_000))
+  give('logoUri', call.option('logo-uri'))
+  give('clientUri', call.option('client-uri'))
+  give('policyUri', call.option('policy-uri'))
+  give('tosUri', call.option('tos-uri'))
+  return input as Partial<ClientInput>
+}
+
+async function find(server: Server, id: string): Promise<Row> {
+  const row = await showClient(server, id)
+  if (!row) throw new Failure(`there is no client ${id}: clients list names them all`)
+  return row
+}
+
+function show(call: Call, row: Row): void {
+  call.print(call.json ? JSON.stringify(asMetadata(row)) : facts(asMetadata(row)))
+}
+
+function stateOf(row: Row): 'active' | 'suspended' | 'revoked' {
+  return row.revoked_at !== null ? 'revoked' : row.suspended_at !== null ? 'suspended' : 'active'
+}
+
+/** A client in the words of RFC 7591 §2, and what an administrator wants to know beside them. Never a hash. */
+function asMetadata(row: Row): Record<string, unknown> {
+  const words = (list: string) => (list === '' ? [] : list.split(' '))
+  const seconds = (milliseconds: number | null) => (milliseconds === null ? null : milliseconds / 1_000)
+  return {
+    client_id: row.id,
+    client_name: row.name,
+    state: stateOf(row),
+    reason: row.revoked_reason ?? row.suspended_reason,
+    description: row.description,
+    profile: row.profile,
+    source: row.source,
+    owner: row.owner,
+    token_endpoint_auth_method: row.token_endpoint_auth_method,
+    redirect_uris: JSON.parse(row.redirect_uris),
+    grant_types: words(row.grant_types),
+    scope: row.scope,
+    resources: words(row.resources),
+    resource_server_for: words(row.resource_server_for),
+    require_pkce: row.require_pkce === 1,
+    token_format: row.token_format,
+    access_token_lifetime: seconds(row.access_token_lifetime),
+    refresh_token_lifetime: seconds(row.refresh_token_lifetime),
+    code_lifetime: seconds(row.code_lifetime),
+    reuse_window: seconds(row.reuse_window),
+    requests_per_hour: row.rate_limit_per_hour,
+    logo_uri: row.logo_uri,
+    client_uri: row.client_uri,
+    policy_uri: row.policy_uri,
+    tos_uri: row.tos_uri,
+    authorizations: row.total_authorizations,
+    tokens_issued: row.total_tokens_issued,
+    previous_secret_until: time(row.previous_secret_expires_at),
+    last_used: time(row.last_used_at),
+    created: time(row.created_at),
+    changed: time(row.updated_at),
+  }
+}

@@ -1,0 +1,175 @@
+import { existsSync, unlinkSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Config, type FileConfig, isLoopback } from '../config.ts'
+import type { LogLevel } from '../log.ts'
+import type { Call } from './command.ts'
+import { Failure } from './failures.ts'
+import { createSecretFile, readSecretFile } from './secret-file.ts'
+
+export const standardPort = 4400
+const names = ['gatehouse.config.ts', 'gatehouse.config.js', 'gatehouse.config.mjs']
+const levels: readonly LogLevel[] = ['info', 'warn', 'error', 'silent']
+
+/** What `dev` offers when there is no configuration file. */
+export const exampleScopes = {
+  'jobs:read': 'Search open jobs',
+  'applications:read': 'See the applications you have sent',
+  'applications:write': 'Send applications in your name',
+  'resume:read': 'Read your résumé',
+}
+
+/** The configuration a command works with, and where its parts come from. */
+export interface Loaded {
+  config: Config
+  /** Absent when there is no configuration file. */
+  file?: string
+  secretSource: 'GATEHOUSE_SECRET' | 'file' | 'configuration'
+  secretFile?: string
+  port: number
+  host: string
+}
+
+/**
+ * For whom it is read: `dev` stays on this machine, `serve` may be production, `admin` works beside either, `look` is the
+ * same and makes nothing.
+ */
+export type Purpose = 'dev' | 'serve' | 'admin' | 'look'
+
+/**
+ * Reads the configuration file and lays the environment over it. On this machine, outside production, it makes what is
+ * missing: an issuer on localhost, a secret in `.gatehouse/secret`.
+ */
+export async function loadConfig(call: Call, purpose: Purpose): Promise<Loaded> {
+  const { env } = call
+  const { file, given } = await readConfigFile(call)
+  const production = purpose !== 'dev' && env.NODE_ENV === 'production'
+  const asked = portFrom(call)
+  const issuer = issuerFor(env, given, purpose, production, asked)
+  const local = issuer !== undefined && URL.canParse(issuer) && isLoopback(new URL(issuer))
+  const mayMake = purpose === 'dev' || (local && !production)
+  const found = secretFor(call, given, mayMake && (purpose === 'look' ? 'read' : 'make'))
+  if (issuer === undefined || found === undefined) {
+    const missing = [
+      issuer === undefined &&
+        'there is no issuer: set GATEHOUSE_ISSUER, or issuer in gatehouse.config.ts, to the public address; for example https://auth.example.com',
+      found === undefined &&
+        'there is no secret: set GATEHOUSE_SECRET, or GATEHOUSE_SECRET_FILE to a file that holds it; openssl rand -base64 32 makes one',
+    ]
+    throw new Failure(missing.filter((one) => one !== false).join('; '))
+  }
+  const { secret, ...where } = found
+  const config: Config = {
+    ...given,
+    ...(file === undefined && !production && purpose !== 'serve' ? { scopes: exampleScopes } : {}),
+    issuer,
+    secret,
+    ...(env.GATEHOUSE_DATABASE_URL ? { database: env.GATEHOUSE_DATABASE_URL } : {}),
+    log: logFor(env) ?? given.log ?? (purpose === 'serve' ? 'info' : 'warn'),
+  }
+  const ownPort = local ? Number(new URL(issuer).port) || undefined : undefined
+  return {
+    config,
+    ...(file === undefined ? {} : { file }),
+    ...where,
+    port: asked ?? ownPort ?? standardPort,
+    host: call.option('host') ?? (env.HOST || '127.0.0.1'),
+  }
+}
+
+/** Only where the database is, for commands that need nothing else. */
+export async function loadDatabaseUrl(call: Call): Promise<string> {
+  const { given } = await readConfigFile(call)
+  return call.env.GATEHOUSE_DATABASE_URL || given.database || '.gatehouse/gatehouse.db'
+}
+
+async function readConfigFile(call: Call): Promise<{ file?: string; given: FileConfig }> {
+  const named = call.option('config')
+  const file = named
+    ? resolve(call.cwd, named)
+    : names.map((name) => resolve(call.cwd, name)).find(existsSync)
+  if (file === undefined) return { given: {} }
+  if (!existsSync(file))
+    throw new Failure(`the configuration file ${named} does not exist: gatehouse init writes one`)
+  let module: Record<string, unknown>
+  try {
+    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Failure(
+      `the configuration file ${file} cannot be loaded: ${code === undefined ? '' : `${code}: `}${message}`,
+    )
+  }
+  const given = module.default ?? module.config
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new Failure(
+      `the configuration file ${file} must export an object, as default or as config; for example export default defineConfig({ … })`,
+    )
+  }
+  return { file, given: given as FileConfig }
+}
+
+function portFrom(call: Call): number | undefined {
+  const [name, text] = call.option('port') ? ['--port', call.option('port')!] : ['PORT', call.env.PORT]
+  if (!text) return undefined
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new Failure(
+      `${name}: ${text} was given; allowed: a port from 0 to 65535; for example ${standardPort}`,
+    )
+  }
+  return Number(text)
+}
+
+/** `dev` never speaks as the public issuer of the configuration: unless it is told, it stays on localhost. */
+function issuerFor(
+  env: Call['env'],
+  given: FileConfig,
+  purpose: Purpose,
+  production: boolean,
+  port: number | undefined,
+): string | undefined {
+  if (env.GATEHOUSE_ISSUER) return env.GATEHOUSE_ISSUER
+  const { issuer } = given
+  const here = `http://localhost:${port ?? standardPort}`
+  if (purpose === 'dev' && issuer !== undefined && URL.canParse(issuer)) {
+    const { pathname, port: own } = new URL(issuer)
+    const stays = isLoopback(new URL(issuer)) && (port === undefined || own === String(port))
+    return stays ? issuer : here + (pathname === '/' ? '' : pathname)
+  }
+  return issuer ?? (purpose === 'serve' || production ? undefined : here)
+}
+
+function secretFor(
+  call: Call,
+  given: FileConfig,
+  own: 'make' | 'read' | false,
+): (Pick<Loaded, 'secretSource' | 'secretFile'> & { secret: string[] }) | undefined {
+  const { env, cwd } = call
+  const listed = env.GATEHOUSE_SECRET?.split(/[\s,]+/).filter((one) => one !== '') ?? []
+  if (listed.length > 0) return { secret: listed, secretSource: 'GATEHOUSE_SECRET' }
+  if (env.GATEHOUSE_SECRET_FILE) {
+    const secretFile = resolve(cwd, env.GATEHOUSE_SECRET_FILE)
+    return { secret: readSecretFile(secretFile), secretSource: 'file', secretFile }
+  }
+  if (given.secret !== undefined) return { secret: [given.secret].flat(), secretSource: 'configuration' }
+  const secretFile = resolve(cwd, '.gatehouse/secret')
+  if (!own || (own === 'read' && !existsSync(secretFile))) return undefined
+  if (!existsSync(secretFile) && createSecretFile(secretFile)) madeNow.add(secretFile)
+  return { secret: readSecretFile(secretFile), secretSource: 'file', secretFile }
+}
+
+const madeNow = new Set<string>()
+
+/** Takes back a secret this run made, when it turns out that the database was sealed with another one. */
+export function forgetMadeSecret({ secretFile }: Loaded): void {
+  if (secretFile !== undefined && madeNow.delete(secretFile)) unlinkSync(secretFile)
+}
+
+function logFor(env: Call['env']): LogLevel | undefined {
+  const level = env.GATEHOUSE_LOG
+  if (!level) return undefined
+  if (!levels.includes(level as LogLevel)) {
+    throw new Failure(`GATEHOUSE_LOG: ${level} was given; allowed: ${levels.join(', ')}`)
+  }
+  return level as LogLevel
+}

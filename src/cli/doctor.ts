@@ -1,0 +1,280 @@
+import { statSync } from 'node:fs'
+import { isLoopback, resolveConfig, type Settings } from '../config.ts'
+import { rootSecrets } from '../crypto/secrets.ts'
+import type { Database } from '../db/database.ts'
+import { databaseClock, tryWriting } from '../db/health.ts'
+import { migrationStatus } from '../db/migrate.ts'
+import { inspectSigningKeys } from '../oauth/signing-keys.ts'
+import type { Call, Command } from './command.ts'
+import { type Loaded, loadConfig } from './config-file.ts'
+import { sayError } from './failures.ts'
+import { withDatabase } from './house.ts'
+import { printable } from './table.ts'
+
+/** What one look found. `todo` says what to do, unless all is well. */
+interface Finding {
+  check: string
+  result: 'ok' | 'warning' | 'failed'
+  found: string
+  todo?: string
+}
+
+type Report = (finding: Finding) => void
+
+/** How far clocks may be apart before ids arrive out of order and young tokens look as if from the future. */
+const clockTolerance = 5_000
+const patience = 5_000
+
+export const command: Command = {
+  summary: 'Checks clock, database, schema, keys, secret and issuer, and says what to do.',
+  notes: 'It changes nothing. The exit code is 1 when anything failed; a warning is no failure.',
+  async run(call) {
+    const findings: Finding[] = []
+    const report: Report = (finding) => {
+      findings.push(finding)
+      call.print(call.json ? JSON.stringify(finding) : say(finding))
+    }
+    const loaded = await loadConfig(call, 'look')
+      .then((one) => ({ ...one, settings: resolveConfig(one.config) }))
+      .catch((error) => {
+        report({
+          check: 'configuration',
+          result: 'failed',
+          found: sayError(error),
+          todo: 'repair the configuration',
+        })
+        return undefined
+      })
+    if (loaded) {
+      report({ check: 'configuration', result: 'ok', found: loaded.file ?? 'environment and defaults' })
+      checkSecret(call, loaded, report)
+      checkTransport(call, loaded.settings, report)
+    }
+    await checkDatabase(call, loaded?.settings, report)
+    if (loaded) await checkIssuer(call, loaded.settings, report)
+    const failed = findings.filter((one) => one.result === 'failed').length
+    if (!call.json)
+      call.print(failed === 0 ? '\nNothing failed.' : `\n${failed} of ${findings.length} checks failed.`)
+    return failed === 0 ? 0 : 1
+  },
+}
+
+function say({ check, result, found, todo }: Finding): string {
+  const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[result]
+  return `${mark}  ${check.padEnd(13)}  ${printable(found)}${todo ? `\n${' '.repeat(24)}→ ${printable(todo)}` : ''}`
+}
+
+/** Never shows a secret, only how it looks from outside. */
+function checkSecret(
+  call: Call,
+  { settings, secretFile, secretSource }: Loaded & { settings: Settings },
+  report: Report,
+) {
+  const check = 'secret'
+  const weak = settings.secrets.findIndex(
+    (secret) => new Set(secret).size < 12 || /^(.{1,12}?)\1+$/.test(secret),
+  )
+  const from = secretFile ?? (secretSource === 'configuration' ? 'the configuration' : secretSource)
+  const found = `${settings.secrets.length} from ${from}`
+  if (weak >= 0) {
+    report({
+      check,
+      result: settings.loopback ? 'warning' : 'failed',
+      found: `secret ${weak + 1} of ${found} is easy to guess`,
+      todo: 'put 32 random bytes in front of it: openssl rand -base64 32',
+    })
+  } else if (
+    secretFile !== undefined &&
+    process.platform !== 'win32' &&
+    (statSync(secretFile).mode & 0o077) !== 0
+  ) {
+    const open = (statSync(secretFile).mode & 0o007) !== 0
+    report({
+      check,
+      result: open ? 'failed' : 'warning',
+      found: `${secretFile} can be read by ${open ? 'everybody' : 'its group'}`,
+      todo: `chmod 600 ${secretFile}`,
+    })
+  } else if (secretSource === 'configuration' && call.env.NODE_ENV === 'production') {
+    report({
+      check,
+      result: 'warning',
+      found,
+      todo: 'keep it out of the code: GATEHOUSE_SECRET, or a file that GATEHOUSE_SECRET_FILE names',
+    })
+  } else report({ check, result: 'ok', found })
+}
+
+function checkTransport(call: Call, { issuer, secure, loopback }: Settings, report: Report) {
+  const check = 'transport'
+  if (secure) report({ check, result: 'ok', found: 'the issuer is https: cookies are Secure' })
+  else if (loopback && call.env.NODE_ENV !== 'production') {
+    report({
+      check,
+      result: 'ok',
+      found: `${issuer} is reachable from this machine only, which is right for development`,
+    })
+  } else {
+    report({
+      check,
+      result: loopback ? 'failed' : 'warning',
+      found: `${issuer} is not https`,
+      todo: 'set GATEHOUSE_ISSUER to the public https address, and let a proxy end TLS before this server',
+    })
+  }
+}
+
+async function checkDatabase(call: Call, settings: Settings | undefined, report: Report): Promise<void> {
+  await withDatabase(call, async (db) => {
+    report({ check: 'database', result: 'ok', found: db.dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL' })
+    await checkClock(db, report)
+    if (!(await checkSchema(call, db, report))) return
+    await tryWriting(db).then(
+      () => report({ check: 'writing', result: 'ok', found: 'a row could be written' }),
+      (error) =>
+        report({
+          check: 'writing',
+          result: 'failed',
+          found: sayError(error),
+          todo: 'give this user the right to write the database and its folder, and see whether the disk is full',
+        }),
+    )
+    if (settings) await checkKeys(call, db, settings, report)
+  }).catch((error) =>
+    report({
+      check: 'database',
+      result: 'failed',
+      found: sayError(error),
+      todo: 'set GATEHOUSE_DATABASE_URL, or database in the configuration, to one that can be reached',
+    }),
+  )
+}
+
+async function checkClock(db: Database, report: Report): Promise<void> {
+  const sent = Date.now()
+  const there = await databaseClock(db)
+  const apart = Math.round(Math.max(0, sent - there, there - Date.now()))
+  const year = new Date().getUTCFullYear()
+  if (year < 2025) {
+    report({
+      check: 'clock',
+      result: 'failed',
+      found: `it is ${new Date().toISOString()} here`,
+      todo: 'set the clock (NTP)',
+    })
+  } else if (apart > clockTolerance) {
+    report({
+      check: 'clock',
+      result: 'failed',
+      found: `this machine and the database are ${apart} ms apart`,
+      todo: 'let both follow NTP: tokens, codes and limits live by the clock',
+    })
+  } else report({ check: 'clock', result: 'ok', found: `within ${apart + 1} ms of the database's` })
+}
+
+async function checkSchema(call: Call, db: Database, report: Report): Promise<boolean> {
+  const check = 'schema'
+  try {
+    const steps = await migrationStatus(db)
+    const missing = steps.filter((step) => step.appliedAt === null)
+    if (missing.length === 0) {
+      report({ check, result: 'ok', found: `version ${steps.at(-1)?.version}` })
+      return true
+    }
+    const names = missing.map((step) => `${step.version} (${step.name})`).join(', ')
+    report({
+      check,
+      result: 'failed',
+      found: `version ${names} is missing`,
+      todo: `${call.program} migrate up`,
+    })
+  } catch (error) {
+    report({ check, result: 'failed', found: sayError(error), todo: 'run the release that made this schema' })
+  }
+  return false
+}
+
+async function checkKeys(call: Call, db: Database, settings: Settings, report: Report): Promise<void> {
+  const check = 'keys'
+  const secrets = rootSecrets(settings.secrets)
+  const keys = await inspectSigningKeys({ db, secrets, now: Date.now })
+  const closed = keys.find((key) => !key.opens)
+  if (keys.length === 0) {
+    report({ check, result: 'ok', found: 'none yet: the first start makes one' })
+  } else if (closed) {
+    report({
+      check,
+      result: 'failed',
+      found: `signing key ${closed.kid} is sealed with secret ${closed.sealedWith}; known: ${secrets.ids.join(', ')}`,
+      todo: 'put that secret back behind the newest one, until the server has sealed the key anew',
+    })
+  } else {
+    const old = keys.filter((key) => key.sealedWith !== secrets.newestId).length
+    report({
+      check,
+      result: old > 0 ? 'warning' : 'ok',
+      found: `${keys.length} can be opened${old > 0 ? `, ${old} with an older secret` : ''}`,
+      ...(old > 0
+        ? { todo: `a running server seals them anew within seconds; otherwise: ${call.program} keys list` }
+        : {}),
+    })
+  }
+}
+
+/** Where RFC 8414 §3.1 says that the metadata of an issuer is. */
+function metadataUrl(issuer: string): string {
+  const { origin, pathname } = new URL(issuer)
+  return `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
+}
+
+async function checkIssuer(call: Call, { issuer }: Settings, report: Report): Promise<void> {
+  const check = 'issuer'
+  const url = metadataUrl(issuer)
+  try {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(patience) })
+    const metadata = response.status === 200 ? ((await response.json()) as { issuer?: unknown }) : {}
+    if (response.status !== 200) {
+      report({
+        check,
+        result: 'failed',
+        found: `${url} answers ${response.status}`,
+        todo: 'let the proxy pass this path to Gatehouse as it is, without a redirect (RFC 8414 §3)',
+      })
+    } else if (metadata.issuer !== issuer) {
+      report({
+        check,
+        result: 'failed',
+        found: `the metadata names ${JSON.stringify(metadata.issuer)}, the configuration ${JSON.stringify(issuer)}`,
+        todo: 'clients compare both byte for byte (RFC 8414 §3.3): give the running server this configuration, or this one its issuer',
+      })
+    } else {
+      report({ check, result: 'ok', found: `${url} names ${issuer}` })
+      checkServerClock(response, report)
+    }
+  } catch (error) {
+    const { cause } = error as { cause?: { message?: string; code?: string } }
+    const why = cause?.code ?? cause?.message ?? (error as Error).message
+    report({
+      check,
+      result: 'failed',
+      found: `${url} does not answer: ${why}`,
+      todo: isLoopback(new URL(issuer))
+        ? `start it: ${call.program} dev, or ${call.program} serve`
+        : 'see whether the server runs, and whether DNS, proxy and certificate are right',
+    })
+  }
+}
+
+function checkServerClock(response: Response, report: Report): void {
+  const there = Date.parse(response.headers.get('date') ?? '')
+  // The header tells whole seconds.
+  const apart = Math.abs(Date.now() - there) - 1_000
+  if (apart > clockTolerance) {
+    report({
+      check: 'server clock',
+      result: 'failed',
+      found: `the issuer's machine is about ${Math.round(apart / 1_000)} s apart`,
+      todo: 'let both machines follow NTP',
+    })
+  }
+}

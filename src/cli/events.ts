@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findUser } from '../accounts/user-list.ts'
+import { timeOfId } from '../crypto/ids.ts'
+import type { Database } from '../db/database.ts'
+import { type EventFilter, type EventRow, eventsAfter, firstEventIdAt, listEvents } from '../events/list.ts'
+import { type Call, type Command, moment, type Option, wholeNumber } from './command.ts'
+import { withDatabase } from './house.ts'
+import { filters } from './sessions.ts'
+import { printable, time } from './table.ts'
+
+/** Processes make ids before they commit, each by its own clock: what is so much older than the newest may still arrive. */
+const overlap = 10_000
+const lookEvery = 1_000
+const pageSize = 1_000
+
+const narrow: Record<string, Option> = {
+  ...filters,
+  type: { type: 'string', value: '<type>', text: 'Only this type, such as token_exchange or reuse_detected' },
+  since: {
+    type: 'string',
+    value: '<time>',
+    text: 'From then on: 2026-01-31T12:00Z, or how long ago: 15m, 36h, 7d',
+  },
+}
+
+export const command: Command = {
+  summary: 'Reads the audit log: everything that happened, with who, from where and when.',
+  actions: {
+    list: {
+      summary: 'The newest events, newest first',
+      options: {
+        ...narrow,
+        until: { type: 'string', value: '<time>', text: 'Before then' },
+        limit: { type: 'string', value: '<count>', text: 'How many, 1 to 10000. Default: 50' },
+        before: { type: 'string', value: '<event>', text: 'Only older ones than this' },
+      },
+      run: (call) =>
+        withDatabase(call, async (db) => {
+          const until = moment(call, 'until')
+          const rows = await listEvents(db, {
+            ...(await filterOf(call, db)),
+            ...(until === undefined ? {} : { until }),
+            ...(call.option('before') === undefined ? {} : { before: call.option('before')! }),
+            limit: wholeNumber(call, 'limit', 1, 10_000) ?? 50,
+          })
+          for (const row of rows) call.print(line(call, row))
+        }),
+    },
+    follow: {
+      summary: 'Every event as it happens, from all processes, until it is stopped',
+      options: narrow,
+      notes: 'With --since it begins with what happened since then.',
+      run: (call) => withDatabase(call, async (db) => follow(call, db, await filterOf(call, db))),
+    },
+  },
+}
+
+async function filterOf(call: Call, db: Database): Promise<EventFilter> {
+  const { user, client, type } = {
+    user: call.option('user'),
+    client: call.option('client'),
+    type: call.option('type'),
+  }
+  const since = moment(call, 'since')
+  return {
+    // The events of a deleted user stay, under the id.
+    ...(user === undefined ? {} : { userId: (await findUser({ db }, user))?.id ?? user }),
+    ...(client === undefined ? {} : { clientId: client }),
+    ...(type === undefined ? {} : { type }),
+    ...(since === undefined ? {} : { since }),
+  }
+}
+
+/** Looks every second for what was not printed yet, a little before the newest id that was seen. */
+async function follow(call: Call, db: Database, filter: EventFilter): Promise<void> {
+  const stopped = new AbortController()
+  const stop = () => stopped.abort()
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  const seen = new Set<string>()
+  let newest = filter.since ?? Date.now()
+  let print = filter.since !== undefined
+  while (!stopped.signal.aborted) {
+    let after = firstEventIdAt(newest - overlap)
+    for (;;) {
+      const rows = await eventsAfter(db, { ...filter, after, limit: pageSize })
+      for (const row of rows) {
+        if (seen.has(row.id)) continue
+        seen.add(row.id)
+        if (print) call.print(line(call, row))
+        newest = Math.max(newest, Math.min(timeOfId(row.id.slice(4)), Date.now()))
+      }
+      if (rows.length < pageSize) break
+      after = rows.at(-1)!.id
+    }
+    const forgotten = firstEventIdAt(newest - overlap)
+    for (const id of seen) if (id < forgotten) seen.delete(id)
+    print = true
+    await sleep(lookEvery, undefined, { signal: stopped.signal }).catch(() => {})
+  }
+  process.off('SIGINT', stop)
+  process.off('SIGTERM', stop)
+}
+
+function line(call: Call, row: EventRow): string {
+  const { data } = JSON.parse(row.body) as { data: Record<string, unknown> }
+  if (call.json) {
+    const { body, created_at, ...rest } = row
+    return JSON.stringify({ ...rest, timestamp: time(created_at), data })
+  }
+  const about = [
+    row.user_id && `user=${row.user_id}`,
+    row.client_id && `client=${row.client_id}`,
+    row.session_id && `session=${row.session_id}`,
+    row.ip_address && `from=${row.ip_address}`,
+    ...Object.entries(data).map(
+      ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ),
+  ]
+  return printable([time(row.created_at), row.type.padEnd(22), ...about.filter(Boolean)].join('  '))
+}

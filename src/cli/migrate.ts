@@ -1,0 +1,119 @@
+import { createInterface } from 'node:readline/promises'
+import type { Database } from '../db/database.ts'
+import { type Migration, migrateDown, migrateUp, migrationStatus, readMigrations } from '../db/migrate.ts'
+import { type Call, type Command, columns, wholeNumber } from './command.ts'
+import { Failure, Usage } from './failures.ts'
+import { withDatabase } from './house.ts'
+
+const to = {
+  type: 'string',
+  value: '<version>',
+  text: 'The version to end at; 0 is an empty database. Default: the newest',
+} as const
+
+export const command: Command = {
+  summary: 'Brings the schema of the database up or down. Each step is a transaction of its own.',
+  actions: {
+    up: {
+      summary: 'Apply what is missing',
+      options: { to },
+      run: (call) =>
+        withDatabase(
+          call,
+          async (db) => {
+            const progress = progressOf(call)
+            const done = await migrateUp(db, { to: wholeNumber(call, 'to', 0, 9999), onStep: progress })
+            report(call, 'applied', done, 'The schema is up to date.')
+          },
+          { create: true },
+        ),
+    },
+    down: {
+      summary: 'Take steps back, with the data they hold; asks first',
+      options: {
+        to: { ...to, text: 'The version to end at; 0 is an empty database. Must be given' },
+        yes: { type: 'boolean', text: 'Do not ask' },
+      },
+      run: down,
+    },
+    status: {
+      summary: 'Show every step and when it was applied; exit code 1 when one is missing',
+      run: (call) => withDatabase(call, (db) => status(call, db)),
+    },
+    plan: {
+      summary: 'Print the SQL that would run, and run nothing',
+      options: { to },
+      run: (call) => withDatabase(call, (db) => plan(call, db)),
+    },
+  },
+}
+
+async function status(call: Call, db: Database): Promise<number> {
+  const steps = await migrationStatus(db)
+  if (call.json) {
+    for (const { version, name, appliedAt } of steps) {
+      call.print(
+        JSON.stringify({ version, name, applied_at: appliedAt && new Date(appliedAt).toISOString() }),
+      )
+    }
+  } else {
+    const lines = steps.map(({ version, name, appliedAt }) => [
+      `${version}  ${name}`,
+      appliedAt ? `applied ${new Date(appliedAt).toISOString()}` : 'missing',
+    ])
+    call.print(columns(lines).join('\n'))
+  }
+  return steps.every((step) => step.appliedAt) ? 0 : 1
+}
+
+async function down(call: Call): Promise<void> {
+  const target = wholeNumber(call, 'to', 0, 9999)
+  if (target === undefined) throw new Usage('--to must be given: the version to end at', 'migrate down')
+  await withDatabase(call, async (db) => {
+    const surplus = (await migrationStatus(db)).filter((step) => step.appliedAt && step.version > target)
+    if (surplus.length > 0 && !call.flag('yes')) await confirm(surplus)
+    const done = await migrateDown(db, { to: target, onStep: progressOf(call) })
+    report(call, 'taken back', done, `The schema is at version ${target} or below already.`)
+  })
+}
+
+async function confirm(surplus: Pick<Migration, 'version' | 'name'>[]): Promise<void> {
+  const names = surplus.map((step) => `${step.version} (${step.name})`).join(', ')
+  if (!process.stdin.isTTY) throw new Usage(`--yes is needed to take back ${names}: its data would be lost`)
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await lines.question(`Take back ${names}? All data of these steps is lost. Type yes: `)
+  lines.close()
+  if (answer.trim() !== 'yes') throw new Failure('nothing was changed')
+}
+
+/** Both directions: what lacks below the version, or what lies above it. */
+async function plan(call: Call, db: Database): Promise<void> {
+  const target = wholeNumber(call, 'to', 0, 9999) ?? Number.POSITIVE_INFINITY
+  const texts = new Map(readMigrations(db.dialect).map((step) => [step.version, step]))
+  const steps = await migrationStatus(db)
+  const up = steps.filter((step) => !step.appliedAt && step.version <= target)
+  const surplus = steps.filter((step) => step.appliedAt && step.version > target).reverse()
+  const planned = [
+    ...surplus.map((step) => ({ direction: 'down' as const, step: texts.get(step.version)! })),
+    ...up.map((step) => ({ direction: 'up' as const, step: texts.get(step.version)! })),
+  ]
+  for (const { direction, step } of planned) {
+    if (call.json) {
+      call.print(JSON.stringify({ version: step.version, name: step.name, direction, sql: step[direction] }))
+    } else call.print(`-- ${step.version} ${step.name}, ${direction}\n${step[direction].trim()}\n`)
+  }
+  if (planned.length === 0 && !call.json) call.note('Nothing would run.')
+}
+
+function progressOf(call: Call): (step: Migration) => void {
+  return (step) => {
+    if (process.stderr.isTTY) call.note(`${step.version} ${step.name} …`)
+  }
+}
+
+function report(call: Call, word: string, steps: Migration[], nothing: string): void {
+  for (const { version, name } of steps) {
+    call.print(call.json ? JSON.stringify({ version, name, done: word }) : `${word} ${version} ${name}`)
+  }
+  if (steps.length === 0 && !call.json) call.print(nothing)
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { type App, openApp } from '../app.ts'
+import { resolveConfig, type Settings } from '../config.ts'
+import type { Answer, Incoming } from '../http/message.ts'
+import { type Listening, listen, nodeServer } from '../http/node.ts'
+import { forgetMadeSecret, type Loaded } from './config-file.ts'
+import { sayError } from './failures.ts'
+import { followSecretFile, readSecretFile } from './secret-file.ts'
+
+/** A server on a port, and what ends it. */
+export interface Running {
+  app: App
+  settings: Settings
+  listening: Listening
+  /** Puts something before the app, which `app.answer` then serves the rest of. */
+  answerWith(answer: (request: Incoming) => Promise<Answer>): void
+  /** Resolves once the server has ended, after SIGTERM or SIGINT. */
+  ended: Promise<void>
+}
+
+/** A repeat of a signal within so long is the same one, sent to the whole process group and passed on by a parent as well. */
+const sameSignal = 500
+
+/**
+ * Takes the port first, so that a busy one is known before anything is touched; requests that come early wait until the
+ * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
+ */
+export async function start(loaded: Loaded): Promise<Running> {
+  const settings = resolveConfig(loaded.config)
+  const opening = Promise.withResolvers<App>()
+  opening.promise.catch(() => {})
+  let answer = async (request: Incoming) => (await opening.promise).answer(request)
+  const listening = await listen(
+    nodeServer((request) => answer(request), settings),
+    loaded,
+  )
+  let app: App
+  try {
+    app = await openApp(loaded.config)
+  } catch (error) {
+    opening.reject(error)
+    await listening.close(0)
+    if ((error as Error).name === 'UnknownSecret') forgetMadeSecret(loaded)
+    throw error
+  }
+  answer = app.answer
+  opening.resolve(app)
+  const unfollow = followSecrets(app, loaded.secretFile)
+  const ended = untilSignal(app, async () => {
+    unfollow()
+    await listening.close()
+    await app.close()
+  })
+  return { app, settings, listening, ended, answerWith: (other) => (answer = other) }
+}
+
+function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
+  const { log } = app.server
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let first: { signal: NodeJS.Signals; at: number } | undefined
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  const onSignal = (signal: NodeJS.Signals) => {
+    const now = performance.now()
+    if (first?.signal === signal && now - first.at < sameSignal) return
+    if (first) process.exit(1)
+    first = { signal, at: now }
+    log.info('stopping', { signal })
+    stop().then(() => {
+      for (const one of signals) process.off(one, onSignal)
+      resolve()
+    }, reject)
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+  return promise
+}
+
+/**
+ * Takes over what the secret file says when it changes, or on SIGHUP; a damaged file changes nothing. In a terminal SIGHUP
+ * says that the terminal is gone, and ends the server as it ends any other program.
+ */
+function followSecrets(app: App, file: string | undefined): () => void {
+  const { log, secrets } = app.server
+  let seen = file && textOf(file)
+  const look = () => {
+    const text = file && textOf(file)
+    if (text === seen) return
+    seen = text
+    takeOver().catch((error) => {
+      if ((error as Error).name !== 'AbortError')
+        log.error('the secrets stay as they were', { reason: sayError(error) })
+    })
+  }
+  async function takeOver() {
+    await app.replaceSecrets(readSecretFile(file!))
+    log.info('secrets taken over', { newest: secrets.newestId, known: secrets.ids.length })
+  }
+  const unfollow = file === undefined ? () => {} : followSecretFile(file, look)
+  if (!isatty(0) && !isatty(1)) process.on('SIGHUP', look)
+  return () => {
+    unfollow()
+    process.off('SIGHUP', look)
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Which process this is, for scripts that wait for it. */
+export function announcement(running: Running): string {
+  const { settings, listening } = running
+  return JSON.stringify({ ready: true, issuer: settings.issuer, url: listening.url, pid: process.pid })
+}

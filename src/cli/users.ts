@@ -1,0 +1,92 @@
+import { findUser, identitiesOf, listUsers } from '../accounts/user-list.ts'
+import type { Core } from '../core.ts'
+import { type Call, type Command, type Option, wholeNumber } from './command.ts'
+import { Failure } from './failures.ts'
+import { withDatabase } from './house.ts'
+import { list as listSessions } from './sessions.ts'
+import { facts, table, time } from './table.ts'
+
+type Row = Awaited<ReturnType<typeof listUsers>>[number]
+
+const page: Record<string, Option> = {
+  limit: { type: 'string', value: '<count>', text: 'How many, 1 to 10000. Default: 50' },
+}
+
+export const command: Command = {
+  summary:
+    'Shows, disables and deletes users. A user is named by id, by subject, or by the login of a local account.',
+  actions: {
+    list: {
+      summary: 'Users, newest first',
+      options: { ...page, before: { type: 'string', value: '<user id>', text: 'Only older ones than this' } },
+      run: (call) =>
+        withDatabase(call, async (db) => {
+          const before = call.option('before')
+          const limit = wholeNumber(call, 'limit', 1, 10_000) ?? 50
+          const rows = await listUsers({ db }, { limit, ...(before === undefined ? {} : { before }) })
+          if (call.json) for (const row of rows) call.print(JSON.stringify(view(row)))
+          else {
+            call.print(
+              table(
+                ['user', 'subject', 'name', 'email', 'state', 'created'],
+                rows.map((row) => [
+                  row.id,
+                  row.subject,
+                  row.name,
+                  row.email,
+                  stateOf(row),
+                  time(row.created_at),
+                ]),
+              ),
+            )
+          }
+        }),
+    },
+    show: {
+      summary: 'One user and the accounts it signs in with',
+      arguments: ['<user>'],
+      run: (call) => withDatabase(call, async (db) => show(call, { db }, await find(call, { db }))),
+    },
+    sessions: {
+      summary: 'The living sessions of one user',
+      arguments: ['<user>'],
+      options: { ...page, all: { type: 'boolean', text: 'Ended ones as well' } },
+      run: (call) =>
+        withDatabase(call, async (db) => listSessions(call, { db }, (await find(call, { db })).id)),
+    },
+  },
+}
+
+async function find(call: Call, core: Pick<Core, 'db'>): Promise<Row> {
+  const name = call.positionals[0]!
+  const row = await findUser(core, name)
+  if (!row) throw new Failure(`there is no user ${name}: users list names them`)
+  return row
+}
+
+async function show(call: Call, core: Pick<Core, 'db'>, row: Row): Promise<void> {
+  const accounts = (await identitiesOf(core, row.id)).map(({ created_at, ...one }) => ({
+    ...one,
+    since: time(created_at),
+  }))
+  if (call.json) return call.print(JSON.stringify({ ...view(row), accounts }))
+  const named = accounts.map((one) => [one.provider, one.issuer, one.subject].filter(Boolean).join(' '))
+  call.print(facts({ ...view(row), accounts: named.join(', ') }))
+}
+
+function stateOf(row: Row): string {
+  return row.disabled_at === null ? 'active' : `disabled: ${row.disabled_reason ?? ''}`
+}
+
+function view(row: Row): Record<string, unknown> {
+  return {
+    id: row.id,
+    subject: row.subject,
+    name: row.name,
+    email: row.email,
+    state: row.disabled_at === null ? 'active' : 'disabled',
+    disabled: time(row.disabled_at),
+    disabled_reason: row.disabled_reason,
+    created: time(row.created_at),
+  }
+}

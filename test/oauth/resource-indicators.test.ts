@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseJwt } from '../../src/crypto/jws.ts'
+import {
+  authorize,
+  authorizeParameters,
+  makePkce,
+  obtainCode,
+  obtainTokens,
+  readTokens,
+  redeem,
+  refresh,
+} from '../support/flow.ts'
+import { houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { assertJson, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
+
+const jobs = 'https://jobs.example'
+const mail = 'https://mail.example/v1'
+
+onBothDatabases('resource indicators', (dialect) => {
+  const open = houseFor(dialect, {
+    resources: { [jobs]: { name: 'Jobs' }, [mail]: { name: 'Mail', tokenFormat: 'opaque' } },
+  })
+
+  test('RFC 8707 §2: a relative, fragmented, unknown or forbidden resource is invalid_target (N39)', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const narrow = await house.createClient({ resources: [jobs] })
+    for (const resource of [
+      'jobs',
+      '/jobs',
+      '//jobs.example',
+      `${jobs}#`,
+      `${jobs}#part`,
+      'https://unknown.example',
+      `${jobs}/`,
+      'HTTPS://jobs.example',
+      'https://jobs.example:443',
+      'https://jobs.example ',
+      [jobs, 'https://unknown.example'],
+      '__proto__:x',
+    ]) {
+      const asked = authorizeParameters(client, makePkce(), { resource })
+      const parameters = assertRedirectError(
+        await grantsNothing(house, () => authorize(house, asked)),
+        'invalid_target',
+      )
+      if (resource === `${jobs}/`)
+        assert.match(parameters.get('error_description')!, /did you mean https:\/\/jobs\.example$/)
+    }
+    const forbidden = authorizeParameters(narrow, makePkce(), { resource: mail })
+    assertRedirectError(await grantsNothing(house, () => authorize(house, forbidden)), 'invalid_target')
+    for (const resource of [jobs, mail, issuer, [jobs, mail], '']) {
+      const asked = authorizeParameters(client, makePkce(), { resource })
+      assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+    }
+  })
+
+  test('RFC 8707 §2: a resource outside the grant is invalid_target at the token endpoint and spends nothing (N79)', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const pkce = makePkce()
+    const code = await obtainCode(house, client, pkce, { resource: jobs })
+    for (const resource of [mail, issuer, [jobs, mail], 'https://unknown.example', 'jobs', `${jobs}#x`]) {
+      const answer = await grantsNothing(house, () => redeem(house, client, code, pkce, { resource }))
+      await assertJson(answer, 400, 'invalid_target')
+    }
+    await readTokens(await redeem(house, client, code, pkce, { resource: jobs }))
+  })
+
+  test('RFC 8707 §2.2: tokens are for what was asked, and each request may narrow it', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const audience = (token: string) => parseJwt(token)?.claims.aud
+    assert.equal(audience((await obtainTokens(house, client)).access_token), jobs, 'the first is the default')
+    const both = await obtainTokens(house, client, { resource: [jobs, mail] })
+    assert.deepEqual(audience(both.access_token), [jobs, mail])
+    const one = await readTokens(await refresh(house, client, both.refresh_token!, { resource: mail }))
+    assert.match(one.access_token, /^gh_at_/, 'the format the resource asks for')
+    const again = await readTokens(await refresh(house, client, one.refresh_token!))
+    assert.deepEqual(audience(again.access_token), [jobs, mail], 'narrowing is for one token')
+  })
+})

@@ -76,7 +76,8 @@ export const findCode = select(
 )
 
 /**
- * Spends a code once, for its own client only, and begins the session with its first tokens (RFC 6749 §4.1.2-§4.1.4).
+ * Spends a code once, for its own client only, and begins the session with its first tokens (RFC 6749 §4.1.2-§4.1.4);
+ * not for a user who was disabled or withdrew the consent behind it, which an authorization under way may not have seen.
  * The refresh token is left out when `refresh_id` is null.
  */
 export const redeemCode = write(
@@ -98,7 +99,9 @@ export const redeemCode = write(
     guard: sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
       where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
         and codes.used_at is null and codes.expires_at > ${i.now}
-        and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null) ${returning} codes.id`,
+        and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null)
+        and exists (select 1 from consents k where k.user_id = codes.user_id and k.client_id = codes.client_id)
+      ${returning} codes.id`,
     effects: [
       insert('sessions', {
         id: i.session_id,

@@ -22,9 +22,19 @@ export function jsonLog(level: LogLevel, sink: (text: string) => void = writeToS
   const write = (name: LogLevel) => (message: string, facts?: Facts) => {
     if (rank[name] < rank[level]) return
     if (lines === '') setImmediate(flush)
-    lines += `${JSON.stringify({ time: new Date().toISOString(), level: name, message, ...facts })}\n`
+    lines += `${JSON.stringify({ time: isoTime(Date.now()), level: name, message, ...facts })}\n`
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+let lastTime = 0
+let lastText = ''
+function isoTime(time: number): string {
+  if (time !== lastTime) {
+    lastTime = time
+    lastText = new Date(time).toISOString()
+  }
+  return lastText
 }
 
 function writeToStderr(text: string) {

@@ -1,10 +1,8 @@
-import { randomFillSync } from 'node:crypto'
+import { randomCharacters } from './random.ts'
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 export const idLength = 26
 
-const pool = Buffer.allocUnsafe(16 * 512)
-let used = pool.length
 let lastTime = -1
 let lastPrefix = ''
 
@@ -17,13 +15,7 @@ export function timeOrderedId(now: number): string {
     lastTime = now
     lastPrefix = timePrefix(now)
   }
-  if (used + 16 > pool.length) {
-    randomFillSync(pool)
-    used = 0
-  }
-  let id = lastPrefix
-  for (let end = used + 16; used < end; used++) id += alphabet[pool[used]! & 31]
-  return id
+  return lastPrefix + randomCharacters(16, alphabet)
 }
 
 /** The smallest identifier of a millisecond: a bound for ranges over time. */

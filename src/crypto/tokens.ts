@@ -1,5 +1,6 @@
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { idLength, timeOrderedId } from './ids.ts'
+import { randomText } from './random.ts'
 
 /** Kinds of opaque token, by the prefix people and secret scanners recognise them by. */
 export type TokenKind = 'gh_at' | 'gh_rt' | 'gh_ac' | 'gh_rq' | 'gh_si'
@@ -20,7 +21,7 @@ export function makeToken(
   from: { id?: string; secret?: string } = {},
 ): StoredToken & { token: string } {
   const id = from.id ?? timeOrderedId(now)
-  const token = `${kind}_${id}${from.secret ?? randomBytes(32).toString('base64url')}`
+  const token = `${kind}_${id}${from.secret ?? randomText(32)}`
   return { token, id, hash: sha256(token) }
 }
 

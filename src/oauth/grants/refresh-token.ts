@@ -1,9 +1,9 @@
 // RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2: refresh with rotation for every client, and what a repeated token means.
 
-import { randomBytes } from 'node:crypto'
 import { bounds } from '../../config.ts'
 import type { Core } from '../../core.ts'
 import { firstIdAt, timeOrderedId } from '../../crypto/ids.ts'
+import { randomText } from '../../crypto/random.ts'
 import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
@@ -102,7 +102,7 @@ async function rotate(
   if (isRefusal(narrowed)) return narrowed
   const { client } = request
   const now = server.now()
-  const salt = randomBytes(16).toString('base64url')
+  const salt = randomText(16)
   const successor = makeToken('gh_rt', now, {
     id: timeOrderedId(now),
     secret: server.secrets.mac('refresh successor', `${salt} ${presented}`),

@@ -28,7 +28,8 @@ function samplesOf(file: string): Sample[] {
   const blocks = readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)
   return [...blocks].map((match, n) => ({
     name: `${file.replaceAll(/[/.]/g, '-')}-${n + 1}`,
-    code: match[1]!,
+    // From the place of the document to that of the sample.
+    code: match[1]!.replace(/(?<=from ')\.[^']+/g, (path) => `../../${join(dirname(file), path)}`),
   }))
 }
 

@@ -1,0 +1,92 @@
+// What the documents point to exists: links, files, commands.
+
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const documents = [
+  ...globSync('*.md', { cwd: root }),
+  ...globSync('{docs,src,examples}/**/*.md', { cwd: root, exclude: (path) => path.endsWith('node_modules') }),
+].sort()
+const text = new Map(documents.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
+
+/** As GitHub makes it from a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+function anchorsOf(file: string): Set<string> {
+  const headings = readFileSync(join(root, file), 'utf8').matchAll(/^#{1,6} (.+)$/gm)
+  const named = readFileSync(join(root, file), 'utf8').matchAll(/<a (?:id|name)="([^"]+)"/g)
+  return new Set([
+    ...[...headings].map((match) => anchorOf(match[1]!)),
+    ...[...named].map((match) => match[1]!),
+  ])
+}
+
+describe('documents', () => {
+  test('link to files and headings that exist', () => {
+    const broken: string[] = []
+    let links = 0
+    for (const [file, content] of text) {
+      for (const [, target] of content.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(target!)) continue
+        links++
+        const [path, anchor] = target!.split('#') as [string, string | undefined]
+        const to = path === '' ? file : join(dirname(file), path)
+        if (!existsSync(join(root, to))) broken.push(`${file}: ${target}`)
+        else if (anchor && to.endsWith('.md') && !anchorsOf(to).has(anchor)) broken.push(`${file}: ${target}`)
+      }
+    }
+    assert.ok(links > 100)
+    assert.deepEqual(broken, [])
+  })
+
+  test('name files and folders of the project that exist', () => {
+    const broken: string[] = []
+    for (const [file, content] of text) {
+      for (const [, path] of content.matchAll(/`((?:src|test|bench|scripts|examples|docs)\/[\w./-]*)`/g)) {
+        if (!existsSync(join(root, path!))) broken.push(`${file}: ${path}`)
+      }
+    }
+    assert.deepEqual(broken, [])
+  })
+
+  test('name npm scripts and commands that exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    const commands = readdirSync(join(root, 'src/cli')).map((name) => name.replace('.ts', ''))
+    const broken: string[] = []
+    for (const [file, content] of text) {
+      for (const [, name] of content.matchAll(/npm run ([\w:-]+)/g)) {
+        if (!(name! in scripts)) broken.push(`${file}: npm run ${name}`)
+      }
+      for (const [, name] of content.matchAll(/(?:npx |`)gatehouse ([a-z]+)/g)) {
+        if (!commands.includes(name!)) broken.push(`${file}: gatehouse ${name}`)
+      }
+    }
+    assert.deepEqual(broken, [])
+  })
+})
+
+describe('docs/architecture.md', () => {
+  test('shows every room of src', () => {
+    const page = text.get('docs/architecture.md')!
+    const rooms = readdirSync(join(root, 'src'), { withFileTypes: true }).map((entry) =>
+      entry.isDirectory() ? `src/${entry.name}/` : `src/${entry.name}`,
+    )
+    assert.ok(rooms.length > 10)
+    assert.deepEqual(
+      rooms.filter((room) => !page.includes(`\`${room}\``)),
+      [],
+    )
+  })
+})

@@ -26,7 +26,7 @@ import { refusalPage } from './oauth/authorization-response.ts'
 import { cacheClients } from './oauth/clients.ts'
 import { jsonRefusal } from './oauth/error-answer.ts'
 import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
-import { type Route, routes } from './oauth/routes.ts'
+import { type Route, routes, wellKnownRoutes } from './oauth/routes.ts'
 import type { Server } from './oauth/server.ts'
 import { paths } from './oauth/server-metadata.ts'
 import { openSigningKeys } from './oauth/signing-keys.ts'
@@ -118,7 +118,9 @@ async function userOf(core: Core, account: Account) {
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
-  const table = new Map<string, Route>(routes.map((route) => [route.path, route]))
+  const table = new Map<string, Route>(
+    [...routes, ...wellKnownRoutes(settings)].map((route) => [route.path, route]),
+  )
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()

@@ -5,6 +5,7 @@ import { recordEvent } from './events/record.ts'
 import { clientAddress } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
+import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
 import {
   type ClientInput,
   changeClient,
@@ -16,11 +17,29 @@ import {
   rotateSecret,
   suspend,
 } from './oauth/client-operations.ts'
+import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
+import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
+import { guardResources } from './oauth/resource-server.ts'
 
 /** An authorization server inside your app. */
 export interface Gatehouse {
   /** Answers every request below the issuer; mount it where the issuer's path is. */
   fetch(request: Request, connection?: Connection): Promise<Response>
+  readonly issuer: string
+  /**
+   * Whether a request to an API of yours may do what it asks: a token that lives, for this API, with every scope the operation
+   * needs. Otherwise the complete answer to send (RFC 6750 §3): 401, 403, 400, or 503 when the database cannot be asked.
+   *
+   * ```ts
+   * const access = await auth.authenticate(request, { scope: 'jobs:read' })
+   * if (!access.ok) return access.response
+   * ```
+   */
+  authenticate(request: BearerRequest, needs?: AccessNeeds): Promise<Access>
+  /** The metadata document of one of the configured APIs (RFC 9728 §2), for hosts that serve it themselves. Default: the first. */
+  resourceMetadata(resource?: string): ResourceMetadata
+  /** The OpenAPI 3.1.1 document of an API behind this server, as ChatGPT Actions read it. Throws `ConfigError`. */
+  openapi(api: ApiDescription): OpenApiDocument
   /** Clients, as an administrator sees them. */
   readonly clients: {
     create(input: ClientInput): ReturnType<typeof createClient>
@@ -57,6 +76,10 @@ export function embed(app: App): Gatehouse {
   const { server, settings } = app
   const listeners = new Set<() => Promise<void>>()
   return {
+    issuer: settings.issuer,
+    authenticate: guardResources(server),
+    resourceMetadata: (resource) => metadataOf(settings, resource ?? settings.defaultResource),
+    openapi: (api) => openapiDocument(settings, api),
     async fetch(request, connection) {
       const address = clientAddress(
         connection?.address ?? '',

@@ -13,3 +13,35 @@ export {
 export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'
+export {
+  BodyConsumed,
+  type FetchHandler,
+  sendResponse,
+  toNodeHandler,
+} from './http/node-handler.ts'
+export type {
+  Access,
+  AccessGranted,
+  AccessNeeds,
+  AccessRefused,
+  AccessToken,
+  BearerRequest,
+} from './oauth/bearer.ts'
+export { gptRedirectUris } from './oauth/client-operations.ts'
+export {
+  type ApiDescription,
+  type ApiOperation,
+  type ApiParameter,
+  gptActionWarnings,
+  type OpenApiDocument,
+} from './oauth/openapi.ts'
+export {
+  type ResourceMetadata,
+  resourceMetadata,
+  resourceMetadataUrl,
+} from './oauth/resource-metadata.ts'
+export {
+  type ResourceServer,
+  type ResourceServerOptions,
+  resourceServer,
+} from './oauth/standalone/resource-server.ts'

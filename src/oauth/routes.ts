@@ -1,10 +1,12 @@
-// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7662, RFC 8414, RFC 7517 with its method: the protocol on one screen.
+// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7662, RFC 8414, RFC 7517, RFC 9728 with its method: the protocol on one screen.
 
+import type { Settings } from '../config.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import { authorize } from './authorization.ts'
 import { answerConsent } from './consent.ts'
 import { introspection } from './introspection.ts'
 import type { Refusal } from './refusals.ts'
+import { protectedResource, resourceMetadataPaths } from './resource-metadata.ts'
 import { revocation } from './revocation.ts'
 import type { Server } from './server.ts'
 import { paths, serverMetadata } from './server-metadata.ts'
@@ -18,7 +20,7 @@ export interface Route {
   cors: boolean
   /** How a refusal or a fault is answered: to a program as JSON, to a person as a page. */
   speaks: 'json' | 'page'
-  run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer
+  run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal
 }
 
 const get = ['GET', 'HEAD']
@@ -46,3 +48,21 @@ export const routes: readonly Route[] = [
     }),
   },
 ]
+
+/**
+ * Documents whose address depends on the configuration. For an issuer with a path the well-known name goes between host and
+ * path (RFC 8414 §3.1), and each API on the issuer's origin has one of its own (RFC 9728 §3.1).
+ */
+export function wellKnownRoutes(settings: Settings): Route[] {
+  const route = (path: string, run: Route['run']): Route => ({
+    methods: get,
+    path,
+    cors: true,
+    speaks: 'json',
+    run,
+  })
+  return [
+    ...(settings.base === '' ? [] : [route(paths.serverMetadata + settings.base, serverMetadata)]),
+    ...resourceMetadataPaths(settings).map((path) => route(path, protectedResource)),
+  ]
+}

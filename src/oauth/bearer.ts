@@ -1,0 +1,272 @@
+// RFC 6750 §2.1, §3, §3.1; RFC 9068 §4; RFC 9470 §3; RFC 9728 §5.1: what an API demands of a request that carries an access
+// token, and how it refuses one. Both forms of the resource server (beside the authorization server, apart from it) use it.
+
+import type { KeyObject } from 'node:crypto'
+import { parseJwt, verifyJws } from '../crypto/jws.ts'
+import { type Reason, type Refusal, refusals, refuse, wireError } from './refusals.ts'
+import { scopeCovers, scopeSet } from './scope.ts'
+
+/** A request as an API has it: web-standard (`Request`), or Node's as Express and Fastify hand it out. */
+export interface BearerRequest {
+  readonly headers: Headers | Readonly<Record<string, string | string[] | undefined>>
+  readonly url?: string
+  /** Node's own list of headers, where a second `Authorization` is not lost. */
+  readonly rawHeaders?: readonly string[]
+  /** A stream that is read only when it is a form, or what a body parser made of it. */
+  readonly body?: unknown
+}
+
+/** What one operation of an API demands. */
+export interface AccessNeeds {
+  /** Every scope the operation needs, as a list or separated by spaces. Default: none. */
+  scope?: string | readonly string[]
+  /** The API itself, as the `aud` of tokens names it (RFC 8707). Default: the first of `resources`, else the issuer. */
+  resource?: string
+  /**
+   * `session` (default): the token is looked up, so that revocation, disconnection and suspension bite on the next request.
+   * `offline`: only signature and claims of a JWT are checked; what was revoked lives until it expires.
+   */
+  check?: 'session' | 'offline'
+  /** Greatest age of the user's authentication in seconds (RFC 9470 §4). */
+  maxAge?: number
+}
+
+/** An access token that holds. Times are epoch milliseconds. */
+export interface AccessToken {
+  /** `sub`: the user's, or the client's own id where no user is involved (RFC 9068 §2.2). */
+  subject: string
+  clientId: string
+  scope: string[]
+  /** The APIs it is for. */
+  resource: string[]
+  /** The user and the session, known only where the token was looked up beside the authorization server. */
+  userId?: string
+  sessionId?: string
+  expiresAt: number
+  authTime?: number
+  /** As a JWT (RFC 9068 §2.2) or an introspection answer (RFC 7662 §2.2) holds them, times in seconds. */
+  claims: Readonly<Record<string, unknown>>
+}
+
+export interface AccessGranted extends AccessToken {
+  ok: true
+}
+
+export interface AccessRefused {
+  ok: false
+  /** The complete answer: status, challenge (RFC 6750 §3), JSON body. Send it as it is. */
+  response: Response
+  /** Why; finer than what the caller is told. */
+  reason: Reason
+}
+
+export type Access = AccessGranted | AccessRefused
+
+/** `AccessNeeds` made definite. */
+export interface Demands {
+  scope: string[]
+  resource: string
+  maxAge?: number
+}
+
+const scopeSyntax = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** Throws a plain sentence when the operation itself is described wrongly: that is a mistake of the API, never of its caller. */
+export function demandsOf(needs: AccessNeeds, resource: string): Demands {
+  const { scope = [], maxAge } = needs
+  const names = typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [...scope]
+  const wrong = names.find((name) => !scopeSyntax.test(name))
+  if (wrong !== undefined)
+    throw new TypeError(`scope: ${JSON.stringify(wrong)} is not a scope name (RFC 6749 §3.3)`)
+  if (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 0))
+    throw new TypeError(`maxAge: ${maxAge} is not a whole number of seconds`)
+  return { scope: names, resource, ...(maxAge === undefined ? {} : { maxAge }) }
+}
+
+const credentials = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
+const longestToken = 16_384
+/** Forms larger than this, in bytes, are not searched for a second token. */
+const formLimit = 64 * 1024
+
+/** The one token of a request, which must stand in the `Authorization` header (RFC 6750 §2.1). */
+export async function readBearer(request: BearerRequest): Promise<string | Refusal> {
+  const header = authorizationOf(request)
+  const elsewhere = queryHasToken(request.url) || (await formHasToken(request))
+  const isBearer = header !== undefined && /^bearer( |$)/i.test(header)
+  if (elsewhere) return refuse(isBearer ? 'bearer_twice' : 'bearer_in_query')
+  // Another scheme is no attempt at this one (§3.1): the challenge says what is expected, without an error.
+  if (!isBearer) return refuse('token_missing')
+  const token = credentials.exec(header)?.[1]
+  if (token === undefined) return refuse('bearer_malformed')
+  return token.length > longestToken ? refuse('access_token_invalid', { length: token.length }) : token
+}
+
+/** Several `Authorization` headers end up as one text that no token matches. */
+function authorizationOf(request: BearerRequest): string | undefined {
+  const all = (request.rawHeaders ?? []).filter(
+    (_, n, list) => n % 2 === 1 && /^authorization$/i.test(list[n - 1]!),
+  )
+  return all.length > 1 ? all.join(', ') : headerOf(request, 'authorization')
+}
+
+function headerOf({ headers }: BearerRequest, name: string): string | undefined {
+  if (typeof headers.get === 'function') return (headers as Headers).get(name) ?? undefined
+  const value = (headers as Record<string, string | string[] | undefined>)[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+function queryHasToken(url: string | undefined): boolean {
+  const mark = url?.indexOf('?') ?? -1
+  return mark >= 0 && new URLSearchParams(url!.slice(mark)).has('access_token')
+}
+
+async function formHasToken(request: BearerRequest): Promise<boolean> {
+  const type = headerOf(request, 'content-type')
+  if (type === undefined || !/^application\/x-www-form-urlencoded *(;|$)/i.test(type)) return false
+  if (typeof (request as Request).clone === 'function') {
+    if ((request as Request).bodyUsed) return false
+    const text = await startOf((request as Request).clone())
+    return new URLSearchParams(text).has('access_token')
+  }
+  return typeof request.body === 'object' && request.body !== null && 'access_token' in request.body
+}
+
+async function startOf({ body }: Request): Promise<string> {
+  const reader = body?.getReader()
+  const chunks: Uint8Array[] = []
+  for (let size = 0; reader && size <= formLimit; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    chunks.push(value)
+    size += value.byteLength
+  }
+  // Not awaited: it settles only once the API has read its own copy.
+  reader?.cancel().catch(() => {})
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A JWT whose header fits an access token; its signature is not yet checked. */
+export interface UnverifiedToken {
+  kid: string
+  claims: Record<string, unknown>
+  input: string
+  signature: Buffer
+}
+
+/** `typ` and `alg` are pinned (RFC 9068 §4, RFC 8725 §3.1, §3.11); undefined when it is no JWT at all. */
+export function readJwt(token: string): UnverifiedToken | Refusal | undefined {
+  const jwt = parseJwt(token)
+  if (!jwt) return undefined
+  const { header, claims, input, signature } = jwt
+  const { typ, alg, kid } = header
+  if (typeof typ !== 'string' || !/^(application\/)?at\+jwt$/i.test(typ)) return refuse('access_token_type')
+  if (alg !== 'ES256' || typeof kid !== 'string' || 'crit' in header)
+    return refuse('access_token_invalid', { alg: String(alg) })
+  // One signature has one spelling: the last character of base64url has spare bits.
+  if (!token.endsWith(`.${signature.toString('base64url')}`)) return refuse('access_token_invalid')
+  return { kid, claims, input, signature }
+}
+
+/** Signature, issuer and the claims that must be there (RFC 9068 §2.2, §4). Expiry and audience are `checkDemands`' part. */
+export function verifyJwt(
+  jwt: UnverifiedToken,
+  key: KeyObject | undefined,
+  issuer: string,
+): AccessToken | Refusal {
+  if (!key) return refuse('access_token_invalid', { kid: jwt.kid.slice(0, 80) })
+  if (!verifyJws(key, jwt.input, jwt.signature)) return refuse('access_token_invalid', { signature: 'wrong' })
+  if (jwt.claims['iss'] !== issuer) return refuse('access_token_invalid', { issuer: 'foreign' })
+  return tokenFromClaims(jwt.claims) ?? refuse('access_token_invalid', { claims: 'incomplete' })
+}
+
+/** Claims of a JWT or of an introspection answer as a token; undefined when one that must be there is missing. */
+export function tokenFromClaims(claims: Record<string, unknown>): AccessToken | undefined {
+  const { sub, client_id, scope, aud, exp, auth_time } = claims
+  const resource = typeof aud === 'string' ? [aud] : aud
+  if (typeof sub !== 'string' || typeof client_id !== 'string' || typeof exp !== 'number') return undefined
+  if (!Array.isArray(resource) || !resource.every((one) => typeof one === 'string')) return undefined
+  return {
+    subject: sub,
+    clientId: client_id,
+    scope: typeof scope === 'string' ? scopeSet(scope) : [],
+    resource,
+    expiresAt: exp * 1_000,
+    ...(typeof auth_time === 'number' ? { authTime: auth_time * 1_000 } : {}),
+    claims,
+  }
+}
+
+/** Whether a token that holds is good for this operation, now. */
+export function checkDemands(
+  token: AccessToken,
+  { scope, resource, maxAge }: Demands,
+  now: number,
+): Refusal | undefined {
+  const client = token.clientId
+  if (token.expiresAt <= now) return refuse('access_token_expired', { client })
+  if (!token.resource.includes(resource)) return refuse('access_token_audience', { client, resource })
+  if (!scopeCovers(token.scope, scope))
+    return refuse('scope_insufficient', { client, needed: scope.join(' ') })
+  if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000)) {
+    return refuse('authentication_insufficient', { client, max_age: maxAge })
+  }
+  return undefined
+}
+
+/** The answer to a refused request: the challenge in the words of RFC 6750 §3, RFC 9470 §3 and RFC 9728 §5.1. */
+export function refusedAccess(
+  refusal: Refusal,
+  demands: Demands,
+  metadataUrl: string | undefined,
+): AccessRefused {
+  const { status, error } = refusals[refusal.refusal]
+  const headers = new Headers({ 'cache-control': 'no-store' })
+  const wire = error === '' ? undefined : wireError(refusal)
+  if (status === 503) {
+    headers.set('retry-after', String(refusal.retryAfter ?? 1))
+  } else {
+    // `offline_access` is the client's business with the authorization server; no API needs it.
+    const scope = demands.scope.filter((name) => name !== 'offline_access').join(' ')
+    const wantsScope = scope !== '' && (status === 403 || status === 401)
+    const wantsAge = refusal.refusal === 'authentication_insufficient'
+    const parameters = {
+      ...(metadataUrl === undefined ? { realm: demands.resource } : {}),
+      ...wire,
+      ...(wantsScope ? { scope } : {}),
+      ...(wantsAge ? { max_age: String(demands.maxAge) } : {}),
+      ...(metadataUrl === undefined ? {} : { resource_metadata: metadataUrl }),
+    }
+    headers.set('www-authenticate', `Bearer ${Object.entries(parameters).map(quoted).join(', ')}`)
+    headers.set('access-control-expose-headers', 'www-authenticate')
+  }
+  if (wire) headers.set('content-type', 'application/json')
+  const response = new Response(wire ? JSON.stringify(wire) : null, { status, headers })
+  return { ok: false, response, reason: refusal.refusal }
+}
+
+/** A quoted string (RFC 9110 §5.6.4). Whatever reaches it is ASCII: names from our table, checked scopes, URLs. */
+function quoted([name, value]: [string, string]): string {
+  return `${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`
+}
+
+/** How long the verification of one token is remembered, in milliseconds. */
+const rememberedFor = 60_000
+const mostRemembered = 10_000
+
+/** Remembers verified tokens by their hash for a minute, so that a hot token's signature is not verified again. */
+export function rememberVerified(now: () => number) {
+  const tokens = new Map<string, { token: AccessToken; until: number }>()
+  return {
+    get(hash: string): AccessToken | undefined {
+      const known = tokens.get(hash)
+      if (!known) return undefined
+      if (known.until > now()) return known.token
+      tokens.delete(hash)
+      return undefined
+    },
+    set(hash: string, token: AccessToken): void {
+      if (tokens.size >= mostRemembered) tokens.delete(tokens.keys().next().value!)
+      tokens.set(hash, { token, until: now() + rememberedFor })
+    },
+  }
+}

@@ -1,0 +1,81 @@
+// RFC 9728 §2, §3, §3.1: what an API says about itself, and where.
+
+import type { Settings } from '../config.ts'
+import { type Answer, type Incoming, json } from '../http/message.ts'
+import { type Refusal, refuse } from './refusals.ts'
+import type { Server } from './server.ts'
+import { paths } from './server-metadata.ts'
+
+/** A protected resource's metadata document, in wire names (RFC 9728 §2). */
+export interface ResourceMetadata {
+  resource: string
+  authorization_servers: string[]
+  scopes_supported?: string[]
+  bearer_methods_supported: ['header']
+  resource_name?: string
+}
+
+/** The document of one API. `offline_access` never stands in it: it is asked of the authorization server, not of an API. */
+export function resourceMetadata(of: {
+  resource: string
+  /** The issuer of the tokens, or several. */
+  issuer: string | readonly string[]
+  scopes?: readonly string[]
+  name?: string
+}): ResourceMetadata {
+  const scopes = of.scopes?.filter((scope) => scope !== 'offline_access')
+  return {
+    resource: of.resource,
+    authorization_servers: [of.issuer].flat(),
+    ...(scopes && scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    bearer_methods_supported: ['header'],
+    ...(of.name === undefined ? {} : { resource_name: of.name }),
+  }
+}
+
+/**
+ * Where an API's document stands: the well-known name goes between host and path, e.g.
+ * `https://api.example.com/.well-known/oauth-protected-resource/jobs` (RFC 9728 §3.1). Undefined where there is no host to ask.
+ */
+export function resourceMetadataUrl(resource: string): string | undefined {
+  const url = new URL(resource)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
+  return url.origin + paths.resourceMetadata + (url.pathname === '/' ? '' : url.pathname) + url.search
+}
+
+/** The APIs tokens can be for: those the configuration names, and the issuer itself. */
+export function knownResources(settings: Settings): string[] {
+  return [...new Set([...Object.keys(settings.resources), settings.issuer])]
+}
+
+/** The document of one of this server's APIs. */
+export function metadataOf(settings: Settings, resource: string): ResourceMetadata {
+  const known = settings.resources[resource]
+  return resourceMetadata({
+    resource,
+    issuer: settings.issuer,
+    scopes: known?.scopes ?? Object.keys(settings.scopes),
+    name: known?.name ?? settings.pages.name,
+  })
+}
+
+/** Paths on the issuer's origin where documents are answered: one for each API there, and the root. */
+export function resourceMetadataPaths(settings: Settings): string[] {
+  const own = ownResources(settings).map((resource) => new URL(resourceMetadataUrl(resource)!).pathname)
+  return [...new Set([paths.resourceMetadata, ...own])]
+}
+
+/** `GET /.well-known/oauth-protected-resource[/path]`. The bare name answers for the API at the root, or else for the first one. */
+export function protectedResource({ settings }: Server, request: Incoming): Answer | Refusal {
+  const own = ownResources(settings)
+  const at = request.path + (request.search === '' ? '' : `?${request.search}`)
+  const resource =
+    own.find((one) => resourceMetadataUrl(one) === settings.origin + at) ??
+    (request.path === paths.resourceMetadata ? own[0] : undefined)
+  if (resource === undefined) return refuse('resource_unknown')
+  return json(200, metadataOf(settings, resource), { 'cache-control': 'public, max-age=300' })
+}
+
+function ownResources(settings: Settings): string[] {
+  return knownResources(settings).filter((resource) => new URL(resource).origin === settings.origin)
+}

@@ -1,0 +1,122 @@
+// RFC 6750 §3; RFC 9068 §4; RFC 7009 §2.1: the API beside the authorization server, in one process with it. A token is looked
+// up, so that whatever ended it bites on the next request.
+
+import { sha256 } from '../crypto/tokens.ts'
+import { Unavailable } from '../db/database.ts'
+import {
+  type Access,
+  type AccessNeeds,
+  type AccessToken,
+  type BearerRequest,
+  checkDemands,
+  demandsOf,
+  readBearer,
+  readJwt,
+  refusedAccess,
+  rememberVerified,
+  verifyJwt,
+} from './bearer.ts'
+import { accessTokenIsAlive, findAccess } from './known-token.ts'
+import type { AccessTokenRow } from './records/access-tokens.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { knownResources, resourceMetadataUrl } from './resource-metadata.ts'
+import { scopeSet } from './scope.ts'
+import type { Server } from './server.ts'
+
+/** Decides about the requests to the APIs of one process. */
+export function guardResources(
+  server: Server,
+): (request: BearerRequest, needs?: AccessNeeds) => Promise<Access> {
+  const { settings } = server
+  const verified = rememberVerified(server.now)
+  const metadataUrls = new Map(knownResources(settings).map((one) => [one, resourceMetadataUrl(one)]))
+
+  async function decide(
+    request: BearerRequest,
+    check: 'session' | 'offline',
+  ): Promise<AccessToken | Refusal> {
+    const token = await readBearer(request)
+    if (isRefusal(token)) return token
+    return check === 'session' ? lookUp(server, token) : verify(token)
+  }
+
+  function verify(token: string): AccessToken | Refusal {
+    const hash = sha256(token)
+    const known = verified.get(hash)
+    if (known) return known
+    const jwt = readJwt(token)
+    if (!jwt) return refuse('access_token_invalid')
+    if (isRefusal(jwt)) return jwt
+    const fresh = verifyJwt(jwt, server.keys.verifier(jwt.kid), settings.issuer)
+    if (!isRefusal(fresh)) verified.set(hash, fresh)
+    return fresh
+  }
+
+  return async (request, needs = {}) => {
+    const demands = demandsOf(needs, needs.resource ?? settings.defaultResource)
+    if (!metadataUrls.has(demands.resource)) {
+      throw new TypeError(
+        `resource: ${demands.resource} is not known; known are ${[...metadataUrls.keys()].join(', ')}`,
+      )
+    }
+    let token: AccessToken | Refusal
+    try {
+      token = await decide(request, needs.check ?? 'session')
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      server.log.error('storage unavailable', { error: error.message })
+      token = refuse('unavailable', {}, { retryAfter: error.retryAfter })
+    }
+    const refusal = isRefusal(token) ? token : checkDemands(token, demands, server.now())
+    if (refusal) {
+      server.log.info('access refused', { reason: refusal.refusal, ...refusal.facts })
+      return refusedAccess(refusal, demands, metadataUrls.get(demands.resource))
+    }
+    const granted = token as AccessToken
+    if (granted.sessionId !== undefined) server.activity.sessionUsed(granted.sessionId)
+    return { ok: true, ...granted }
+  }
+}
+
+/** The row's hash vouches for every claim, so a JWT's signature is not verified here. */
+async function lookUp(server: Server, token: string): Promise<AccessToken | Refusal> {
+  const row = await findAccess(server, token)
+  if (!row) {
+    const jwt = readJwt(token)
+    return isRefusal(jwt) ? jwt : refuse('access_token_invalid')
+  }
+  const client = row.client_id
+  if (row.expires_at <= server.now()) return refuse('access_token_expired', { client })
+  if (!accessTokenIsAlive(row, server.now())) {
+    return refuse('access_token_revoked', { client, session: row.session_id })
+  }
+  if (!(await server.clients.find(client))?.active) {
+    return refuse('access_token_revoked', { client, inactive: true })
+  }
+  return tokenFromRow(row, server.settings.issuer)
+}
+
+function tokenFromRow(row: AccessTokenRow, issuer: string): AccessToken {
+  const resource = scopeSet(row.resources)
+  return {
+    subject: row.subject,
+    clientId: row.client_id,
+    scope: scopeSet(row.scope),
+    resource,
+    ...(row.user_id === null ? {} : { userId: row.user_id }),
+    ...(row.session_id === null ? {} : { sessionId: row.session_id }),
+    expiresAt: row.expires_at,
+    ...(row.auth_time === null ? {} : { authTime: row.auth_time }),
+    claims: {
+      iss: issuer,
+      sub: row.subject,
+      aud: resource.length === 1 ? resource[0] : resource,
+      client_id: row.client_id,
+      scope: row.scope,
+      iat: Math.floor(row.created_at / 1_000),
+      exp: Math.floor(row.expires_at / 1_000),
+      jti: row.id,
+      ...(row.auth_time === null ? {} : { auth_time: Math.floor(row.auth_time / 1_000) }),
+    },
+  }
+}

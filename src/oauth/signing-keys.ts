@@ -64,6 +64,7 @@ export interface SigningKeyStatus {
 
 export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   let rows: SigningKeyRow[] = []
+  let generation = 0
   let loadedAt = 0
   let loading: Promise<void> | undefined
   let jwks = ''
@@ -74,6 +75,7 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     const found = await core.db.query(signingKeys())
     const now = core.now()
     rows = found.filter((row) => row.expires_at === null || row.expires_at > now)
+    generation = Math.max(0, ...found.map((row) => row.generation))
     loadedAt = now
     verifiers.clear()
     const published = rows.map((row) => JSON.parse(row.public_jwk) as PublicJwk)
@@ -104,11 +106,13 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     return usable[0] ?? rows.find((row) => row.retired_at === null)
   }
 
-  async function add(key: SigningKey, source: 'generated' | 'config', notBefore: number): Promise<void> {
+  /** Adds a key after those that are loaded; false when another process did so first. */
+  async function add(key: SigningKey, source: 'generated' | 'config', notBefore: number): Promise<boolean> {
     const now = core.now()
     const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-    await core.db.write(insertSigningKey, {
+    const added = await core.db.write(insertSigningKey, {
       kid: key.kid,
+      generation: generation + 1,
       public_jwk: JSON.stringify(key.publicJwk),
       sealed_private: core.secrets.seal(pem, sealingContext(key.kid)),
       source,
@@ -116,6 +120,7 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       now,
       ...eventInput(now, 'signing_key_created', {}, { kid: key.kid, source }),
     })
+    return added.length > 0
   }
 
   async function reseal(): Promise<void> {
@@ -156,8 +161,8 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
         newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
       if (due || options.force || options.early) {
         const key = generateSigningKey()
-        await add(key, 'generated', newest === undefined || options.force ? now : now + publishAhead)
-        created.push(key.kid)
+        const notBefore = newest === undefined || options.force ? now : now + publishAhead
+        if (await add(key, 'generated', notBefore)) created.push(key.kid)
         await reload()
       }
       const current = currentRow(now)
@@ -195,8 +200,8 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   const given = core.settings.signingKeys.ecPrivateKeyBase64
   if (given !== null) {
     const key = signingKeyFromBase64(given)
-    if (!rows.some((row) => row.kid === key.kid)) {
-      await add(key, 'config', core.now()).catch(ignoreTwin)
+    for (let attempt = 0; attempt < 5 && !rows.some((row) => row.kid === key.kid); attempt++) {
+      await add(key, 'config', core.now())
       await load()
     }
   }
@@ -205,12 +210,6 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   // Opened while it surely can be: another process may seal it anew under a secret this one learns of later.
   ring.current()
   return ring
-
-  /** Another process that starts at the same moment may have added the same key. */
-  async function ignoreTwin(error: unknown) {
-    await load()
-    if (rows.length === 0) throw error
-  }
 }
 
 /** Which published keys the secrets at hand can open; changes nothing. */

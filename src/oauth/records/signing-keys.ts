@@ -3,6 +3,7 @@ import { appendEvent, eventColumns } from '../../events/append.ts'
 
 export interface SigningKeyRow {
   kid: string
+  generation: number
   alg: 'ES256'
   public_jwk: string
   sealed_private: string
@@ -15,10 +16,12 @@ export interface SigningKeyRow {
 
 export const signingKeys = () => sql<SigningKeyRow>`select * from signing_keys order by not_before desc, kid`
 
+/** Adds the next generation; nothing happens when another process added it, or this very key, first. */
 export const insertSigningKey = write(
   'insert_signing_key',
   {
     kid: 'text',
+    generation: 'int',
     public_jwk: 'text',
     sealed_private: 'text',
     source: 'text',
@@ -27,18 +30,18 @@ export const insertSigningKey = write(
     ...eventColumns,
   },
   (i) => ({
-    effects: [
-      insert('signing_keys', {
-        kid: i.kid,
-        alg: sql`'ES256'`,
-        public_jwk: i.public_jwk,
-        sealed_private: i.sealed_private,
-        source: i.source,
-        created_at: i.now,
-        not_before: i.not_before,
-      }),
-      appendEvent(i),
-    ],
+    guard: sql<{ kid: string }>`${insert('signing_keys', {
+      kid: i.kid,
+      generation: i.generation,
+      alg: sql`'ES256'`,
+      public_jwk: i.public_jwk,
+      sealed_private: i.sealed_private,
+      source: i.source,
+      created_at: i.now,
+      not_before: i.not_before,
+    })} on conflict do nothing returning kid`,
+    key: 'kid',
+    effects: [appendEvent(i)],
   }),
 )
 

@@ -197,8 +197,10 @@ create table access_tokens (
 create index access_tokens_expiry on access_tokens (expires_at);
 
 -- Removed when expires_at has passed: no token it signed can be alive then.
+-- Each key follows the one before it: of several processes that add the next generation at once, one does.
 create table signing_keys (
   kid text collate "C" primary key,
+  generation integer not null unique,
   alg text not null check (alg = 'ES256'),
   public_jwk text not null,
   sealed_private text not null,

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { houseFor, issuer, onBothDatabases, scopes } from '../support/house.ts'
+import { assertJson } from './answers.ts'
+
+onBothDatabases('server metadata', (dialect) => {
+  const open = houseFor(dialect, { resources: { 'https://jobs.example': {} } })
+
+  test('RFC 8414 §2: what is offered, and every address in it answers', async () => {
+    const house = await open()
+    const answer = await house.request('/.well-known/oauth-authorization-server')
+    assert.equal(answer.headers.get('content-type'), 'application/json')
+    assert.match(answer.headers.get('cache-control') ?? '', /^public, max-age=\d+$/)
+    const metadata = (await answer.json()) as Record<string, unknown>
+    assert.equal(metadata.issuer, issuer)
+    assert.deepEqual(metadata.scopes_supported, Object.keys(scopes))
+    assert.deepEqual(metadata.response_types_supported, ['code'])
+    assert.deepEqual(metadata.response_modes_supported, ['query', 'form_post'])
+    assert.deepEqual(metadata.grant_types_supported, [
+      'authorization_code',
+      'refresh_token',
+      'client_credentials',
+    ])
+    assert.deepEqual(metadata.code_challenge_methods_supported, ['S256'])
+    assert.deepEqual(metadata.protected_resources, ['https://jobs.example'])
+    for (const [name, value] of Object.entries(metadata)) {
+      if (!/_(endpoint|uri)$/.test(name)) continue
+      const found = await house.request(String(value), { method: name === 'jwks_uri' ? 'GET' : 'POST' })
+      assert.notEqual(found.status, 404, name)
+      assert.notEqual(found.status, 405, name)
+    }
+  })
+
+  test('RFC 8414 §3.1: documents are read with GET and HEAD, everything else is 405 with Allow', async () => {
+    const house = await open()
+    for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) {
+      assert.equal((await house.request(path, { method: 'HEAD' })).status, 200)
+      for (const method of ['POST', 'PUT', 'DELETE']) {
+        const answer = await house.request(path, { method })
+        assert.equal(answer.headers.get('allow'), 'GET, HEAD')
+        await assertJson(answer, 405, 'invalid_request')
+      }
+    }
+  })
+})

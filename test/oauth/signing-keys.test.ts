@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
+import { test } from 'node:test'
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
+import { sql } from '../../src/db/sql.ts'
+import { publishAhead } from '../../src/oauth/signing-keys.ts'
+import { obtainTokens, readTokens, refresh } from '../support/flow.ts'
+import { type House, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/house.ts'
+
+const day = 86_400_000
+
+async function published(g: House['g']): Promise<{ keys: (JsonWebKey & { kid: string })[] }> {
+  const answer = await g.fetch(new Request(`${issuer}/.well-known/jwks.json`))
+  assert.equal(answer.headers.get('content-type'), 'application/jwk-set+json')
+  assert.match(answer.headers.get('cache-control') ?? '', /^public, max-age=3600$/)
+  return answer.json() as never
+}
+
+const kidsOf = async (g: House['g']) => (await published(g)).keys.map((key) => key.kid)
+
+onBothDatabases('signing keys', (dialect) => {
+  const open = houseFor(dialect)
+
+  test('RFC 7517 §5: the published set verifies every living token and holds no private part', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const { access_token } = await obtainTokens(house, client)
+    const set = await published(house.g)
+    for (const key of set.keys) {
+      assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+    }
+    await jwtVerify(access_token, createLocalJWKSet(set as never), {
+      issuer,
+      audience: issuer,
+      typ: 'at+jwt',
+      currentDate: new Date(house.clock.now()),
+    })
+    const rows = await house.app.server.db.query(sql<{ sealed_private: string }>`select * from signing_keys`)
+    for (const row of rows) {
+      assert.match(row.sealed_private, /^v1\.[0-9a-f]{8}\.[\w-]+$/)
+      assert.doesNotMatch(JSON.stringify(row), /PRIVATE KEY|"d":/)
+    }
+  })
+
+  test('RFC 7517 §5: a successor is published before it signs, the old key stays until nothing it signed can live', async () => {
+    const house = await openHouse(dialect, {
+      signingKeys: { rotateEveryDays: 10 },
+      tokens: { sessionLifetime: 3_650 * 86_400 },
+    })
+    try {
+      const { g: twin, app } = await house.twin()
+      const client = await house.createClient({ accessTokenLifetime: 86_400 })
+      const { keys } = house.app.server
+      const kidOf = (token: string) => decodeProtectedHeader(token).kid!
+      let tokens = await obtainTokens(house, client)
+      const first = kidOf(tokens.access_token)
+      assert.deepEqual(await keys.rotate(), { created: [], retired: [] })
+
+      house.clock.advance(10 * day - publishAhead)
+      const { created, retired } = await keys.rotate()
+      assert.equal(created.length, 1)
+      assert.deepEqual(retired, [])
+      assert.deepEqual(await kidsOf(house.g), [created[0], first])
+      assert.deepEqual(await keys.rotate(), { created: [], retired: [] }, 'once is enough')
+      await app.server.keys.reload()
+      assert.deepEqual(await kidsOf(twin), [created[0], first], 'the other process publishes it too')
+      tokens = await readTokens(await refresh(house, client, tokens.refresh_token!))
+      assert.equal(kidOf(tokens.access_token), first, 'it does not sign yet')
+
+      house.clock.advance(publishAhead)
+      assert.equal(app.server.keys.current().kid, created[0], 'it signs in every process, without a word')
+      tokens = await readTokens(await refresh(house, client, tokens.refresh_token!))
+      assert.equal(kidOf(tokens.access_token), created[0])
+      assert.deepEqual(await keys.rotate(), { created: [], retired: [first] })
+      assert.deepEqual(await kidsOf(house.g), [created[0], first], 'still published')
+      assert.ok(keys.verifier(first))
+
+      house.clock.advance(day + 3_600_000)
+      await keys.reload()
+      assert.deepEqual(await kidsOf(house.g), [created[0]])
+      assert.equal(keys.verifier(first), undefined)
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7517 §5: another process’s rotation is seen within a minute', async () => {
+    const house = await openHouse(dialect)
+    try {
+      const { g: twin, app } = await house.twin()
+      const [first] = await kidsOf(twin)
+      house.clock.advance(1)
+      const { created, retired } = await house.app.server.keys.rotate({ force: true })
+      assert.deepEqual(retired, [first])
+      assert.deepEqual(await kidsOf(twin), [first])
+      house.clock.advance(60_000)
+      await kidsOf(twin)
+      await app.server.keys.reload()
+      assert.deepEqual(await kidsOf(twin), [created[0], first])
+      assert.equal(app.server.keys.current().kid, created[0])
+      const client = await house.createClient()
+      const { access_token } = await obtainTokens(house, client)
+      assert.ok(app.server.keys.verifier(decodeProtectedHeader(access_token).kid!))
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7517 §5: two processes that start at once agree on one signing key', async () => {
+    const house = await openHouse(dialect)
+    try {
+      await house.app.server.db.query(sql`delete from signing_keys`)
+      const twins = await Promise.all([house.twin(), house.twin(), house.twin()])
+      for (const { app } of twins) await app.server.keys.reload()
+      const current = twins.map(({ app }) => app.server.keys.current().kid)
+      assert.equal(new Set(current).size, 1, `one key signs: ${current}`)
+      for (const { app } of twins) assert.ok(app.server.keys.verifier(current[0]!))
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7518 §3.4: a key from the configuration signs from the start, in whatever form', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const forms = [
+      privateKey.export({ type: 'pkcs8', format: 'der' }),
+      privateKey.export({ type: 'sec1', format: 'der' }),
+      Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    ]
+    const { x } = privateKey.export({ format: 'jwk' })
+    const house = await openHouse(dialect, {
+      signingKeys: { ecPrivateKeyBase64: forms[0]!.toString('base64') },
+    })
+    try {
+      const [key, ...more] = (await published(house.g)).keys
+      assert.equal(more.length, 0)
+      assert.equal(key!.x, x)
+      for (const form of forms) {
+        const { g } = await house.twin({ signingKeys: { ecPrivateKeyBase64: form.toString('base64') } })
+        assert.deepEqual(await kidsOf(g), [key!.kid], 'the same key is no second key')
+      }
+      for (const wrong of [
+        'x',
+        generateKeyPairSync('ec', { namedCurve: 'P-384' })
+          .privateKey.export({ type: 'pkcs8', format: 'der' })
+          .toString('base64'),
+      ]) {
+        await assert.rejects(house.twin({ signingKeys: { ecPrivateKeyBase64: wrong } }), /EC/)
+      }
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7517 §5: with a new root secret every key is sealed anew; without the old one first nothing opens', async () => {
+    const house = await openHouse(dialect)
+    try {
+      const newer = 'a newer secret that is long enough, really'
+      const sealed = () =>
+        house.app.server.db.query(sql<{ sealed_private: string }>`select sealed_private from signing_keys`)
+      const before = await kidsOf(house.g)
+      await assert.rejects(house.twin({ secret: newer }), /sealed with a secret that is not configured/)
+      const [old] = await sealed()
+      await house.twin({ secret: [newer, secret] })
+      const [fresh] = await sealed()
+      assert.notEqual(fresh!.sealed_private.split('.')[1], old!.sealed_private.split('.')[1])
+      const { g } = await house.twin({ secret: newer })
+      assert.deepEqual(await kidsOf(g), before, 'the same key, sealed anew')
+    } finally {
+      await house.close()
+    }
+  })
+})

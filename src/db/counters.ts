@@ -2,14 +2,18 @@ import type { Database } from './database.ts'
 import { insert, sql, write } from './sql.ts'
 
 /** Adds to a counter that all processes share, and says its new value. */
-const addToCounter = write('add_to_counter', { key: 'text', amount: 'int', expires_at: 'int' }, (i) => ({
-  guard: sql<{
-    key: string
-    count: number
-  }>`${insert('rate_limits', { key: i.key, count: i.amount, expires_at: i.expires_at })}
+export const addToCounter = write(
+  'add_to_counter',
+  { key: 'text', amount: 'int', expires_at: 'int' },
+  (i) => ({
+    guard: sql<{
+      key: string
+      count: number
+    }>`${insert('rate_limits', { key: i.key, count: i.amount, expires_at: i.expires_at })}
     on conflict (key) do update set count = rate_limits.count + excluded.count returning key, count`,
-  key: 'key',
-}))
+    key: 'key',
+  }),
+)
 
 /**
  * Counts in fixed windows. Each process counts in memory and adds its share to the database when `flush` is called or a
@@ -27,14 +31,33 @@ interface Count {
   total: number
   unsent: number
   endsAt: number
+  /** On its way to the database; what is counted meanwhile goes together with the next. */
+  sending?: Promise<void> | undefined
+  next?: Promise<void> | undefined
 }
 
 const mostKeys = 50_000
+/** Counts one flush sends at a time. */
+const atOnce = 250
 
 export function openCounters(db: Database, now: () => number): Counters {
   const counts = new Map<string, Count>()
 
-  async function send(key: string, count: Count): Promise<void> {
+  function send(key: string, count: Count): Promise<void> {
+    if (!count.sending) {
+      count.sending = add(key, count).finally(() => (count.sending = undefined))
+      return count.sending
+    }
+    count.next ??= count.sending
+      .catch(() => {})
+      .then(() => {
+        count.next = undefined
+        return send(key, count)
+      })
+    return count.next
+  }
+
+  async function add(key: string, count: Count): Promise<void> {
     const amount = count.unsent
     if (amount === 0) return
     count.unsent = 0
@@ -71,9 +94,12 @@ export function openCounters(db: Database, now: () => number): Counters {
     },
     async flush() {
       const time = now()
+      const waiting = [...counts].filter(([, count]) => count.unsent > 0)
+      for (let at = 0; at < waiting.length; at += atOnce) {
+        await Promise.all(waiting.slice(at, at + atOnce).map(([key, count]) => send(key, count)))
+      }
       for (const [key, count] of counts) {
-        await send(key, count)
-        if (count.endsAt <= time) counts.delete(key)
+        if (count.endsAt <= time && count.unsent === 0) counts.delete(key)
       }
     },
   }

@@ -44,72 +44,96 @@ export function readMigrations(dialect: Database['dialect']): Migration[] {
     })
 }
 
-/** Every known step and when it was applied; refuses a database that is ahead of this code or was altered. */
-export function migrationStatus(db: Database): Promise<MigrationStatus[]> {
-  return db.connection((run) => status(run, readMigrations(db.dialect)))
+/** Every known step and when it was applied; refuses a database that is ahead of this code or was altered. Changes nothing. */
+export function migrationStatus(
+  db: Database,
+  migrations: Migration[] = readMigrations(db.dialect),
+): Promise<MigrationStatus[]> {
+  return db.connection((run) => status(db.dialect, run, migrations))
+}
+
+interface Steps {
+  onStep?: (step: Migration) => void
+  /** The known steps; default: those this package brings. */
+  migrations?: Migration[]
 }
 
 /** Applies what is missing up to `to` (default: all), each step in a transaction of its own. Returns the applied steps. */
 export function migrateUp(
   db: Database,
-  options: { to?: number; now?: number; onStep?: (step: Migration) => void } = {},
+  options: Steps & { to?: number; now?: number } = {},
 ): Promise<Migration[]> {
-  const migrations = readMigrations(db.dialect)
-  const to = options.to ?? Number.POSITIVE_INFINITY
+  const migrations = options.migrations ?? readMigrations(db.dialect)
+  const { to = Number.POSITIVE_INFINITY } = options
   return db.connection((run) =>
     locked(db, run, async () => {
-      const applied = new Set(
-        (await status(run, migrations)).filter((one) => one.appliedAt).map((one) => one.version),
-      )
-      const missing = migrations.filter((one) => !applied.has(one.version) && one.version <= to)
+      const known = await status(db.dialect, run, migrations)
+      const missing = migrations.filter(({ version }) => version <= to && !isApplied(known, version))
+      const applied: Migration[] = []
+      if (missing.length > 0) await run(table)
       for (const step of missing) {
-        options.onStep?.(step)
-        await inTransaction(run, step.up, async () => {
+        const done = await inTransaction(db, run, step.up, async () => {
+          // Another process may have been faster.
+          if (isApplied(await status(db.dialect, run, migrations), step.version)) return false
+          options.onStep?.(step)
           await run(step.up)
           await run(
             `insert into schema_migrations (version, name, checksum, applied_at) values (${step.version}, '${step.name}', '${step.checksum}', ${options.now ?? Date.now()})`,
           )
+          return true
         })
+        if (done) applied.push(step)
       }
-      return missing
+      return applied
     }),
   )
 }
 
 /** Takes back every applied step above `to`, newest first. Returns them. */
-export function migrateDown(
-  db: Database,
-  options: { to: number; onStep?: (step: Migration) => void },
-): Promise<Migration[]> {
-  const migrations = readMigrations(db.dialect)
+export function migrateDown(db: Database, options: Steps & { to: number }): Promise<Migration[]> {
+  const migrations = options.migrations ?? readMigrations(db.dialect)
   return db.connection((run) =>
     locked(db, run, async () => {
-      const applied = new Set(
-        (await status(run, migrations)).filter((one) => one.appliedAt).map((one) => one.version),
-      )
+      const known = await status(db.dialect, run, migrations)
       const surplus = migrations
-        .filter((one) => applied.has(one.version) && one.version > options.to)
+        .filter(({ version }) => version > options.to && isApplied(known, version))
         .reverse()
+      const takenBack: Migration[] = []
       for (const step of surplus) {
-        options.onStep?.(step)
-        await inTransaction(run, step.down, async () => {
+        const done = await inTransaction(db, run, step.down, async () => {
+          if (!isApplied(await status(db.dialect, run, migrations), step.version)) return false
+          options.onStep?.(step)
           await run(step.down)
           await run(`delete from schema_migrations where version = ${step.version}`)
+          return true
         })
+        if (done) takenBack.push(step)
       }
-      return surplus
+      return takenBack
     }),
   )
 }
 
-async function status(run: Run, migrations: Migration[]): Promise<MigrationStatus[]> {
-  await run(
-    'create table if not exists schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null)',
-  )
-  const rows = await run<{ version: number; name: string; checksum: string; applied_at: number }>(
-    'select version, name, checksum, applied_at from schema_migrations order by version',
+const table =
+  'create table if not exists schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null)'
+
+async function status(
+  dialect: Database['dialect'],
+  run: Run,
+  migrations: Migration[],
+): Promise<MigrationStatus[]> {
+  const [found] = await run<{ present: unknown }>(
+    dialect === 'sqlite'
+      ? "select name as present from sqlite_master where type = 'table' and name = 'schema_migrations'"
+      : "select to_regclass('schema_migrations') as present",
     [],
   )
+  const rows = found?.present
+    ? await run<{ version: number; name: string; checksum: string; applied_at: number }>(
+        'select version, name, checksum, applied_at from schema_migrations order by version',
+        [],
+      )
+    : []
   const newest = migrations.at(-1)?.version ?? 0
   const ahead = rows.find((row) => row.version > newest)
   if (ahead) {
@@ -133,19 +157,24 @@ async function status(run: Run, migrations: Migration[]): Promise<MigrationStatu
   }))
 }
 
-async function inTransaction(run: Run, text: string, work: () => Promise<void>): Promise<void> {
+function isApplied(known: MigrationStatus[], version: number): boolean {
+  return known.some((one) => one.version === version && one.appliedAt !== null)
+}
+
+async function inTransaction<T>(db: Database, run: Run, text: string, work: () => Promise<T>): Promise<T> {
   if (outsideTransaction.test(text)) return work()
-  await run('begin')
+  await run(db.dialect === 'sqlite' ? 'begin immediate' : 'begin')
   try {
-    await work()
+    const result = await work()
     await run('commit')
+    return result
   } catch (error) {
-    await run('rollback')
+    await run('rollback').catch(() => {})
     throw error
   }
 }
 
-/** On PostgreSQL only one process migrates at a time; on SQLite the write lock of each step sees to it. */
+/** On PostgreSQL only one process migrates at a time; on SQLite each step takes the write lock first. */
 async function locked<T>(db: Database, run: Run, work: () => Promise<T>): Promise<T> {
   if (db.dialect === 'sqlite') return work()
   await run('select pg_advisory_lock(727416001)')

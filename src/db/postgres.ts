@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { type Database, type Run, Unavailable } from './database.ts'
 import { renderQuery, type Select, type Sql, type Write } from './sql.ts'
@@ -60,6 +61,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   cold.on('error', onError)
   const queues = new Map<Statement, Lane>()
   let closed = false
+  let closing: Promise<void> | undefined
+  let underWay = 0
+  let idle: (() => void) | undefined
 
   function enqueue(statement: Statement, input: unknown): Promise<never[]> {
     if (closed) return Promise.reject(new Unavailable('the database is closed'))
@@ -69,7 +73,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       queues.set(statement, lane)
     }
     const queue = lane
-    return new Promise((resolve, reject) => {
+    underWay++
+    return new Promise<never[]>((resolve, reject) => {
       queue.waiting.push({ input: input as Record<string, unknown>, resolve, reject })
       schedule(statement, queue)
     })
@@ -93,11 +98,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       await settle(statement, batch)
     } finally {
       lane.running--
+      underWay -= batch.length
       if (lane.waiting.length > 0) schedule(statement, lane)
+      if (underWay === 0) idle?.()
     }
   }
 
-  /** Answers every request of a batch; when the batch fails as a whole, each one alone. */
+  /**
+   * Answers every request of a batch. When the batch fails for what one request holds, halves of it are run again until
+   * that one stands alone. When the connection is lost nobody knows what was committed: then nothing runs twice.
+   */
   async function settle(statement: Statement, batch: Pending[]): Promise<void> {
     try {
       const rows = await run(statement, batch)
@@ -107,25 +117,36 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         pending.resolve(results[n] as never[])
       })
     } catch (reason) {
-      if (batch.length === 1) return batch[0]!.reject(reason)
-      for (const pending of batch) await settle(statement, [pending])
+      if (batch.length === 1 || (reason instanceof Unavailable && !isContention(reason.cause))) {
+        for (const pending of batch) pending.reject(reason)
+        return
+      }
+      const half = batch.length >> 1
+      await settle(statement, batch.slice(0, half))
+      await settle(statement, batch.slice(half))
     }
   }
 
   async function run(statement: Statement, batch: Pending[]): Promise<{ n: number }[]> {
     const columns = Object.keys(statement.columns)
     const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
+    return repeated(statement.kind === 'select', async () => {
+      const { rows } = await hot.query({ name: statement.name, text: statement.postgres, values })
+      return rows
+    })
+  }
+
+  /** Runs again what a deadlock rolled back, and what only read when the connection was lost. */
+  async function repeated<T>(onlyReads: boolean, work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const { rows } = await hot.query({ name: statement.name, text: statement.postgres, values })
-        return rows
+        return await work()
       } catch (error) {
-        const again = isContention(error) || (statement.kind === 'select' && isConnection(error))
-        if (attempt < attempts && again) continue
-        if (again || isConnection(error)) {
+        const again = isContention(error) || (onlyReads && isConnection(error))
+        if (again && attempt < attempts && !closed) await sleep(attempt * 20 * Math.random())
+        else if (again || isConnection(error) || isOverdue(error)) {
           throw new Unavailable('PostgreSQL did not answer', { cause: error })
-        }
-        throw error
+        } else throw error
       }
     }
   }
@@ -135,10 +156,20 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       throw new Unavailable('PostgreSQL could not be reached', { cause })
     })
     try {
-      return await work(client)
-    } finally {
+      const result = await work(client)
       client.release()
+      return result
+    } catch (error) {
+      // Whatever state it was left in, a transaction or a lock, ends with the connection.
+      client.release(true)
+      throw error
     }
+  }
+
+  async function close() {
+    closed = true
+    while (underWay > 0) await new Promise<void>((resolve) => (idle = resolve))
+    await Promise.all([hot.end(), cold.end()])
   }
 
   return {
@@ -150,29 +181,44 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     write: (operation, input) => enqueue(operation as unknown as Statement, input),
     async query<R>(query: Sql<R>) {
       const { text, values } = renderQuery(query, 'postgres')
-      return onConnection(async (client) => (await client.query(text, values)).rows as R[])
+      return repeated(false, () =>
+        onConnection(async (client) => (await client.query(text, values)).rows as R[]),
+      )
     },
     connection: (work) =>
       onConnection((client) => {
         const execute: Run = async (text, values) => (await client.query(text, values)).rows ?? []
         return work(execute)
       }),
-    async close() {
-      closed = true
-      await Promise.all([hot.end(), cold.end()])
+    close() {
+      closing ??= close()
+      return closing
     },
   }
 }
 
-/** bigint (epoch milliseconds, counts) as a number; everything else as the driver does it. */
+const [bigint, timestamptz] = [20, 1184]
+
+/**
+ * bigint (epoch milliseconds, counts) as a number and the readable times of views as ISO 8601, as on SQLite;
+ * everything else as the driver does it.
+ */
 function parserFor(types: typeof import('pg').types) {
-  return ((oid: number, format?: 'text' | 'binary') =>
-    oid === 20 ? Number : types.getTypeParser(oid, format as 'text')) as typeof types.getTypeParser
+  return ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === bigint) return Number
+    const parse = types.getTypeParser(oid, format as 'text')
+    return oid === timestamptz ? (text: string) => (parse(text) as unknown as Date).toISOString() : parse
+  }) as typeof types.getTypeParser
 }
 
 function isContention(error: unknown): boolean {
   const code = (error as { code?: string }).code
   return code === '40P01' || code === '40001' || code === '55P03'
+}
+
+/** Cancelled after `statement_timeout`; rolled back. */
+function isOverdue(error: unknown): boolean {
+  return (error as { code?: string }).code === '57014'
 }
 
 function isConnection(error: unknown): boolean {

@@ -15,9 +15,13 @@ const role = 'gatehouse-checkpoint'
 export function startCheckpoints(file: string): Checkpoints {
   let worker: Worker | undefined
   let waiting: (() => void)[] = []
+  let stopped = false
 
-  function ask(mode: 'passive' | 'restart'): Promise<void> {
+  async function ask(mode: 'passive' | 'restart'): Promise<void> {
+    if (stopped) return
     worker ??= start()
+    // Writes may wait for the answer, so the process must not end before it; otherwise the thread holds nothing.
+    worker.ref()
     return new Promise((resolve) => {
       waiting.push(resolve)
       worker!.postMessage(mode)
@@ -26,8 +30,10 @@ export function startCheckpoints(file: string): Checkpoints {
 
   function start(): Worker {
     const thread = new Worker(new URL(import.meta.url), { workerData: { role, file } })
-    thread.unref()
-    thread.on('message', () => waiting.shift()?.())
+    thread.on('message', () => {
+      waiting.shift()?.()
+      if (waiting.length === 0) thread.unref()
+    })
     // A checkpoint that fails is made up for by the next one; a dead thread is started again then.
     thread.on('error', () => {})
     thread.on('exit', () => {
@@ -42,6 +48,7 @@ export function startCheckpoints(file: string): Checkpoints {
     passive: () => ask('passive'),
     restart: () => ask('restart'),
     async stop() {
+      stopped = true
       await worker?.terminate()
     },
   }

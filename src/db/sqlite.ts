@@ -7,8 +7,12 @@ import { startCheckpoints } from './sqlite-checkpoint.ts'
 
 /** How long a write waits for another process's transaction before it is refused, in milliseconds. */
 const busyLimit = 10_000
-/** Writes after which the log is carried into the database file, off the request path. */
+/** Rows written after which the log is carried into the database file, off the request path. */
 const checkpointEvery = 4_000
+
+const sqliteBusy = 5
+/** busy, locked, read-only, I/O error, full, cannot open: https://sqlite.org/rescode.html */
+const storageFailures = new Set([sqliteBusy, 6, 8, 10, 13, 14])
 
 interface Pending {
   run: () => unknown[]
@@ -25,9 +29,11 @@ interface Pending {
 export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync } = {}): Database {
   const sync = options.fdatasync ?? fdatasync
   const writer = open(file)
-  writer.exec('pragma journal_mode = wal; pragma wal_autocheckpoint = 0')
-  writer.exec('begin immediate; commit')
+  becomeWal(writer)
+  // From here on a held lock never stops the event loop: `begin` waits for it beside other work.
+  writer.exec('pragma wal_autocheckpoint = 0; pragma busy_timeout = 0')
   const reader = open(file)
+  reader.exec('pragma query_only = on; pragma busy_timeout = 50')
   // A read on the second connection pins nothing: each statement is its own transaction.
   const log = openSync(`${file}-wal`, 'r+')
   const checkpoints = startCheckpoints(file)
@@ -40,6 +46,7 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
   let broken: unknown
   let sinceCheckpoint = 0
   let closed = false
+  let closing: Promise<void> | undefined
   let idle: (() => void) | undefined
 
   function schedule() {
@@ -55,23 +62,31 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
     const batch = queue
     queue = []
     try {
-      await begin()
-      const failed = execute(batch)
+      const failed = await execute(batch)
       await force()
-      for (const pending of batch) if (pending.rows) pending.resolve(pending.rows as never[])
-      for (const { pending, reason } of failed) pending.reject(reason)
-      sinceCheckpoint += batch.length
+      for (const pending of batch) {
+        if (!pending.rows) continue
+        pending.resolve(pending.rows as never[])
+        sinceCheckpoint += pending.rows.length || 1
+      }
+      for (const { pending, reason } of failed) pending.reject(unavailableOr(reason))
       if (sinceCheckpoint >= checkpointEvery) {
         sinceCheckpoint = 0
-        checkpoints.passive().then(() => exclusive(() => checkpoints.restart()))
+        void carryLog()
       }
     } catch (reason) {
-      for (const pending of batch) pending.reject(reason)
+      for (const pending of batch) pending.reject(unavailableOr(reason))
     } finally {
       busy = false
       if (queue.length > 0) schedule()
       else idle?.()
     }
+  }
+
+  /** Only a log that was carried over whole can begin anew, and only while nobody writes. */
+  async function carryLog() {
+    await checkpoints.passive()
+    if (!closed) await exclusive(() => checkpoints.restart()).catch(() => {})
   }
 
   async function begin() {
@@ -89,34 +104,46 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
     }
   }
 
-  /** Runs a batch in the open transaction and commits; if one fails, each runs again behind a savepoint of its own. */
-  function execute(batch: Pending[]) {
+  /** Runs a batch in one transaction; if one fails, each runs again behind a savepoint of its own. */
+  async function execute(batch: Pending[]) {
     const failed: { pending: Pending; reason: unknown }[] = []
+    await begin()
     try {
       for (const pending of batch) pending.rows = pending.run()
       writer.exec('commit')
       return failed
     } catch (reason) {
-      if (writer.isTransaction) writer.exec('rollback')
+      rollBack()
       if (batch.length === 1) {
         batch[0]!.rows = undefined
         return [{ pending: batch[0]!, reason }]
       }
     }
-    writer.exec('begin immediate')
-    for (const pending of batch) {
-      pending.rows = undefined
-      writer.exec('savepoint one')
-      try {
-        pending.rows = pending.run()
-      } catch (reason) {
-        failed.push({ pending, reason })
-        writer.exec('rollback to one')
+    await begin()
+    try {
+      for (const pending of batch) {
+        pending.rows = undefined
+        writer.exec('savepoint one')
+        try {
+          pending.rows = pending.run()
+        } catch (reason) {
+          // A full disk may have ended the whole transaction, and the others with it.
+          if (!writer.isTransaction) throw reason
+          failed.push({ pending, reason })
+          writer.exec('rollback to one')
+        }
+        writer.exec('release one')
       }
-      writer.exec('release one')
+      writer.exec('commit')
+    } catch (reason) {
+      rollBack()
+      throw reason
     }
-    writer.exec('commit')
     return failed
+  }
+
+  function rollBack() {
+    if (writer.isTransaction) writer.exec('rollback')
   }
 
   function force() {
@@ -133,6 +160,7 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
   /** Runs `work` between two batches. */
   async function exclusive<T>(work: () => Promise<T>): Promise<T> {
     while (busy) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (closed) throw new Unavailable('the database is closed')
     busy = true
     try {
       return await work()
@@ -173,6 +201,19 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
     return prepared
   }
 
+  async function close() {
+    closed = true
+    if (busy || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve))
+    await checkpoints.stop()
+    closeSync(log)
+    reader.close()
+    try {
+      writer.exec('pragma wal_checkpoint(truncate)')
+    } finally {
+      writer.close()
+    }
+  }
+
   const database: Database = {
     dialect: 'sqlite',
     async one(statement, input) {
@@ -198,12 +239,10 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
         return rows
       })
     },
-    query<R>(query: Sql<R>) {
+    async query<R>(query: Sql<R>) {
       const { text, values } = renderQuery(query, 'sqlite')
-      if (/^\s*(select|with|explain|values|pragma)\b/i.test(text)) {
-        return Promise.resolve(reader.prepare(text).all(...(values as never[])) as R[])
-      }
-      return enqueue(() => writer.prepare(text).all(...(values as never[]))) as Promise<R[]>
+      if (onlyReads(text)) return reader.prepare(text).all(...(values as never[])) as R[]
+      return (await enqueue(() => writer.prepare(text).all(...(values as never[])))) as R[]
     },
     connection(work) {
       const run: Run = async (text, values) => {
@@ -211,32 +250,31 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
         return values ? (writer.prepare(text).all(...(values as never[])) as never[]) : []
       }
       return exclusive(async () => {
+        writer.exec(`pragma busy_timeout = ${busyLimit}`)
         try {
           const result = await work(run)
           await force()
           return result
+        } catch (error) {
+          throw unavailableOr(error)
         } finally {
+          rollBack()
+          writer.exec('pragma busy_timeout = 0')
           writes.clear()
           reads.clear()
         }
       })
     },
-    async close() {
-      if (closed) return
-      closed = true
-      if (busy || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve))
-      await checkpoints.stop()
-      closeSync(log)
-      reader.close()
-      writer.exec('pragma wal_checkpoint(truncate)')
-      writer.close()
+    close() {
+      closing ??= close()
+      return closing
     },
   }
   return database
 }
 
 function open(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 50 })
+  const database = new DatabaseSync(file, { timeout: busyLimit })
   // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
   database.exec('pragma synchronous = normal; pragma foreign_keys = on; pragma cache_size = -16000')
   return database
@@ -248,6 +286,39 @@ function bind(prepared: Prepared, input: unknown): never[] {
   return values as never[]
 }
 
+/** Two processes that open a new file at once both want to be the one that turns it to WAL. */
+function becomeWal(database: DatabaseSync) {
+  const end = Date.now() + busyLimit
+  for (;;) {
+    try {
+      database.exec('pragma journal_mode = wal')
+      database.exec('begin immediate; commit')
+      return
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > end) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    }
+  }
+}
+
+function onlyReads(text: string): boolean {
+  return /^\s*(select|with|explain|values|pragma)\b/i.test(text) && !/\b(insert|update|delete)\b/i.test(text)
+}
+
 function isBusy(error: unknown): boolean {
-  return (error as { errcode?: number }).errcode === 5 || /database is locked/.test(String(error))
+  return code(error) === sqliteBusy
+}
+
+/** SQLite's primary result code; the extended ones carry it in their low byte. */
+function code(error: unknown): number | undefined {
+  const errcode = (error as { errcode?: number } | null)?.errcode
+  return errcode === undefined ? undefined : errcode & 0xff
+}
+
+/** Locks, a full or failing disk: storage cannot answer now. What is wrong with one request stays as it is. */
+function unavailableOr(error: unknown): unknown {
+  const reason = code(error)
+  return reason === undefined || !storageFailures.has(reason)
+    ? error
+    : new Unavailable('SQLite could not write', { cause: error })
 }

@@ -264,7 +264,7 @@ select s.id, u.subject, u.email, c.name as client, s.granted_scope, s.uses,
 from sessions s join users u on u.id = s.user_id join clients c on c.id = s.client_id;
 
 create view sessions_per_user as
-select u.subject, u.email, count(*) as sessions, count(distinct s.client_id) as clients, sum(s.uses) as uses,
+select u.subject, u.email, count(*) as sessions, count(distinct s.client_id) as clients, sum(s.uses)::bigint as uses,
   to_timestamp(max(s.last_active_at) / 1000.0) as last_active
 from sessions s join users u on u.id = s.user_id
 where s.revoked_at is null and s.expires_at > (extract(epoch from now()) * 1000)::bigint

@@ -1,0 +1,138 @@
+// Fills every table with rows that belong together. Row k of each table has the same id, so an operation on row k finds
+// its user, client, session and tokens. Rows with an odd number ended long ago, the others live for fifty years.
+
+import type { Database } from '../../src/db/database.ts'
+
+export const growingTables = [
+  'users',
+  'identities',
+  'local_accounts',
+  'sign_ins',
+  'clients',
+  'consents',
+  'authorization_requests',
+  'codes',
+  'sessions',
+  'refresh_tokens',
+  'access_tokens',
+  'events',
+  'rate_limits',
+] as const
+
+/** The id of row k in every table. */
+export const rowId = (k: number) => `r${String(k).padStart(9, '0')}`
+/** The hash of row k's token. */
+export const rowHash = (k: number) => `h${String(k).padStart(9, '0')}`
+
+/** When row 0 was made; each next one a millisecond later. */
+export const firstRowAt = Date.UTC(2026, 0, 1)
+/** Writes rows `from`…`rows - 1` into each table. */
+export async function fill(db: Database, rows: number, from = 0): Promise<void> {
+  const sqlite = db.dialect === 'sqlite'
+  const series = sqlite
+    ? `(with recursive n(k) as (select ${from} union all select k + 1 from n where k + 1 < ${rows}) select k from n)`
+    : `(select generate_series(${from}, ${rows - 1}) as k)`
+  const id = sqlite ? "printf('r%09d', k)" : "'r' || lpad(k::text, 9, '0')"
+  const hash = sqlite ? "printf('h%09d', k)" : "'h' || lpad(k::text, 9, '0')"
+  const at = `${firstRowAt} + k`
+  const end = `${firstRowAt} + k + case when k % 2 = 0 then ${50 * 365 * 86_400_000} else 0 end`
+  const odd = (value: string) => `case when k % 2 = 1 then ${value} end`
+  const columns: Record<(typeof growingTables)[number], Record<string, string>> = {
+    users: { id, subject: id, name: "'Name'", email: id, created_at: at },
+    identities: { provider: "'test'", issuer: "''", subject: id, user_id: id, created_at: at },
+    local_accounts: { user_id: id, login: id, password_hash: "'x'", password_changed_at: at, created_at: at },
+    sign_ins: { id, hash, user_id: id, auth_time: at, created_at: at, last_seen_at: at, expires_at: end },
+    clients: {
+      id,
+      name: "'Job board'",
+      source: "'admin'",
+      profile: "'default'",
+      token_endpoint_auth_method: "'none'",
+      redirect_uris: `'["https://client.example/callback"]'`,
+      grant_types: "'authorization_code refresh_token'",
+      scope: "'jobs:read'",
+      resources: "''",
+      reuse_window: odd('120000'),
+      last_used_at: at,
+      created_at: at,
+      updated_at: at,
+    },
+    consents: {
+      user_id: id,
+      client_id: id,
+      scope: "'jobs:read'",
+      resources: "''",
+      redirect_host: "'client.example'",
+      created_at: at,
+      updated_at: at,
+    },
+    authorization_requests: { id, hash, client_id: id, request: "'{}'", created_at: at, expires_at: end },
+    codes: {
+      id,
+      hash,
+      client_id: id,
+      user_id: id,
+      subject: id,
+      redirect_uri: "'https://client.example/callback'",
+      scope: "'jobs:read'",
+      resources: "''",
+      created_at: at,
+      expires_at: end,
+    },
+    sessions: {
+      id,
+      client_id: id,
+      user_id: id,
+      subject: id,
+      scope: "'jobs:read'",
+      granted_scope: "'jobs:read'",
+      resources: "''",
+      last_active_at: at,
+      created_at: at,
+      expires_at: end,
+      revoked_at: odd(at),
+      revoked_reason: odd("'test'"),
+    },
+    refresh_tokens: {
+      id,
+      hash,
+      session_id: id,
+      scope: "'jobs:read'",
+      resources: "''",
+      created_at: at,
+      expires_at: end,
+      salt: "'salt'",
+    },
+    access_tokens: {
+      id,
+      hash,
+      client_id: id,
+      session_id: id,
+      user_id: id,
+      subject: id,
+      scope: "'jobs:read'",
+      resources: "''",
+      created_at: at,
+      expires_at: end,
+    },
+    events: {
+      id,
+      type: `case when k % 2 = 1 then 'token_refresh' else 'authorize' end`,
+      version: '1',
+      user_id: id,
+      client_id: id,
+      session_id: id,
+      body: "'{}'",
+      created_at: at,
+    },
+    rate_limits: { key: id, count: '1', expires_at: end },
+  }
+  await db.connection(async (run) => {
+    for (const table of growingTables) {
+      const of = columns[table]
+      await run(
+        `insert into ${table} (${Object.keys(of).join(', ')}) select ${Object.values(of).join(', ')} from ${series} as series`,
+      )
+    }
+  })
+}

@@ -49,12 +49,21 @@ const titles: Record<string, string> = {
   'RFC 8037': 'Ed25519 in JOSE',
   'RFC 8176': 'Authentication Method Reference Values',
   'RFC 8693': 'Token Exchange (its act claim)',
+  'RFC 6585': 'Additional HTTP Status Codes',
+  'RFC 7521': 'Assertion Framework',
+  'RFC 9449': 'Demonstrating Proof of Possession (DPoP)',
   'RFC 8725': 'JSON Web Token Best Current Practices',
   'RFC 9110': 'HTTP Semantics',
 }
 
+/** What a specification is also called. */
+const aliases: Record<string, string> = {
+  'OIDC Core': 'OpenID Connect Core',
+  'Form Post Response Mode': 'OAuth 2.0 Form Post Response Mode',
+}
+
 const reference =
-  /\b(RFC \d{4}|OAuth 2\.1|OAuth 2\.0 Form Post Response Mode|OpenID Connect Core)(?: 1\.0)?|§([0-9A-Z]+(?:\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\.[0-9]+)*))?/g
+  /\b(RFC \d{4}|OAuth 2\.1|(?:OAuth 2\.0 )?Form Post Response Mode|OpenID Connect Core|OIDC Core)(?: 1\.0)?|§([0-9A-Z]+(?:\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\.[0-9]+)*))?/g
 
 /** Every section a text names, each under the specification named last before it: `RFC 6749 §4.1.3, §5.2; RFC 7636 §4.6`. */
 export function referencesIn(text: string): Reference[] {
@@ -67,7 +76,7 @@ export function referencesIn(text: string): Reference[] {
   for (const [, name, section, last] of text.matchAll(reference)) {
     if (name !== undefined) {
       whole()
-      specification = name
+      specification = aliases[name] ?? name
       sections = 0
     } else if (specification !== '') {
       for (const each of last === undefined ? [section!] : range(section!, last)) {
@@ -106,7 +115,7 @@ function laterComments(source: string): string[] {
 
 /** Names of tests that begin with a section, wherever the file keeps them: in the call or in a table of cases. */
 function provenSections(source: string): Reference[] {
-  const specifications = Object.keys(titles)
+  const specifications = [...Object.keys(titles), ...Object.keys(aliases)]
     .map((name) => name.replaceAll('.', '\\.'))
     .join('|')
   const names = source.matchAll(

@@ -1,6 +1,9 @@
 import { type Answer, empty, type Incoming } from './message.ts'
 
-/** Lets browser code of other origins read an answer: never with credentials, so `*` gives nothing away. */
+/**
+ * Lets browser code of other origins read an answer: never with credentials, so `*` gives nothing away. The headers it may
+ * read are those of RFC 6750 §3, RFC 9449 §8 and RFC 6585 §4.
+ */
 export function allowOrigin(request: Incoming, answer: Answer, allowed: '*' | readonly string[]): void {
   const origin = request.header('origin')
   if (origin === undefined) return

@@ -1,5 +1,6 @@
-// RFC 6749 §4.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; OpenID Connect Core §3.1.2.1 (prompt, max_age, login_hint):
-// what a client asks at the authorization endpoint. First client and redirect URI, then everything else.
+// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9101 §5, §7 (refused); OpenID Connect Core §3.1.2.1
+// (prompt, max_age, login_hint): what a client asks at the authorization endpoint. First client and redirect URI, then
+// everything else.
 
 import type { Form } from '../http/forms.ts'
 import type { Client } from './clients.ts'

@@ -1,5 +1,6 @@
-// RFC 6750 §2.1, §3, §3.1; RFC 9068 §4; RFC 9470 §3; RFC 9728 §5.1: what an API demands of a request that carries an access
-// token, and how it refuses one. Both forms of the resource server (beside the authorization server, apart from it) use it.
+// RFC 6750 §2, §2.1, §3, §3.1; RFC 9068 §4; RFC 9470 §3; RFC 9700 §4.3.2; RFC 9728 §5.1: what an API demands of a request that
+// carries an access token, and how it refuses one. Both forms of the resource server (beside the authorization server, apart
+// from it) use it.
 
 import type { KeyObject } from 'node:crypto'
 import { parseJwt, verifyJws } from '../crypto/jws.ts'

@@ -1,4 +1,5 @@
-// RFC 6749 §2.3, §3.2.1, §5.2: client_secret_basic, client_secret_post, none. One client may use basic and post alike.
+// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7521 §4.2.1 (refused): client_secret_basic, client_secret_post, none. One client may
+// use basic and post alike. Failures and requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
 import { networkOf } from '../http/address.ts'
 import type { Form } from '../http/forms.ts'

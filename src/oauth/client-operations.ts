@@ -1,4 +1,5 @@
-// RFC 7591 §2 (client metadata), RFC 6749 §2: what an administrator does with clients. The CLI and the admin API share it.
+// RFC 7591 §2 (client metadata), RFC 6749 §2, §4.2.2, §10.1: what an administrator does with clients. The CLI and the admin API
+// share it.
 
 import { bounds, isResourceUri } from '../config.ts'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'

@@ -1,4 +1,4 @@
-// RFC 7636 §4.1-§4.6: proof key for code exchange, S256 only (OAuth 2.1 §4.1.1).
+// RFC 7636 §4.1-§4.6, §4.4.1; OAuth 2.1 §3.2.4, §4.1.1: proof key for code exchange, S256 only.
 
 import { equalInConstantTime } from '../crypto/secrets.ts'
 import { sha256 } from '../crypto/tokens.ts'

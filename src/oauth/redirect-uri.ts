@@ -1,4 +1,5 @@
-// RFC 6749 §3.1.2, RFC 8252 §7.3, RFC 9700 §4.1.3: which redirect URIs may be registered and which request matches.
+// RFC 6749 §3.1.2, §3.1.2.3, §3.1.2.4; RFC 8252 §7.1, §7.3, §8.6; RFC 9700 §2.1, §4.1.3: which redirect URIs may be registered
+// and which request matches.
 
 const loopbackHosts = ['127.0.0.1', '[::1]', 'localhost']
 const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?(\/.*|\?.*)?$/

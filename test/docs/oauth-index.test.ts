@@ -47,6 +47,21 @@ describe('src/oauth/README.md', () => {
     assert.ok(sections > 50)
   })
 
+  test('leads from every section that a test of the protocol proves to a file', () => {
+    const nowhere: string[] = []
+    for (const [specification, sections] of indexOf(texts)) {
+      for (const [section, { rule, also, proof }] of sections) {
+        const own = [...proof].filter((file) => file.startsWith('test/oauth/'))
+        if (own.length > 0 && rule.size === 0 && also.size === 0) {
+          nowhere.push(
+            `${specification} §${section} (${own.join(', ')}): name it in the first line of the file that holds the rule`,
+          )
+        }
+      }
+    }
+    assert.deepEqual(nowhere, [])
+  })
+
   test('knows a rule with its file and its proof', () => {
     const row = indexOf(texts).get('RFC 9700')?.get('4.14.2')
     assert.ok(row?.rule.has('src/oauth/grants/refresh-token.ts'))

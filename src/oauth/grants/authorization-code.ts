@@ -1,4 +1,4 @@
-// RFC 6749 §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2: redeeming an authorization code, once.
+// RFC 6749 §4.1, §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2: redeeming an authorization code, once.
 
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'

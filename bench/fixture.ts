@@ -20,7 +20,7 @@ export type Fixture = {
     /** Refresh rotation. */
     refresh: Record<string, string>
   }
-  /** One `Cookie` header a chain, each of a signed-in person who has already consented. */
+  /** One `Cookie` header for each signed-in person who has already consented; at least one a chain. */
   cookies: string[]
 }
 

@@ -12,6 +12,7 @@ export const usage = `npm run bench -- [options]
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
+  --profile             afterwards, where Gatehouse's time goes in each workload
   --json <file>         write every figure as JSON
   --markdown <file>     write the tables as Markdown
   --help                print this`
@@ -24,6 +25,7 @@ export type Options = {
   slices: number
   milliseconds: number
   coldStarts: number
+  profile: boolean
   json: string | undefined
   markdown: string | undefined
 }
@@ -62,6 +64,9 @@ export function readOptions(args: string[]): Options | undefined {
   if (given.help) return undefined
   if (given.postgres && given.rows)
     throw new UsageError('--postgres and --rows are two measurements: give one')
+  if (given.profile && (given.postgres || given.rows)) {
+    throw new UsageError('--profile goes with neither --postgres nor --rows')
+  }
   if (given.peers && (given.postgres || given.rows)) {
     throw new UsageError('--peers goes with neither --postgres nor --rows, which have floors of their own')
   }
@@ -74,6 +79,7 @@ export function readOptions(args: string[]): Options | undefined {
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
     coldStarts: quick ? 1 : 5,
+    profile: given.profile === true,
     json: given.json,
     markdown: given.markdown,
   }
@@ -90,6 +96,7 @@ function parse(args: string[]) {
       slices: { type: 'string' },
       milliseconds: { type: 'string' },
       quick: { type: 'boolean' },
+      profile: { type: 'boolean' },
       json: { type: 'string' },
       markdown: { type: 'string' },
       help: { type: 'boolean' },

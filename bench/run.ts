@@ -7,6 +7,7 @@ import { interleave, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
 import { besidePeers, onFullDatabase, onPostgres, type Plan } from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
+import { profile } from './profile.ts'
 import {
   environment,
   markdown,
@@ -18,6 +19,7 @@ import {
   workloadText,
 } from './report.ts'
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
+import { gatehouse } from './servers/gatehouse.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -65,13 +67,12 @@ async function prepare(server: Server, directory: string) {
   await running.stop()
 }
 
-/** The file that names some of the tokens a database was filled with. */
-async function filled(server: Server, directory: string): Promise<string | undefined> {
-  if (!server.fill) return undefined
-  progress(`filling ${server.id}`)
-  await prepare(server, directory)
+/** Fills the server's stopped database; the file that names some of the tokens put there. */
+async function fill({ id, fill }: Server, directory: string): Promise<string | undefined> {
+  if (!fill) return undefined
+  progress(`filling ${id}`)
   const tokens = join(directory, 'tokens.json')
-  writeFileSync(tokens, JSON.stringify(await server.fill(directory)))
+  writeFileSync(tokens, JSON.stringify(await fill(directory)))
   return tokens
 }
 
@@ -87,9 +88,12 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
   const load = new LoadGenerator()
   try {
     for (const server of plan.servers) {
-      const tokens = await filled(server, join(directory, server.id))
+      const own = join(directory, server.id)
       progress(`starting ${server.id}`)
-      const started = await start(server, join(directory, server.id))
+      // Prepared by a process of its own, so that what preparing took is not counted as idle memory.
+      if (!cold && !server.postgres) await prepare(server, own)
+      const tokens = await fill(server, own)
+      const started = await start(server, own)
       running.push(started)
       measured.push({ id: server.id, fixture: started.fixture, roots: started.roots, tokens })
     }
@@ -121,8 +125,15 @@ async function bench(options: Options): Promise<number> {
   const directory = mkdtempSync(join(root, 'tmp', 'bench-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   try {
-    const report = await measureAll(options, planOf(options), directory)
+    const plan = planOf(options)
+    const report = await measureAll(options, plan, directory)
     for (const remark of remarks(report)) console.log(`! ${remark}`)
+    for (const workload of options.profile ? plan.workloads : []) {
+      progress(`profiling ${workload}`)
+      const lines = await profile(gatehouse, join(directory, gatehouse.id), workload)
+      progress('')
+      console.log(`\nwhere the time goes: ${workload}\n\n${lines}`)
+    }
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
     if (options.markdown) writeFileSync(options.markdown, markdown(report))
     return report.workloads.some(({ rows }) => rows.some(({ errors }) => errors > 0)) ? 1 : 0

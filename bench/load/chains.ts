@@ -1,6 +1,6 @@
 // What each workload sends and what it accepts as a right answer.
 import { createHash, randomBytes } from 'node:crypto'
-import type { Fixture, Workload } from '../fixture.ts'
+import { chains, type Fixture, type Workload } from '../fixture.ts'
 import type { Answer, Connection } from './connection.ts'
 
 /** An answer that is not the one the workload expects; it counts as an error, never as throughput. */
@@ -49,8 +49,8 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     refresh: (token: string) => withBody(tokenHead, refreshRest + encodeURIComponent(token)),
     introspect: (token: string) => withBody(introspectHead, `token=${encodeURIComponent(token)}`),
     code: (code: string) => withBody(tokenHead, codeRest + encodeURIComponent(code)),
-    authorize: (chain: number) =>
-      `GET ${paths.authorize}?${query} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[chain]}\r\n` +
+    authorize: (person: number) =>
+      `GET ${paths.authorize}?${query} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[person % cookies.length]}\r\n` +
       'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n',
   }
 }
@@ -70,8 +70,8 @@ function field(body: string, name: string, what: string): string {
 }
 
 /** RFC 6749 §4.1: from the signed-in browser to the tokens; resolves with the refresh token. */
-async function codeFlow(connection: Connection, requests: Requests, chain: number, redirectUri: string) {
-  const answer = await connection.send(requests.authorize(chain))
+async function codeFlow(connection: Connection, requests: Requests, person: number, redirectUri: string) {
+  const answer = await connection.send(requests.authorize(person))
   const redirected = answer.status === 302 || answer.status === 303
   const found = /[?&]code=([^&]+)/.exec(answer.location)
   expect(answer, redirected && answer.location.startsWith(redirectUri) && found !== null, 'authorize')
@@ -106,7 +106,7 @@ export async function startChain(
     }
     case 'introspection': {
       const mine = [...tokens]
-      for (let n = mine.length === 0 ? introspected / 32 : 0; n > 0; n -= 1) {
+      for (let n = mine.length === 0 ? introspected / chains : 0; n > 0; n -= 1) {
         mine.push(field(await tokenRequest(connection, requests.opaque, 'opaque'), 'access_token', 'opaque'))
       }
       const prepared = mine.map((token) => requests.introspect(token))
@@ -117,7 +117,12 @@ export async function startChain(
         expect(answer, answer.status === 200 && /"active":\s*true/.test(answer.body), 'introspection')
       }
     }
-    case 'code':
-      return async (on) => void (await codeFlow(on, requests, chain, fixture.client.redirectUri))
+    case 'code': {
+      let person = chain
+      return async (on) => {
+        await codeFlow(on, requests, person, fixture.client.redirectUri)
+        person += chains
+      }
+    }
   }
 }

@@ -13,8 +13,8 @@ const span = 20 * hour
 const people = 100_000
 
 /**
- * Writes so many sessions, each with its refresh token, an access token and an event, in the order and with the keys
- * a server would have given them.
+ * Writes so many sessions, each with its refresh token and an event, and as many access tokens of the client itself,
+ * in the order and with the keys a server would have given them.
  */
 export async function fillGatehouse(file: string, clientId: string, rows: number): Promise<StoredTokens> {
   const db = new DatabaseSync(file)
@@ -29,7 +29,7 @@ export async function fillGatehouse(file: string, clientId: string, rows: number
   const refresh = into('refresh_tokens', 'id, hash, session_id, scope, resources, created_at, expires_at')
   const access = into(
     'access_tokens',
-    'id, hash, client_id, session_id, user_id, subject, scope, resources, created_at, expires_at',
+    'id, hash, client_id, subject, scope, resources, created_at, expires_at',
   )
   const event = into('events', 'id, type, version, user_id, client_id, session_id, body, created_at')
 
@@ -50,7 +50,7 @@ export async function fillGatehouse(file: string, clientId: string, rows: number
     refresh.run(refreshToken.id, refreshToken.hash, sessionId, scope, jwtResource, at, at + 30 * day)
     const accessToken = makeToken('gh_at', at)
     const { id, hash } = accessToken
-    access.run(id, hash, clientId, sessionId, userId, subject, scope, opaqueResource, at, at + day)
+    access.run(id, hash, clientId, clientId, scope, opaqueResource, at, at + day)
     const made = eventInput(at, 'token_refresh', { userId, clientId, sessionId }, { scope })
     event.run(made.event_id, made.event_type, 1, userId, clientId, sessionId, made.event_body, at)
     if (row % every > 0) continue

@@ -34,15 +34,27 @@ function signingKey(): KeyObject {
   return createPrivateKey(readFileSync(file))
 }
 
-const key = { key: signingKey(), dsaEncoding: 'ieee-p1363' as const }
+const key = signingKey()
 const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const head = `${encoded({ alg: 'ES256', typ: 'at+jwt', kid: 'floor' })}.`
+
+/** r and s as a JWS wants them; asking node for that form (`dsaEncoding`) costs as much as the signature itself. */
+function sideBySide(der: Buffer): string {
+  const raw = Buffer.alloc(64)
+  for (let at = 3, end = 32; end <= 64; end += 32) {
+    const after = at + 1 + der[at]!
+    const value = der.subarray(Math.max(at + 1, after - 32), after)
+    value.copy(raw, end - value.length)
+    at = after + 1
+  }
+  return raw.toString('base64url')
+}
 
 function accessToken(subject: string, scope: string, jti: string): string {
   const iat = Math.floor(Date.now() / 1000)
   const audience = { iss: issuer, aud: 'https://api.example', sub: subject, client_id: client.id, scope }
   const input = head + encoded({ ...audience, jti, iat, exp: iat + 900 })
-  return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
+  return `${input}.${sideBySide(sign('sha256', Buffer.from(input), key))}`
 }
 
 async function openStore(): Promise<FloorStore> {

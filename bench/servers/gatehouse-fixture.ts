@@ -8,9 +8,12 @@ export const jwtResource = 'https://api.example'
 export const opaqueResource = 'https://opaque.example'
 export const redirectUri = 'https://app.example/callback'
 
+/** So many that nobody comes near the quota of living sessions, which would end the oldest with every new one. */
+const people = 4096
+
 /** Signs one new person up and lets them consent, as far as the pages ask; resolves with their cookies. */
-async function signUpAndConsent(origin: string, client: { id: string }, chain: number): Promise<string> {
-  const browser = new Browser(redirectUri, { person: String(chain + 1) })
+async function signUpAndConsent(origin: string, client: { id: string }, person: number): Promise<string> {
+  const browser = new Browser(redirectUri, { person: String(person) })
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: client.id,
@@ -25,8 +28,12 @@ async function signUpAndConsent(origin: string, client: { id: string }, chain: n
   for (let step = 0; page && step < 6; step += 1) {
     if (page.html.includes('name="decision"')) page = await browser.submit(page, { decision: 'allow' })
     else if (page.html.includes('autocomplete="new-password"')) {
-      const person = { name: `Person ${chain}`, login: `person-${chain}@example.com` }
-      page = await browser.submit(page, { ...person, password: `a long enough password ${chain}` })
+      const login = `person-${person}@example.com`
+      page = await browser.submit(page, {
+        name: `Person ${person}`,
+        login,
+        password: `the password of ${login}`,
+      })
     } else page = await browser.open(browser.link(page, 'sign-up'))
   }
   if (page) throw new Error(`sign-up and consent ended on ${page.url} with ${page.status}`)
@@ -39,9 +46,12 @@ export async function prepareGatehouse(
   client: { id: string; secret: string },
 ): Promise<void> {
   const cookies: string[] = []
-  for (let chain = 0; chain < chains; chain += 1) {
-    cookies.push(await signUpAndConsent(`http://localhost:${port}`, client, chain))
+  const lane = async (first: number) => {
+    for (let person = first; person < people; person += chains) {
+      cookies[person] = await signUpAndConsent(`http://localhost:${port}`, client, person)
+    }
   }
+  await Promise.all(Array.from({ length: chains }, (_, chain) => lane(chain)))
   const fixture: Fixture = {
     ports: [port],
     paths: { authorize: '/oauth/authorize', token: '/oauth/token', introspect: '/oauth/introspect' },

@@ -1,5 +1,6 @@
-// Gatehouse as it ships, on the files of a build (BENCH_BUILD), in front of a host that knows its people by a cookie.
-// SQLite in BENCH_DIR, or the PostgreSQL that BENCH_POSTGRES_URL names. Logs stay on, limits keep their defaults.
+// Gatehouse through its public API, on the files of a build (BENCH_BUILD), in front of a host that knows its people
+// by a cookie. SQLite in BENCH_DIR, or the PostgreSQL that BENCH_POSTGRES_URL names. Logs stay on, limits and
+// everything else at their defaults.
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,14 +12,9 @@ const {
   PORT,
   ISSUER_PORT,
 } = process.env
-const built = (file) => import(pathToFileURL(join(build, file)).href)
-const [{ openApp }, { embed }, { nodeServer }] = await Promise.all([
-  built('app.js'),
-  built('gatehouse.js'),
-  built('http/node.js'),
-])
+const { gatehouse } = await import(pathToFileURL(join(build, 'index.js')).href)
 
-const app = await openApp({
+const house = await gatehouse({
   issuer: `http://localhost:${ISSUER_PORT}`,
   secret: 'a-secret-of-the-benchmark-0123456789',
   database: postgres ?? join(directory, 'gatehouse.db'),
@@ -37,17 +33,15 @@ const app = await openApp({
 })
 const clientFile = join(directory, 'client.json')
 if (!existsSync(clientFile)) {
-  const { client, secret } = await embed(app).clients.create({
+  const { client, secret } = await house.clients.create({
     name: 'bench',
     redirectUris: ['https://app.example/callback'],
     grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
   })
   writeFileSync(clientFile, JSON.stringify({ id: client.id, secret }))
 }
-const { origin, base, trustedProxies } = app.settings
-const server = nodeServer(app.answer, { origin, base, trustedProxies }).listen(Number(PORT), '127.0.0.1')
+await house.listen({ port: Number(PORT), host: '127.0.0.1' })
 process.once('SIGTERM', async () => {
-  server.close()
-  server.closeAllConnections()
-  await app.close()
+  await house.close()
+  process.exit()
 })

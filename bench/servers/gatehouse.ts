@@ -15,7 +15,7 @@ const clientOf = (directory: string) =>
 /** Compiles src/ into the server's directory, as it is published; dist/ stays as it is. */
 function build(directory: string): string {
   const output = join(directory, 'build')
-  if (existsSync(join(output, 'app.js'))) return output
+  if (existsSync(join(output, 'index.js'))) return output
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   const args = [join(typescript, 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', output]
   const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 2, 2] })

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, BlockList } from 'node:net'
+import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { clientAddress } from './address.ts'
 import { type Answer, BodyTooLarge, type Incoming } from './message.ts'
@@ -14,13 +14,28 @@ export interface NodeOptions {
 
 /** A plain Node server in front of `answer`, without the cost of web-standard objects on the hot path. */
 export function nodeServer(answer: (request: Incoming) => Promise<Answer>, options: NodeOptions): Server {
+  // Answers that are ready in one turn of the event loop leave together: waking the peer is dearer than the answer itself.
+  let ready: { message: IncomingMessage; response: ServerResponse; answer: Answer }[] = []
+  function sendReady() {
+    const batch = ready
+    ready = []
+    for (const { message, response, answer } of batch) {
+      if (!server.listening) response.shouldKeepAlive = false
+      try {
+        send(response, message, answer)
+      } catch {
+        response.destroy()
+      }
+    }
+  }
   const server = createServer((message, response) => {
-    answer(incomingFromNode(message, options))
-      .then((result) => {
-        if (!server.listening) response.shouldKeepAlive = false
-        send(response, message, result)
-      })
-      .catch(() => response.destroy())
+    answer(incomingFromNode(message, options)).then(
+      (result) => {
+        if (ready.length === 0) setImmediate(sendReady)
+        ready.push({ message, response, answer: result })
+      },
+      () => response.destroy(),
+    )
   })
   server.keepAliveTimeout = 65_000
   server.requestTimeout = 30_000
@@ -38,6 +53,13 @@ export interface Listening {
 
 /** Rejects when the address cannot be had (`EADDRINUSE`, `EACCES` …). Port 0 takes any free one. */
 export async function listen(server: Server, at: { port: number; host: string }): Promise<Listening> {
+  // Node counts a connection that has not sent its first request as busy; browsers open such ones ahead.
+  const unused = new Set<Socket>()
+  server.on('connection', (socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  server.on('request', (message) => unused.delete(message.socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(at.port, at.host, () => {
@@ -51,6 +73,7 @@ export async function listen(server: Server, at: { port: number; host: string })
     port,
     async close(grace = 10_000) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of unused) socket.destroy()
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
       const cut = setTimeout(() => server.closeAllConnections(), grace)
       await closed

@@ -1,0 +1,36 @@
+// One Gatehouse for all route handlers. In development Next.js loads modules anew after each change; the global keeps it.
+
+import { type Gatehouse, gatehouse } from 'gatehouse'
+import { addDemoClient } from '../../demo-client.ts'
+import { type ExistingSite, existingSite } from '../../existing-site.ts'
+
+const origin = process.env['ORIGIN'] ?? `http://localhost:${process.env['PORT'] ?? 3000}`
+
+interface Kept {
+  site: ExistingSite
+  auth: Gatehouse
+}
+const kept = globalThis as { gatehouseExample?: Promise<Kept> }
+
+export const { site, auth } = await (kept.gatehouseExample ??= open())
+
+async function open(): Promise<Kept> {
+  const site = existingSite(origin)
+  // In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
+  const auth = await gatehouse({
+    issuer: `${origin}/api/auth`,
+    secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+    database: process.env['DATABASE'] ?? '.gatehouse/example-nextjs.db',
+    accounts: site.accounts,
+    scopes: { 'jobs:read': 'Search open jobs' },
+    resources: { [`${origin}/api`]: { name: 'Job board' } },
+    log: 'warn',
+  })
+  await addDemoClient(auth)
+  return { site, auth }
+}
+
+/** What `route.ts` exports for every address that is Gatehouse's. Your proxy must set `x-real-ip`; leave it out otherwise. */
+export function passToGatehouse(request: Request): Promise<Response> {
+  return auth.fetch(request, { address: request.headers.get('x-real-ip') ?? '' })
+}

@@ -10,6 +10,7 @@ import {
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { localAccounts } from './accounts/local.ts'
 import { resolveUser } from './accounts/users.ts'
+import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { type Config, resolveConfig, type Settings, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
@@ -35,7 +36,6 @@ import { branding } from './pages/branding.ts'
 import { errorPage } from './pages/error.ts'
 import { homePage } from './pages/home.ts'
 import { answerPage } from './pages/page.ts'
-import type { Frame } from './pages/views.ts'
 
 /** The whole house, wired: what `index.ts` makes public and the CLI drives. */
 export interface App {
@@ -150,7 +150,9 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
           result = answerRefusal(server, route.speaks, request, outcome)
         } else result = outcome
       } else if (page) result = await page.answer(request)
-      else if (request.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+      else if (request.path === webhookPath && accounts.onWebhook) {
+        result = await answerWebhook(server, accounts.onWebhook, request)
+      } else if (request.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {

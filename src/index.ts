@@ -2,6 +2,7 @@ export type { Account, Accounts, AccountsHouse, Ask, Authenticate } from './acco
 export { AccountsUnavailable, authenticationIsRecent, UnverifiedWebhook } from './accounts/account.ts'
 export { type BetterAuthAccountsOptions, betterAuthAccounts } from './accounts/better-auth.ts'
 export { type ClerkAccountsOptions, clerkAccounts } from './accounts/clerk.ts'
+export { type DevelopmentAccountsOptions, developmentAccounts } from './accounts/development.ts'
 export {
   type Auth0AccountsOptions,
   auth0Accounts,
@@ -10,6 +11,8 @@ export {
   type SupabaseAccountsOptions,
   supabaseAccounts,
 } from './accounts/jwt.ts'
+export type { LocalAccountsOptions } from './accounts/local/house.ts'
+export { localAccounts } from './accounts/local.ts'
 export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'

@@ -33,6 +33,8 @@ async function refreshProfile(
   user: UserRow,
   account: Account,
 ): Promise<UserRow> {
+  // Whoever is shut out is not written about: the profile of an account that was deleted stays empty.
+  if (user.disabled_at !== null) return user
   const name = account.name ?? user.name
   const email = account.email ?? user.email
   if (name === user.name && email === user.email) return user

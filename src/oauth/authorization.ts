@@ -43,7 +43,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     const user = await signIn(server, request, form, asked)
     if (user instanceof Response) return await answerFromResponse(user)
     if (isRefusal(user)) return refused(server, asked, user)
-    return await decide(server, request, asked, user)
+    return await decide(server, request, form, asked, user)
   } catch (error) {
     return refused(server, asked, troubleOfOurs(server, error))
   }
@@ -163,6 +163,7 @@ function demandPurpose(asked: AuthorizationRequest, at: number): string {
 async function decide(
   server: Server,
   request: Incoming,
+  form: Form,
   asked: AuthorizationRequest,
   user: User,
 ): Promise<Answer> {
@@ -186,7 +187,7 @@ async function decide(
   if (!needed) return grantCode(server, request, asked, user)
   if (asked.prompt.includes('none'))
     return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
-  return askConsent(server, request, asked, user, held)
+  return askConsent(server, request, form, asked, user, held)
 }
 
 async function grantCode(
@@ -213,6 +214,7 @@ async function grantCode(
 async function askConsent(
   server: Server,
   request: Incoming,
+  form: Form,
   asked: AuthorizationRequest,
   user: User,
   held: string[],
@@ -235,5 +237,7 @@ async function askConsent(
     now,
     expires_at: now + patience,
   })
-  return consentForm(server, browserOf(request, server.settings.secure), asked, user, held, waiting)
+  const again = returnAddress(server, form, asked, demandedAt(server, form, asked, now) ?? now)
+  const browser = browserOf(request, server.settings.secure)
+  return consentForm(server, browser, asked, user, held, waiting, server.switchUrl(again))
 }

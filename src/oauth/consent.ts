@@ -37,6 +37,7 @@ export function consentForm(
   user: User,
   held: string[],
   waiting: StoredToken & { token: string },
+  switchUrl?: string,
 ): Answer {
   const { client } = asked
   const describe = (name: string) => ({ name, description: server.settings.scopes[name] ?? name })
@@ -54,7 +55,7 @@ export function consentForm(
       terms: client.tosUri ?? undefined,
       createdByItself: client.source === 'dcr' || client.source === 'cimd',
     },
-    account: { name: user.name, email: user.email },
+    account: { name: user.name, email: user.email, switchUrl },
     redirectHost: redirectHost(asked.redirectUri),
     redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),

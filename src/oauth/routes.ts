@@ -3,6 +3,7 @@
 import type { Settings } from '../config.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import { authorize } from './authorization.ts'
+import { showConnectedApps } from './connected-apps.ts'
 import { answerConsent } from './consent.ts'
 import { introspection } from './introspection.ts'
 import type { Refusal } from './refusals.ts'
@@ -29,6 +30,13 @@ export const routes: readonly Route[] = [
   // A method that does not fit is refused before the endpoint runs (405 with Allow).
   { methods: ['GET', 'POST'], path: paths.authorization, cors: false, speaks: 'page', run: authorize },
   { methods: ['POST'], path: paths.consent, cors: false, speaks: 'page', run: answerConsent },
+  {
+    methods: ['GET', 'HEAD', 'POST'],
+    path: paths.connectedApps,
+    cors: false,
+    speaks: 'page',
+    run: showConnectedApps,
+  },
   { methods: ['POST'], path: paths.token, cors: true, speaks: 'json', run: token },
   { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
   { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },

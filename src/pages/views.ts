@@ -102,7 +102,6 @@ export interface ConsentView {
 
 export interface ConnectedAppsView {
   apps: {
-    sessionIds: string[]
     client: { name: string; logo?: string; homepage?: string }
     scopes: { name: string; description: string }[]
     since: number

@@ -124,7 +124,6 @@ export const consentOfStranger: ConsentView = {
 export const connectedApps: ConnectedAppsView = {
   apps: [
     {
-      sessionIds: ['s1', 's2'],
       client: { name: 'Career Assistant', logo: careerLogo, homepage: 'https://assistant.example/' },
       scopes: [scopes.jobs, scopes.applications, scopes.apply],
       since: Date.UTC(2026, 1, 3, 9, 12),
@@ -134,7 +133,6 @@ export const connectedApps: ConnectedAppsView = {
       disconnect: { action: '/auth/account/apps/disconnect', hidden: { ...hidden, client: 'c1' } },
     },
     {
-      sessionIds: ['s3'],
       client: { name: 'Application Tracker', logo: trackerLogo, homepage: 'https://tracker.example/app' },
       scopes: [scopes.applications],
       since: Date.UTC(2026, 4, 27, 17, 40),

@@ -1,4 +1,4 @@
-import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
+import { from, insert, type Refs, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 
 export interface UserRow {
@@ -61,18 +61,22 @@ export const updateUserProfile = write(
   }),
 )
 
-/** The user can do nothing any more; every session ends with it. */
+/** Every session of the user ends; sign-ins end and codes that are still out are void. */
+const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
+  sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${raw(`'${reason}'`)} ${from}
+    where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
+  sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.id}`,
+  sql`delete from codes ${using} where codes.user_id = ${i.id} and codes.used_at is null`,
+]
+
+/** The user can do nothing any more; every session and sign-in ends with it. */
 export const disableUser = write(
   'disable_user',
   { id: 'text', reason: 'text', now: 'int', ...eventColumns },
   (i) => ({
     guard: sql<{ id: string }>`update users set disabled_at = ${i.now}, disabled_reason = ${i.reason} ${from}
       where users.id = ${i.id} and users.disabled_at is null ${returning} users.id`,
-    effects: [
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'user_disabled' ${from}
-        where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
-      appendEvent(i),
-    ],
+    effects: [...endEverything(i, 'user_disabled'), appendEvent(i)],
   }),
 )
 
@@ -81,3 +85,37 @@ export const enableUser = write('enable_user', { id: 'text', now: 'int', ...even
     where users.id = ${i.id} and users.disabled_at is not null ${returning} users.id`,
   effects: [appendEvent(i)],
 }))
+
+/** The account is gone at its provider: as `disable_user`, and nothing the user allowed or was called stays. */
+export const closeUser = write(
+  'close_user',
+  { id: 'text', reason: 'text', now: 'int', ...eventColumns },
+  (i) => ({
+    guard: sql<{ id: string }>`update users set disabled_at = coalesce(users.disabled_at, ${i.now}),
+        disabled_reason = ${i.reason}, name = null, email = null ${from}
+      where users.id = ${i.id} ${returning} users.id`,
+    effects: [
+      ...endEverything(i, 'user_deleted'),
+      sql`delete from consents ${using} where consents.user_id = ${i.id}`,
+      appendEvent(i),
+    ],
+  }),
+)
+
+/** The row, and by its keys everything that is the user's. Events keep the id. */
+export const deleteUser = write('delete_user', { id: 'text', ...eventColumns }, (i) => ({
+  guard: sql<{ id: string }>`delete from users ${using} where users.id = ${i.id} ${returning} users.id`,
+  effects: [appendEvent(i)],
+}))
+
+/** Ends what a code that was being redeemed meanwhile may have begun. */
+export const endSessionsOfUser = write(
+  'end_sessions_of_user',
+  { id: 'text', now: 'int', reason: 'text' },
+  (i) => ({
+    effects: [
+      sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${i.reason} ${from}
+        where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
+    ],
+  }),
+)

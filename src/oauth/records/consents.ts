@@ -103,6 +103,50 @@ export const denyRequest = write(
   }),
 )
 
+/** What a user allowed one client, and how it was used. */
+export interface ConnectedAppRow {
+  client_id: string
+  name: string
+  logo_uri: string | null
+  client_uri: string | null
+  scope: string
+  created_at: number
+  last_used_at: number
+  uses: number
+  sessions: number
+}
+
+/** The apps a user is connected with, the last used first. Ended sessions count as long as they are kept. */
+export const connectedApps = select(
+  'connected_apps',
+  { user_id: 'text', now: 'int' },
+  (i) => sql<ConnectedAppRow>`select c.client_id, k.name, k.logo_uri, k.client_uri, c.scope,
+      c.created_at, coalesce(s.last_active_at, c.updated_at) as last_used_at, coalesce(s.uses, 0) as uses,
+      coalesce(s.sessions, 0) as sessions
+    from consents c
+      join clients k on k.id = c.client_id and k.revoked_at is null
+      left join (select client_id, max(last_active_at) as last_active_at, cast(sum(uses) as bigint) as uses,
+          count(case when revoked_at is null and expires_at > ${i.now} then 1 end) as sessions
+        from sessions where user_id = ${i.user_id} group by client_id) s on s.client_id = c.client_id
+    where c.user_id = ${i.user_id} order by last_used_at desc, c.client_id`,
+)
+
+/**
+ * Ends sessions of the two that no consent stands behind: a code that was being redeemed while the consent was withdrawn
+ * may have begun one.
+ */
+export const endUnconsentedSessions = write(
+  'end_unconsented_sessions',
+  { user_id: 'text', client_id: 'text', now: 'int' },
+  (i) => ({
+    effects: [
+      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
+        where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null
+          and not exists (select 1 from consents c where c.user_id = sessions.user_id and c.client_id = sessions.client_id)`,
+    ],
+  }),
+)
+
 /** The user disconnects an app: consent, codes that are still out and every session of the two end together. */
 export const withdrawConsent = write(
   'withdraw_consent',

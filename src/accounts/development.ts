@@ -1,0 +1,148 @@
+import { ConfigError, type ConfigProblem } from '../config-error.ts'
+import { type Answer, type Incoming, seeOther } from '../http/message.ts'
+import { developmentSignInPage } from '../pages/development-sign-in.ts'
+import type { Account, Accounts, AccountsHouse } from './account.ts'
+import { accountPages, paths, queryParameter } from './account-pages.ts'
+import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
+import { returnAddress } from './return-to.ts'
+import { openSignIns } from './sign-ins.ts'
+import { resolveUser } from './users.ts'
+
+export interface DevelopmentAccountsOptions {
+  /** Whom one may sign in as. `subject` becomes `sub` in tokens. */
+  accounts: readonly { subject: string; name: string; email?: string }[]
+}
+
+const provider = 'development'
+const day = 86_400_000
+
+/**
+ * Sign-in by choosing one of a few made-up people, for development. It answers on this computer only, and throws
+ * `ConfigError` where the issuer is not on loopback or NODE_ENV is production.
+ */
+export function developmentAccounts(options: DevelopmentAccountsOptions): (house: AccountsHouse) => Accounts {
+  const accounts = checkAccounts(options)
+  return (house) => {
+    refuseElsewhere(house)
+    const { settings } = house
+    const signIns = openSignIns(house, provider, day)
+    const pages = accountPages(house, signIns)
+    const purpose = (returnTo: string | undefined) => `choose an account ${returnTo ?? ''}`
+
+    async function show(request: Incoming, returnTo: string | undefined, status?: number): Promise<Answer> {
+      const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+      return showForms(
+        house,
+        request,
+        (token) =>
+          developmentSignInPage(house.frame(), {
+            action: settings.base + paths.signIn,
+            hidden: {
+              form_token: token(purpose(returnTo)),
+              ...(returnTo === undefined ? {} : { return_to: returnTo }),
+            },
+            accounts: [...accounts.values()],
+            ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
+          }),
+        status === undefined ? {} : { status },
+      )
+    }
+
+    const signInPage = pageMethods(house, {
+      async GET(request) {
+        return show(request, returnAddress(settings, queryParameter(request, 'return_to')))
+      },
+      async POST(request) {
+        const posted = await readPosted(house, request)
+        if (!('form' in posted)) return posted
+        const returnTo = returnAddress(settings, posted.form.get('return_to'))
+        const account = accounts.get(posted.form.get('subject') ?? '')
+        if (!account || !posted.ours(purpose(returnTo))) return show(request, returnTo, account ? 403 : 422)
+        const user = await resolveUser(house, account)
+        if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled')
+        const setCookie = await signIns.begin(request, user.id)
+        return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
+      },
+    })
+
+    return {
+      async authenticate(request, ask) {
+        const answer = await pages.authenticate(request, ask)
+        // A person who was taken out of the configuration is signed out with it.
+        if (answer === null || answer instanceof Response || accounts.has(answer.subject)) return answer
+        const nobody = new Request(request.url)
+        return pages.authenticate(nobody, ask)
+      },
+      signOut: pages.signOut,
+      switchUrl: pages.switchUrl,
+      routes: [
+        { path: paths.signIn, answer: (request) => hereOnly(house, request, signInPage) },
+        { path: paths.account, answer: pages.page },
+        { path: paths.signOut, answer: pages.signOutPage },
+      ],
+    }
+  }
+}
+
+/** A name that resolves to this computer, or a tunnel to it, would let strangers choose an account. */
+function hereOnly(
+  house: AccountsHouse,
+  request: Incoming,
+  page: (request: Incoming) => Promise<Answer>,
+): Promise<Answer> {
+  const host = (request.header('host') ?? new URL(request.request().url).host).replace(/:\d+$/, '')
+  const here = host === 'localhost' || host === '127.0.0.1' || host === '[::1]'
+  const forwarded = request.header('forwarded') ?? request.header('x-forwarded-for')
+  if (here && forwarded === undefined) return page(request)
+  return Promise.resolve(errorAnswer(house, 403, 'development.elsewhere'))
+}
+
+function refuseElsewhere({ settings }: AccountsHouse): void {
+  const problems: ConfigProblem[] = []
+  const example = 'localAccounts()'
+  if (!settings.loopback) {
+    problems.push({
+      path: 'accounts',
+      given: `developmentAccounts with issuer ${settings.issuer}`,
+      allowed: 'developmentAccounts only where the issuer is on localhost, 127.0.0.1 or [::1]',
+      example,
+    })
+  }
+  if (process.env['NODE_ENV'] === 'production') {
+    problems.push({
+      path: 'accounts',
+      given: 'developmentAccounts with NODE_ENV=production',
+      allowed: 'any accounts but developmentAccounts, which ask no password',
+      example,
+    })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+}
+
+function checkAccounts({ accounts }: DevelopmentAccountsOptions): Map<string, Account & { name: string }> {
+  const problems: ConfigProblem[] = []
+  const bySubject = new Map<string, Account & { name: string }>()
+  if (!Array.isArray(accounts) || accounts.length === 0) {
+    const example = "[{ subject: 'ann', name: 'Ann' }]"
+    problems.push({
+      path: 'developmentAccounts.accounts',
+      given: accounts,
+      allowed: 'at least one account',
+      example,
+    })
+  }
+  for (const [n, account] of (Array.isArray(accounts) ? accounts : []).entries()) {
+    const { subject, name, email } = account
+    const path = `developmentAccounts.accounts[${n}]`
+    if (typeof subject !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(subject) || bySubject.has(subject)) {
+      const allowed = '1 to 255 visible ASCII characters that no other account has'
+      problems.push({ path: `${path}.subject`, given: subject, allowed, example: 'ann' })
+    }
+    if (typeof name !== 'string' || name.trim() === '') {
+      problems.push({ path: `${path}.name`, given: name, allowed: 'a name', example: 'Ann' })
+    }
+    bySubject.set(subject, { provider, issuer: '', subject, name, ...(email === undefined ? {} : { email }) })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return bySubject
+}

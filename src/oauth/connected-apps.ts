@@ -1,0 +1,93 @@
+// RFC 6749 §10.2, RFC 7009 §1, RFC 9700 §4.14.2: what a user allowed, to whom, and how they end it.
+
+import { eventInput } from '../events/append.ts'
+import { browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
+import { parseForm } from '../http/forms.ts'
+import { type Answer, type Incoming, seeOther } from '../http/message.ts'
+import { answerFromResponse } from '../http/web.ts'
+import { connectedAppsPage } from '../pages/connected-apps.ts'
+import { answerPage } from '../pages/page.ts'
+import { originOf, readBackChannelForm } from './back-channel.ts'
+import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { scopeSet } from './scope.ts'
+import type { Server, User } from './server.ts'
+import { paths } from './server-metadata.ts'
+
+/** `GET` lists the apps, `POST` with `client` disconnects one. Whoever is not signed in signs in first. */
+export async function showConnectedApps(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const returnTo = server.settings.issuer + paths.connectedApps
+  const user = await server.signedIn(request, { prompt: [], returnTo, interactive: true })
+  if (user === null) return refuse('login_required')
+  // A form that arrives signed out cannot be carried across the sign-in: the page is shown instead.
+  if (user instanceof Response) return answerFromResponse(user)
+  if ('disabled' in user) return refuse('user_disabled')
+  return request.method === 'POST' ? disconnect(server, request, user) : list(server, request, user)
+}
+
+const disconnectPurpose = (userId: string, clientId: string) => `disconnect ${userId} ${clientId}`
+/** Vouches that an app was just disconnected, so that no link can claim it was. */
+const noticePurpose = (userId: string, clientId: string) => `disconnected ${userId} ${clientId}`
+
+async function list(server: Server, request: Incoming, user: User): Promise<Answer> {
+  const { settings, secrets } = server
+  await server.activity.flush()
+  const rows = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
+  const browser = browserOf(request, settings.secure)
+  const clients = await Promise.all(rows.map((row) => server.clients.find(row.client_id)))
+  const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
+  const page = connectedAppsPage(server.frame(user), {
+    apps: rows.map((row) => ({
+      client: {
+        name: row.name,
+        logo: row.logo_uri ?? undefined,
+        homepage: row.client_uri ?? undefined,
+      },
+      scopes: scopeSet(row.scope).map((name) => ({ name, description: settings.scopes[name] ?? name })),
+      since: row.created_at,
+      lastUsed: row.last_used_at,
+      uses: row.uses,
+      sessions: row.sessions,
+      disconnect: {
+        action: settings.base + paths.connectedApps,
+        hidden: {
+          client: row.client_id,
+          form_token: formToken(secrets, browser, disconnectPurpose(user.id, row.client_id)),
+        },
+      },
+    })),
+    disconnected: await justDisconnected(server, request, user),
+    accessTokenLifetime: Math.max(...lifetimes, 0) || undefined,
+  })
+  return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+}
+
+async function justDisconnected(server: Server, request: Incoming, user: User): Promise<string | undefined> {
+  const form = parseForm(request.search)
+  const [id, proof] = [form?.get('disconnected'), form?.get('proof')]
+  if (id === undefined || proof === undefined) return undefined
+  if (!server.secrets.verifies('form token', noticePurpose(user.id, id), proof)) return undefined
+  return (await server.clients.find(id))?.name
+}
+
+async function disconnect(server: Server, request: Incoming, user: User): Promise<Answer | Refusal> {
+  const form = await readBackChannelForm(request)
+  if (isRefusal(form)) return form
+  const clientId = form.get('client')
+  if (clientId === undefined) return refuse('missing_parameter', { parameter: 'client' })
+  const { settings, secrets } = server
+  const purpose = disconnectPurpose(user.id, clientId)
+  if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token'))) {
+    return refuse('form_token_wrong')
+  }
+  const now = server.now()
+  const both = { user_id: user.id, client_id: clientId, now }
+  const context = { userId: user.id, clientId, ...originOf(request) }
+  await server.db.write(withdrawConsent, { ...both, ...eventInput(now, 'consent_withdrawn', context) })
+  await server.db.write(endUnconsentedSessions, both)
+  const query = new URLSearchParams({
+    disconnected: clientId,
+    proof: secrets.mac('form token', noticePurpose(user.id, clientId)),
+  })
+  return seeOther(`${settings.issuer}${paths.connectedApps}?${query}`)
+}

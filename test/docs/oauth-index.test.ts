@@ -50,6 +50,7 @@ describe('src/oauth/README.md', () => {
   test('leads from every section that a test of the protocol proves to a file', () => {
     const nowhere: string[] = []
     for (const [specification, sections] of indexOf(texts)) {
+      if ([...sections.values()].every(({ rule }) => rule.size === 0)) continue
       for (const [section, { rule, also, proof }] of sections) {
         const own = [...proof].filter((file) => file.startsWith('test/oauth/'))
         if (own.length > 0 && rule.size === 0 && also.size === 0) {

@@ -20,7 +20,7 @@ import { type Database, Unavailable } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
-import type { Answer, Incoming } from './http/message.ts'
+import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
 import { jsonLog, type Log } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { refusalPage } from './oauth/authorization-response.ts'
@@ -156,14 +156,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
-      refusal = refuse(unavailable ? 'unavailable' : 'fault', { request_id: randomUUID() })
-      log.error(unavailable ? 'unavailable' : 'fault', {
-        request_id: refusal.facts!.request_id,
-        path: request.path,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
-      })
+      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : trouble(log, request, error)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
@@ -212,6 +205,19 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       if (ownsDatabase) await server.db.close()
     },
   }
+}
+
+/** What is not a value but was thrown: an outage (503) or a bug (500), logged with an id that the answer names. */
+function trouble(log: Log, request: Incoming, error: unknown): Refusal {
+  const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
+  const request_id = randomUUID()
+  log.error(unavailable ? 'unavailable' : 'fault', {
+    request_id,
+    path: request.path,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
+  })
+  return refuse(unavailable ? 'unavailable' : 'fault', { request_id })
 }
 
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {

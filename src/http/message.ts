@@ -9,7 +9,7 @@ export interface Incoming {
   readonly address: string
   /** One header by lower-case name; repeated headers are joined by ', '. */
   header(name: string): string | undefined
-  /** Whole body as text; rejects with `BodyTooLarge` above `limit` bytes. */
+  /** Whole body as text; rejects with `BodyTooLarge` above `limit` bytes, with `BodyCutOff` when it breaks off. */
   text(limit: number): Promise<string>
   /** The web-standard view, body unread, for code of the host app. */
   request(): Request
@@ -24,6 +24,11 @@ export interface Answer {
 
 export class BodyTooLarge extends Error {
   override name = 'BodyTooLarge'
+}
+
+/** The client went away in the middle of the body: nobody's fault here, and nobody to answer. */
+export class BodyCutOff extends Error {
+  override name = 'BodyCutOff'
 }
 
 const noStore = { 'cache-control': 'no-store' }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { clientAddress } from './address.ts'
-import { type Answer, BodyTooLarge, type Incoming } from './message.ts'
+import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
 import { pathBelow } from './web.ts'
 
 export interface NodeOptions {
@@ -122,7 +122,7 @@ function readText(message: IncomingMessage, limit: number): Promise<string> {
     message.on('end', () =>
       resolve(chunks.length === 1 ? chunks[0]!.toString('utf8') : Buffer.concat(chunks).toString('utf8')),
     )
-    message.on('error', reject)
+    message.on('error', (cause) => reject(new BodyCutOff('the body broke off', { cause })))
   })
 }
 

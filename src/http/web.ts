@@ -1,4 +1,4 @@
-import { type Answer, BodyTooLarge, type Incoming } from './message.ts'
+import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
 
 /** What the server in front of a web-standard handler knows about a connection. */
 export interface Connection {
@@ -57,10 +57,14 @@ async function limitedText(request: Request, limit: number): Promise<string> {
   if (!request.body) return ''
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.byteLength
-    if (size > limit) throw new BodyTooLarge()
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body) {
+      size += chunk.byteLength
+      if (size > limit) throw new BodyTooLarge()
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    throw cause instanceof BodyTooLarge ? cause : new BodyCutOff('the body broke off', { cause })
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -19,6 +19,7 @@ export const refusals = {
   repeated_parameter: row(400, 'invalid_request', 'A parameter was sent more than once'),
   missing_parameter: row(400, 'invalid_request', 'A required parameter is missing'),
   parameters_in_query: row(400, 'invalid_request', 'Parameters must be sent in the body'),
+  body_cut_off: row(400, 'invalid_request', 'The body ended early'),
   body_too_large: row(413, 'invalid_request', 'The body is too large'),
   method_not_allowed: row(405, 'invalid_request', 'The method is not allowed here'),
 

@@ -138,8 +138,25 @@ export function webRequest(message: IncomingMessage, url: string): Request {
     headers,
     ...(bodiless || message.readableEnded
       ? {}
-      : { body: Readable.toWeb(message) as ReadableStream, duplex: 'half' }),
+      : { body: untouchedBody(message), duplex: 'half' }),
   } as RequestInit)
+}
+
+/** The body for whoever reads it first: until then the message is left alone, so that its text can still be had. */
+function untouchedBody(message: IncomingMessage): ReadableStream<Uint8Array> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        reader ??= (Readable.toWeb(message) as ReadableStream<Uint8Array>).getReader()
+        const { done, value } = await reader.read()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: (reason) => reader?.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 function send(response: ServerResponse, message: IncomingMessage, answer: Answer): void {

@@ -136,9 +136,7 @@ export function webRequest(message: IncomingMessage, url: string): Request {
   return new Request(url, {
     method: message.method,
     headers,
-    ...(bodiless || message.readableEnded
-      ? {}
-      : { body: untouchedBody(message), duplex: 'half' }),
+    ...(bodiless || message.readableEnded ? {} : { body: untouchedBody(message), duplex: 'half' }),
   } as RequestInit)
 }
 

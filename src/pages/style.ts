@@ -144,7 +144,7 @@ border-radius:12px;background:var(--sunken);font-size:.9375rem;line-height:1.35}
 .app header{display:grid;grid-template-columns:auto 1fr auto;align-items:center;gap:0 var(--s4)}
 .app header p{font-size:.875rem;line-height:1.4}
 .app header p a{display:inline-block;min-height:24px;line-height:24px}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:var(--s3) var(--s5);margin-block:var(--s5);
+.facts{display:flex;flex-wrap:wrap;gap:var(--s3) var(--s7);margin-block:var(--s5);
 padding-block:var(--s4);border-block:1px solid var(--line)}
 .facts dt{font-size:.8125rem;color:var(--muted)}
 .facts dd{font-size:.9375rem;font-variant-numeric:tabular-nums}
@@ -197,7 +197,7 @@ time{white-space:normal}
 .app header{grid-template-columns:auto 1fr}
 .app header form{grid-column:1/-1;margin-block-start:var(--s4)}
 .app header .ending{width:100%}
-.facts{grid-template-columns:minmax(0,1fr);gap:var(--s2)}
+.facts{display:grid;grid-template-columns:minmax(0,1fr);gap:var(--s2)}
 .facts>div{display:grid;grid-template-columns:6rem minmax(0,1fr);align-items:baseline}
 .person{grid-template-columns:auto 1fr}
 .person a{grid-column:2;text-align:start}

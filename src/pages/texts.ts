@@ -33,7 +33,7 @@ export const defaultTexts = {
   'sign_up.sign_in': 'Already have an account?',
   'sign_up.sign_in_link': 'Sign in',
 
-  'sign_in.wrong': 'That login and password do not belong together.',
+  'sign_in.wrong': 'This email or username and this password do not belong together.',
   'sign_in.disabled': 'This account is disabled. Ask the people who run {product}.',
   'sign_in.too_many': 'There were too many attempts. Wait a few minutes, then try again.',
   'sign_in.busy': 'Many people are signing in right now. Try again in a moment.',

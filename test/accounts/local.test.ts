@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { localAccounts } from '../../src/accounts/local.ts'
 import { raw, sql } from '../../src/db/sql.ts'
+import { assertUnframed } from '../oauth/answers.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
 import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
 import { ann, visit } from './visitor.ts'
@@ -437,6 +438,28 @@ onBothDatabases('local accounts', (dialect) => {
     assert.equal(home.status, 200)
     assert.match(home.html, /href="\/account"/)
     assert.match(home.html, /href="\/account\/apps"/)
+  })
+
+  test('RFC 9700 §4.12, §4.2.4: a posted password is answered with 303, and no page tells where it was (N46, N48)', async () => {
+    const house = await open()
+    const visitor = visit(house, '198.51.100.21')
+    const done = [
+      await visitor.signUp(fresh()),
+      await visitor.submit(await visitor.get('/account'), '/account/password', {
+        current_password: ann.password,
+        new_password: 'another horse, other battery',
+      }),
+    ]
+    const pages = [await visitor.get('/account'), await visitor.get('/account/apps'), await visitor.get('/')]
+    done.push(await visitor.submit(pages[0]!, '/sign-out'))
+    pages.push(await visitor.get('/sign-out'), await visitor.get('/sign-in'), await visitor.get('/sign-up'))
+    pages.push(await visitor.signIn({ login: 'nobody@example.com' }), await visitor.post('/sign-in', {}))
+    for (const one of done) {
+      assert.equal(one.status, 303)
+      assert.equal(one.headers.get('referrer-policy'), 'no-referrer')
+      assert.equal(one.headers.get('cache-control'), 'no-store')
+    }
+    for (const page of pages) assertUnframed(page)
   })
 
   test('damaged, oversized and misdirected posts are pages, never faults', async () => {

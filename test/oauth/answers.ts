@@ -23,7 +23,7 @@ export async function assertPage(
 }
 
 /** What every page carries (RFC 6749 §10.13, RFC 9700 §4.16, §4.2.4). */
-export function assertUnframed(response: Response): void {
+export function assertUnframed(response: Pick<Response, 'headers'>): void {
   assert.match(response.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
   assert.equal(response.headers.get('x-frame-options'), 'DENY')
   assert.equal(response.headers.get('referrer-policy'), 'no-referrer')

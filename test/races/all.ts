@@ -1,0 +1,29 @@
+import { disconnectAgainstEverything, revocationAgainstRefresh } from './endings.ts'
+import {
+  allowAgainstDeny,
+  firstSignIn,
+  firstSignInOfTwo,
+  oneConsentForm,
+  signUp,
+  twoConsentForms,
+} from './people.ts'
+import type { Race } from './race.ts'
+import { oneCode, oneRefreshToken, oneRefreshTokenWithoutWindow, quota } from './tokens.ts'
+
+/** Races on a field where a header says who is signed in. */
+export const races: readonly Race[] = [
+  oneCode,
+  oneRefreshToken,
+  oneRefreshTokenWithoutWindow,
+  revocationAgainstRefresh,
+  disconnectAgainstEverything,
+  quota,
+  oneConsentForm,
+  allowAgainstDeny,
+  twoConsentForms,
+  firstSignIn,
+  firstSignInOfTwo,
+]
+
+/** Races on a field with accounts of our own. */
+export const localRaces: readonly Race[] = [signUp]

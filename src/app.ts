@@ -8,6 +8,7 @@ import {
   AccountsUnavailable,
 } from './accounts/account.ts'
 import { paths as accountPaths } from './accounts/account-pages.ts'
+import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
@@ -15,15 +16,19 @@ import { type Config, resolveConfig, type Settings, secretProblems } from './con
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
-import { openCounters } from './db/counters.ts'
+import { cleanUpCounters, openCounters } from './db/counters.ts'
 import { type Database, Unavailable } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
+import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
+import { cleanUp } from './jobs/clean-up.ts'
+import { type Job, startScheduler } from './jobs/scheduler.ts'
 import { jsonLog, type Log } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { refusalPage } from './oauth/authorization-response.ts'
+import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
 import { cacheClients } from './oauth/clients.ts'
 import { jsonRefusal } from './oauth/error-answer.ts'
 import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
@@ -124,6 +129,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()
+  const scheduler = settings.jobs ? startScheduler(server, jobsOf(server)) : undefined
 
   async function flush() {
     await Promise.all([server.activity.flush(), server.counters.flush()])
@@ -201,6 +207,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       closing.abort()
       await replacing
       clearInterval(flushing)
+      await scheduler?.close()
       await flush().catch(ignore)
       if (ownsDatabase) await server.db.close()
     },
@@ -258,6 +265,28 @@ function home({ settings, frame }: Server, accounts: Accounts): Answer {
       connectedAppsUrl: connectedApps,
     }),
   )
+}
+
+/** What runs beside the requests, in one process at a time. */
+export function jobsOf(server: Server): Job[] {
+  const steps = {
+    ...cleanUpOauth(server),
+    ...cleanUpAccounts(server),
+    ...cleanUpEvents(server),
+    ...cleanUpCounters(server.db, server.now),
+  }
+  return [
+    cleanUp(steps),
+    { name: 'clear_salts', every: 10_000, run: (turn) => clearSalts(server, turn) },
+    {
+      name: 'rotate_signing_keys',
+      every: 3_600_000,
+      async run() {
+        const { created, retired } = await server.keys.rotate()
+        return { created: created.length, retired: retired.length }
+      },
+    },
+  ]
 }
 
 /** SQLite is brought up to date at start; PostgreSQL only when asked, since many processes share it. */

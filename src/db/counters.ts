@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { deleteBefore, deletion, type Step } from './deletion.ts'
 import { insert, sql, write } from './sql.ts'
 
 /** Adds to a counter that all processes share, and says its new value. */
@@ -14,6 +15,13 @@ export const addToCounter = write(
     key: 'key',
   }),
 )
+
+export const oldCounters = deletion('rate_limits', { key: 'key' })
+
+/** One step of removing counters whose window has ended. */
+export function cleanUpCounters(db: Database, now: () => number): Record<string, () => Promise<Step>> {
+  return { rate_limits: () => deleteBefore(db, oldCounters, now()) }
+}
 
 /**
  * Counts in fixed windows. Each process counts in memory and adds its share to the database when `flush` is called or a

@@ -1,4 +1,4 @@
-import { from, insert, raw, returning, select, sql, write } from '../../db/sql.ts'
+import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
 
@@ -136,7 +136,3 @@ export const redeemCode = write(
     ],
   }),
 )
-
-/** Clean-up: a day after expiry nobody replays a code any more. */
-export const deleteOldCodes = (before: number) =>
-  sql`delete from codes where id in (select id from codes where expires_at < ${before} limit ${raw('1000')}) returning id`

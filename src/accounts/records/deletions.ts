@@ -1,0 +1,3 @@
+import { deletion } from '../../db/deletion.ts'
+
+export const oldSignIns = deletion('sign_ins')

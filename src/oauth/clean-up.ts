@@ -1,0 +1,99 @@
+// RFC 6749 §4.1.2, §6; RFC 7009 §2.1; RFC 9700 §4.14.2: what of codes, tokens and sessions is removed, and when.
+
+import { bounds } from '../config.ts'
+import type { Core } from '../core.ts'
+import { firstIdAt } from '../crypto/ids.ts'
+import { deleteBefore, type Step, stepLimit, stepOf } from '../db/deletion.ts'
+import {
+  clearSalt,
+  deleteRefreshToken,
+  deleteSession,
+  expiredSessions,
+  oldAccessTokens,
+  oldAuthorizationRequests,
+  oldCodes,
+  oldRefreshTokens,
+  oldSigningKeys,
+  refreshTokensOfSession,
+  reuseWindows,
+  revokedSessions,
+  saltsBetween,
+} from './records/deletions.ts'
+
+/** A spent or expired code is still recognised for so long, in milliseconds (RFC 6749 §4.1.2). */
+export const keepCodes = 86_400_000
+
+/** One step per table that grows with use; a step is repeated while it says there may be more. */
+export function cleanUpOauth(
+  core: Pick<Core, 'db' | 'now' | 'settings'>,
+): Record<string, () => Promise<Step>> {
+  const { db, now, settings } = core
+  return {
+    authorization_requests: () => deleteBefore(db, oldAuthorizationRequests, now()),
+    codes: () => deleteBefore(db, oldCodes, now() - keepCodes),
+    access_tokens: () => deleteBefore(db, oldAccessTokens, now()),
+    refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),
+    sessions: () => deleteEndedSessions(core, now() - settings.sessions.keep),
+    signing_keys: () => deleteBefore(db, oldSigningKeys, now()),
+  }
+}
+
+/** Deletes the refresh tokens of what ended first, then the sessions that have none left: no cascade is ever long. */
+async function deleteEndedSessions({ db }: Pick<Core, 'db'>, before: number): Promise<Step> {
+  const [expired, revoked] = await Promise.all([
+    db.all(expiredSessions, { before }),
+    db.all(revokedSessions, { before }),
+  ])
+  const ended = [...new Set([...expired, ...revoked].map(({ id }) => id))]
+  const removable: string[] = []
+  let tokens = 0
+  for (const session_id of ended) {
+    const left = await db.all(refreshTokensOfSession, { session_id })
+    tokens += left.length
+    await Promise.all(left.map(({ id }) => db.write(deleteRefreshToken, { id })))
+    if (left.length < stepLimit) removable.push(session_id)
+    if (tokens >= stepLimit) break
+  }
+  const { removed } = stepOf(
+    await Promise.all(removable.map((id) => db.write(deleteSession, { id, before }))),
+  )
+  return { removed, more: ended.length > removable.length || expired.length === 50 || revoked.length === 50 }
+}
+
+/** Clocks of two processes may differ by so much without a retry inside its window finding its salt gone, in milliseconds. */
+const clockTolerance = 5_000
+/** A row may become visible so long after its id was made (a slow commit), in milliseconds. */
+const slowestCommit = 20_000
+
+/**
+ * Clears the salts of refresh tokens whose reuse window has ended, so that nothing at rest yields them any more
+ * (RFC 9700 §4.14.2). Goes along the time-ordered ids from where the last run came to: once at the end of each window
+ * that clients have, and once at the end of the longest there can be, for what changed meanwhile.
+ */
+export async function clearSalts(
+  core: Pick<Core, 'db' | 'now' | 'settings'>,
+  turn: { previous: Record<string, unknown> | null; pause(): Promise<void> },
+): Promise<{ until: number; cleared: number }> {
+  const { db } = core
+  const until = core.now() - clockTolerance
+  const since = typeof turn.previous?.until === 'number' ? turn.previous.until - slowestCommit : 0
+  const standard = core.settings.tokens.reuseWindow
+  const windows = await db.all(reuseWindows, { standard })
+  const longest = bounds.reuseWindow[1]
+  let cleared = 0
+  for (const reuse_window of new Set([...windows.map((row) => row.reuse_window), longest])) {
+    const last = firstIdAt(until - reuse_window)
+    let first = firstIdAt(since - reuse_window)
+    for (;;) {
+      const page = await db.all(saltsBetween, { first, last, standard, reuse_window })
+      const due = page.filter((row) => row.due === 1)
+      await Promise.all(due.map(({ id }) => db.write(clearSalt, { id })))
+      cleared += due.length
+      if (page.length < stepLimit) break
+      // The smallest text after the last id.
+      first = `${page.at(-1)!.id} `
+      await turn.pause()
+    }
+  }
+  return { until, cleared }
+}

@@ -94,11 +94,6 @@ export const refusals = {
   user_denied: row(400, 'access_denied', 'The user denied the request'),
   user_disabled: row(400, 'access_denied', 'The account is disabled'),
   session_quota_full: row(400, 'access_denied', 'The account has too many sessions with this application'),
-  acr_unmet: row(
-    400,
-    'unmet_authentication_requirements',
-    'The requested authentication context cannot be met',
-  ),
 
   // Consent form
   form_token_wrong: row(

@@ -38,12 +38,21 @@ export async function withDatabase<T>(
   }
 }
 
+/** False for an SQLite file that is not there yet. */
+export async function databaseExists(call: Call): Promise<boolean> {
+  const file = sqliteFile(call, await loadDatabaseUrl(call))
+  return file === undefined || existsSync(file)
+}
+
 /** In the wrong folder a command shall say so, not make an empty database and call it good. */
 function mustExist(call: Call, url: string): void {
-  if (isPostgres(url)) return
-  const file = resolve(call.cwd, url.replace(/^sqlite:(\/\/)?/, ''))
-  if (existsSync(file)) return
+  const file = sqliteFile(call, url)
+  if (file === undefined || existsSync(file)) return
   throw new Failure(
     `there is no database ${file}: run ${call.program} migrate up to make it, or run this in the folder of the server`,
   )
+}
+
+function sqliteFile(call: Call, url: string): string | undefined {
+  return isPostgres(url) ? undefined : resolve(call.cwd, url.replace(/^sqlite:(\/\/)?/, ''))
 }

@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline/promises'
 import type { Database } from '../db/database.ts'
 import { type Migration, migrateDown, migrateUp, migrationStatus, readMigrations } from '../db/migrate.ts'
 import { type Call, type Command, columns, wholeNumber } from './command.ts'
-import { Failure, Usage } from './failures.ts'
-import { withDatabase } from './house.ts'
+import { confirm } from './confirm.ts'
+import { Usage } from './failures.ts'
+import { databaseExists, withDatabase } from './house.ts'
 
 const to = {
   type: 'string',
@@ -43,7 +43,7 @@ export const command: Command = {
     plan: {
       summary: 'Print the SQL that would run, and run nothing',
       options: { to },
-      run: (call) => withDatabase(call, (db) => plan(call, db)),
+      run: plan,
     },
   },
 }
@@ -71,26 +71,25 @@ async function down(call: Call): Promise<void> {
   if (target === undefined) throw new Usage('--to must be given: the version to end at', 'migrate down')
   await withDatabase(call, async (db) => {
     const surplus = (await migrationStatus(db)).filter((step) => step.appliedAt && step.version > target)
-    if (surplus.length > 0 && !call.flag('yes')) await confirm(surplus)
+    if (surplus.length > 0 && !call.flag('yes')) {
+      const names = surplus.map((step) => `${step.version} (${step.name})`).join(', ')
+      await confirm(`Take back ${names}? All data of these steps is lost.`)
+    }
     const done = await migrateDown(db, { to: target, onStep: progressOf(call) })
     report(call, 'taken back', done, `The schema is at version ${target} or below already.`)
   })
 }
 
-async function confirm(surplus: Pick<Migration, 'version' | 'name'>[]): Promise<void> {
-  const names = surplus.map((step) => `${step.version} (${step.name})`).join(', ')
-  if (!process.stdin.isTTY) throw new Usage(`--yes is needed to take back ${names}: its data would be lost`)
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await lines.question(`Take back ${names}? All data of these steps is lost. Type yes: `)
-  lines.close()
-  if (answer.trim() !== 'yes') throw new Failure('nothing was changed')
-}
-
 /** Both directions: what lacks below the version, or what lies above it. */
-async function plan(call: Call, db: Database): Promise<void> {
+async function plan(call: Call): Promise<void> {
   const target = wholeNumber(call, 'to', 0, 9999) ?? Number.POSITIVE_INFINITY
-  const texts = new Map(readMigrations(db.dialect).map((step) => [step.version, step]))
-  const steps = await migrationStatus(db)
+  const { dialect, steps } = (await databaseExists(call))
+    ? await withDatabase(call, async (db) => ({ dialect: db.dialect, steps: await migrationStatus(db) }))
+    : {
+        dialect: 'sqlite' as const,
+        steps: readMigrations('sqlite').map((step) => ({ ...step, appliedAt: null })),
+      }
+  const texts = new Map(readMigrations(dialect).map((step) => [step.version, step]))
   const up = steps.filter((step) => !step.appliedAt && step.version <= target)
   const surplus = steps.filter((step) => step.appliedAt && step.version > target).reverse()
   const planned = [
@@ -98,9 +97,9 @@ async function plan(call: Call, db: Database): Promise<void> {
     ...up.map((step) => ({ direction: 'up' as const, step: texts.get(step.version)! })),
   ]
   for (const { direction, step } of planned) {
-    if (call.json) {
-      call.print(JSON.stringify({ version: step.version, name: step.name, direction, sql: step[direction] }))
-    } else call.print(`-- ${step.version} ${step.name}, ${direction}\n${step[direction].trim()}\n`)
+    const { version, name } = step
+    if (call.json) call.print(JSON.stringify({ version, name, direction, sql: step[direction] }))
+    else call.print(`-- ${version} ${name}, ${direction}\n${step[direction].trim()}\n`)
   }
   if (planned.length === 0 && !call.json) call.note('Nothing would run.')
 }

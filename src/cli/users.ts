@@ -1,8 +1,10 @@
 import { findUser, identitiesOf, listUsers } from '../accounts/user-list.ts'
+import { deleteUser, disableUser, enableUser } from '../accounts/user-operations.ts'
 import type { Core } from '../core.ts'
 import { type Call, type Command, type Option, wholeNumber } from './command.ts'
+import { confirm } from './confirm.ts'
 import { Failure } from './failures.ts'
-import { withDatabase } from './house.ts'
+import { withApp, withDatabase } from './house.ts'
 import { list as listSessions } from './sessions.ts'
 import { facts, table, time } from './table.ts'
 
@@ -46,6 +48,42 @@ export const command: Command = {
       summary: 'One user and the accounts it signs in with',
       arguments: ['<user>'],
       run: (call) => withDatabase(call, async (db) => show(call, { db }, await find(call, { db }))),
+    },
+    disable: {
+      summary: 'End every session and sign-in, and let the user do nothing any more',
+      arguments: ['<user>'],
+      options: { reason: { type: 'string', value: '<text>', text: 'Why, for the audit log' } },
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const row = await find(call, server)
+          if (!(await disableUser(server, row.id, call.option('reason') ?? 'by an administrator'))) {
+            throw new Failure(`${row.id} is disabled already (${row.disabled_reason ?? 'no reason given'})`)
+          }
+          await show(call, server, await find(call, server))
+        }),
+    },
+    enable: {
+      summary: 'Let a disabled user sign in again; what ended stays ended',
+      arguments: ['<user>'],
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const row = await find(call, server)
+          if (!(await enableUser(server, row.id))) throw new Failure(`${row.id} is not disabled`)
+          await show(call, server, await find(call, server))
+        }),
+    },
+    delete: {
+      summary: 'Remove a user with everything that is theirs; asks first',
+      arguments: ['<user>'],
+      options: { yes: { type: 'boolean', text: 'Do not ask' } },
+      notes: 'The audit log keeps its events, under the id alone. A deleted user cannot be brought back.',
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const { id, subject } = await find(call, server)
+          if (!call.flag('yes')) await confirm(`Delete the user ${subject} (${id}) for good?`)
+          await deleteUser(server, id)
+          call.print(call.json ? JSON.stringify({ deleted: id }) : `deleted ${id}`)
+        }),
     },
     sessions: {
       summary: 'The living sessions of one user',

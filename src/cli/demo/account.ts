@@ -12,6 +12,8 @@ export interface DemoAccount {
   redirectUri: string
   login: string
   password: string
+  /** The user was made at this start. */
+  isNew: boolean
 }
 
 const clientId = 'demo'
@@ -29,6 +31,7 @@ export async function demoAccount(server: Server, file: string): Promise<DemoAcc
     clientSecret: await prepareClient(server, kept.clientSecret, redirectUri),
     redirectUri,
     login: kept.login ?? `demo-${randomBytes(3).toString('hex')}@example.com`,
+    isNew: kept.login === undefined || kept.password === undefined,
     password: kept.password ?? randomBytes(18).toString('base64url'),
   }
   const { clientSecret, login, password } = account

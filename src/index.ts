@@ -21,7 +21,8 @@ export {
   type FetchHandler,
   sendResponse,
   toNodeHandler,
-} from './http/node-handler.ts'
+} from './http/mount.ts'
+export type { Connection } from './http/web.ts'
 export type {
   Access,
   AccessGranted,

@@ -4,7 +4,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { describe, test } from 'node:test'
 import express from 'express'
-import { sendResponse, toNodeHandler } from '../../src/http/node-handler.ts'
+import { sendResponse, toNodeHandler } from '../../src/http/mount.ts'
 
 const origin = 'https://auth.example.com'
 const echo = toNodeHandler({

@@ -43,7 +43,7 @@ onBothDatabases('client authentication', (dialect) => {
         { client_id: client.client.id, client_secret: client.secret! },
         { client_id: other.client.id, client_secret: other.secret! },
         { client_id: other.client.id },
-      ]) {
+      ] as Record<string, string>[]) {
         await assertJson(
           await house.post('/oauth/token', { ...form, ...more }, { authorization }),
           400,
@@ -58,7 +58,7 @@ onBothDatabases('client authentication', (dialect) => {
         assertion,
         { client_id: client.client.id, client_secret: client.secret!, ...assertion },
       ]) {
-        for (const headers of [{}, { authorization }]) {
+        for (const headers of [{}, { authorization }] as Record<string, string>[]) {
           await assertJson(
             await house.post('/oauth/token', { ...form, ...more }, headers),
             401,
@@ -162,7 +162,7 @@ onBothDatabases('client authentication', (dialect) => {
         { grant_type: 'authorization_code', code, code_verifier: pkce.verifier, client_id },
         { grant_type: 'authorization_code', code, code_verifier: pkce.verifier },
         { grant_type: 'client_credentials', client_id: credentialsClient.client.id },
-      ]) {
+      ] as Record<string, string>[]) {
         await assertJson(await house.post('/oauth/token', form), 401, 'invalid_client')
       }
       const emptyPassword = basic(client_id, '')
@@ -231,7 +231,7 @@ onBothDatabases('client authentication', (dialect) => {
       },
       { client_assertion_type: 'x' },
       { client_assertion: 'x' },
-    ]) {
+    ] as Record<string, string>[]) {
       const answer = await grantsNothing(house, () =>
         house.post('/oauth/token', { ...form, client_id: client.client.id, ...more }),
       )

@@ -123,9 +123,9 @@ onBothDatabases('consent', (dialect) => {
       { resource: 'nonsense' },
       { decision: 'perhaps' },
       { decision: '' },
-    ]) {
+    ] as Record<string, string>[]) {
       const answer = await grantsNothing(house, () =>
-        answerConsent(house, shown, { decision: 'allow', ...(more as Record<string, string>) }),
+        answerConsent(house, shown, { decision: 'allow', ...more }),
       )
       await assertPage(answer, 400)
     }
@@ -227,8 +227,8 @@ onBothDatabases('consent', (dialect) => {
       return answer.status === 303 ? undefined : readConsent(answer)
     }
     const first = await ask({ scope: 'jobs:read' })
-    assert.ok(first?.html.includes(scopes['jobs:read']))
-    readAnswer(await answerConsent(house, first, { decision: 'allow' }))
+    assert.ok(first!.html.includes(scopes['jobs:read']))
+    readAnswer(await answerConsent(house, first!, { decision: 'allow' }))
     assert.equal(await ask({ scope: 'jobs:read' }), undefined, 'not asked again')
 
     const wider = await ask({ scope: 'jobs:read resume:read' })

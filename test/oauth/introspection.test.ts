@@ -32,7 +32,7 @@ onBothDatabases('introspection', (dialect) => {
       )
     }
     const { headers } = credentials(client)
-    for (const form of [{}, { token: '' }]) {
+    for (const form of [{}, { token: '' }] as Record<string, string>[]) {
       await assertJson(await house.post('/oauth/introspect', form, headers), 400, 'invalid_request')
     }
     await assertJson(

@@ -181,7 +181,7 @@ onBothDatabases('token endpoint', (dialect) => {
       for (const form of [
         { grant_type: 'refresh_token', refresh_token: refresh_token! },
         { grant_type: 'authorization_code', code: another, code_verifier: pkce.verifier },
-      ]) {
+      ] as Record<string, string>[]) {
         const { headers } = credentials(full)
         await assertJson(await house.post('/oauth/token', form, headers), 400, 'unauthorized_client')
       }

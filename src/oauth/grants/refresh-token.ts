@@ -1,8 +1,6 @@
 // RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2: refresh with rotation for every client, and what a repeated token means.
 
-import { bounds } from '../../config.ts'
-import type { Core } from '../../core.ts'
-import { firstIdAt, timeOrderedId } from '../../crypto/ids.ts'
+import { timeOrderedId } from '../../crypto/ids.ts'
 import { randomText } from '../../crypto/random.ts'
 import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
@@ -10,7 +8,6 @@ import { recordEvent } from '../../events/record.ts'
 import { makeAccessToken } from '../access-token.ts'
 import {
   findRefreshToken,
-  forgetEndedWindows,
   type RefreshTokenRow,
   repeatRotation,
   rotateRefreshToken,
@@ -203,20 +200,4 @@ function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
 
 function contextOf(row: RefreshTokenRow, { client, origin }: TokenRequest) {
   return { userId: row.user_id, clientId: client.id, sessionId: row.session_id, ...origin }
-}
-
-/**
- * Forgets what successors were derived with once their window has ended, used or not. Run every minute; `since` is when it
- * last ran, in epoch milliseconds. Answers how many were forgotten.
- */
-export async function forgetSuccessors(
-  core: Pick<Core, 'db' | 'now' | 'settings'>,
-  since: number,
-): Promise<number> {
-  const after = firstIdAt(since - bounds.reuseWindow[1])
-  for (let forgotten = 0; ; ) {
-    const rows = await core.db.query(forgetEndedWindows(after, core.now(), core.settings.tokens.reuseWindow))
-    forgotten += rows.length
-    if (rows.length < 1_000) return forgotten
-  }
 }

@@ -96,14 +96,3 @@ export const repeatRotation = write(
     effects: [insertAccessToken(i), appendEvent(i)],
   }),
 )
-
-/**
- * Clean-up of the salts of successors that nobody used: gone when their window has ended, so that no later copy of the
- * database yields a living token (RFC 9700 §4.14.2). `after` is the id to begin at, of a time whose windows had ended
- * at the last run. Lifetimes in milliseconds.
- */
-export const forgetEndedWindows = (after: string, now: number, reuseWindow: number) => sql<{ id: string }>`
-  update refresh_tokens set salt = null where id in (
-    select t.id from refresh_tokens t join sessions s on s.id = t.session_id join clients c on c.id = s.client_id
-    where t.id >= ${after} and t.salt is not null and t.created_at <= ${now} - coalesce(c.reuse_window, ${reuseWindow})
-    order by t.id limit 1000) returning id`

@@ -265,6 +265,7 @@ onBothDatabases('resource server', (dialect) => {
       subject: 'alice',
       userId: null,
       sessionId: null,
+      sessionExpiresAt: null,
       scope: [],
       resources: [jobs],
       authTime: null,

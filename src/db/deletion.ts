@@ -21,12 +21,12 @@ export function deletion(table: string, { key = 'id', column = 'expires_at' } = 
   const [from, id, time] = [raw(table), raw(`${table}.${key}`), raw(`${table}.${column}`)]
   return {
     find: select(
-      `old_${table}`,
+      `old_${table}_by_${column}`,
       { before: 'int' },
       (i) => sql<{ key: string }>`select ${id} as key from ${from} where ${time} < ${i.before}
         order by ${time} limit ${raw(String(stepLimit))}`,
     ),
-    remove: write(`delete_old_${table}`, { key: 'text', before: 'int' }, (i) => ({
+    remove: write(`delete_old_${table}_by_${column}`, { key: 'text', before: 'int' }, (i) => ({
       guard: sql<{
         key: string
       }>`delete from ${from} ${using} where ${id} = ${i.key} and ${time} < ${i.before}

@@ -3,18 +3,15 @@
 import { bounds } from '../config.ts'
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
-import { deleteBefore, type Step, stepLimit, stepOf } from '../db/deletion.ts'
+import { deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
 import {
   clearSalt,
-  deleteRefreshToken,
-  deleteSession,
   expiredSessions,
   oldAccessTokens,
   oldAuthorizationRequests,
   oldCodes,
   oldRefreshTokens,
   oldSigningKeys,
-  refreshTokensOfSession,
   reuseWindows,
   revokedSessions,
   saltsBetween,
@@ -33,31 +30,10 @@ export function cleanUpOauth(
     codes: () => deleteBefore(db, oldCodes, now() - keepCodes),
     access_tokens: () => deleteBefore(db, oldAccessTokens, now()),
     refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),
-    sessions: () => deleteEndedSessions(core, now() - settings.sessions.keep),
+    expired_sessions: () => deleteBefore(db, expiredSessions, now() - settings.sessions.keep),
+    revoked_sessions: () => deleteBefore(db, revokedSessions, now() - settings.sessions.keep),
     signing_keys: () => deleteBefore(db, oldSigningKeys, now()),
   }
-}
-
-/** Deletes the refresh tokens of what ended first, then the sessions that have none left: no cascade is ever long. */
-async function deleteEndedSessions({ db }: Pick<Core, 'db'>, before: number): Promise<Step> {
-  const [expired, revoked] = await Promise.all([
-    db.all(expiredSessions, { before }),
-    db.all(revokedSessions, { before }),
-  ])
-  const ended = [...new Set([...expired, ...revoked].map(({ id }) => id))]
-  const removable: string[] = []
-  let tokens = 0
-  for (const session_id of ended) {
-    const left = await db.all(refreshTokensOfSession, { session_id })
-    tokens += left.length
-    await Promise.all(left.map(({ id }) => db.write(deleteRefreshToken, { id })))
-    if (left.length < stepLimit) removable.push(session_id)
-    if (tokens >= stepLimit) break
-  }
-  const { removed } = stepOf(
-    await Promise.all(removable.map((id) => db.write(deleteSession, { id, before }))),
-  )
-  return { removed, more: ended.length > removable.length || expired.length === 50 || revoked.length === 50 }
 }
 
 /** Clocks of two processes may differ by so much without a retry inside its window finding its salt gone, in milliseconds. */

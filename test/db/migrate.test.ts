@@ -265,12 +265,12 @@ describe('both schemas', () => {
     assert.deepEqual(found, {
       authorization_requests: ['authorization_requests_client', 'authorization_requests_expiry'],
       access_tokens: ['access_tokens_expiry'],
-      codes: ['codes_client', 'codes_expiry', 'codes_user'],
+      codes: ['codes_expiry', 'codes_user'],
       consents: ['consents_client'],
       events: ['events_client', 'events_type', 'events_user'],
       identities: ['identities_user'],
       rate_limits: ['rate_limits_expiry'],
-      refresh_tokens: ['refresh_tokens_expiry', 'refresh_tokens_session'],
+      refresh_tokens: ['refresh_tokens_expiry'],
       sessions: ['sessions_client', 'sessions_expiry', 'sessions_owner', 'sessions_revoked', 'sessions_user'],
       sign_ins: ['sign_ins_expiry', 'sign_ins_user'],
     })

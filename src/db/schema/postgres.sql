@@ -97,11 +97,9 @@ create table codes (
   used_at bigint,
   session_id text collate "C",
   constraint codes_pkey PRIMARY KEY (id),
-  constraint codes_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
   constraint codes_code_challenge_method_check CHECK ((code_challenge_method = 'S256'::text)),
   constraint codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
-create index codes_client ON codes USING btree (client_id);
 create index codes_expiry ON codes USING btree (expires_at);
 create index codes_user ON codes USING btree (user_id);
 
@@ -191,11 +189,9 @@ create table refresh_tokens (
   rotated_to text collate "C",
   rotated_for text,
   salt text collate "C",
-  constraint refresh_tokens_pkey PRIMARY KEY (id),
-  constraint refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+  constraint refresh_tokens_pkey PRIMARY KEY (id)
 );
 create index refresh_tokens_expiry ON refresh_tokens USING btree (expires_at);
-create index refresh_tokens_session ON refresh_tokens USING btree (session_id);
 comment on column refresh_tokens.salt is 'Random salt of the derivation of this token from its predecessor; null once this token was used or the reuse window ended';
 
 create table schema_migrations (

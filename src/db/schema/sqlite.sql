@@ -73,7 +73,7 @@ create table clients (
 create table codes (
   id text primary key,
   hash text not null,
-  client_id text not null references clients (id) on delete cascade,
+  client_id text not null,
   user_id text not null references users (id) on delete cascade,
   subject text not null,
   redirect_uri text not null,
@@ -91,8 +91,6 @@ create table codes (
   used_at integer,
   session_id text
 ) strict, without rowid;
-
-create index codes_client on codes (client_id);
 
 create index codes_expiry on codes (expires_at);
 
@@ -170,7 +168,7 @@ create index rate_limits_expiry on rate_limits (expires_at);
 create table refresh_tokens (
   id text primary key,
   hash text not null,
-  session_id text not null references sessions (id) on delete cascade,
+  session_id text not null,
   scope text not null,
   resources text not null,
   jkt text,
@@ -183,8 +181,6 @@ create table refresh_tokens (
 ) strict, without rowid;
 
 create index refresh_tokens_expiry on refresh_tokens (expires_at);
-
-create index refresh_tokens_session on refresh_tokens (session_id);
 
 create table schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null);
 

@@ -155,8 +155,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const client = await cold.connect().catch((cause) => {
       throw new Unavailable('PostgreSQL could not be reached', { cause })
     })
+    // A connection that is lost between two statements says so here, and to the next one; unheard it would end the process.
+    client.on('error', onError)
     try {
       const result = await work(client)
+      client.off('error', onError)
       client.release()
       return result
     } catch (error) {

@@ -63,7 +63,7 @@ const aliases: Record<string, string> = {
 }
 
 const reference =
-  /\b(RFC \d{4}|OAuth 2\.1|(?:OAuth 2\.0 )?Form Post Response Mode|OpenID Connect Core|OIDC Core)(?: 1\.0)?|§([0-9A-Z]+(?:\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\.[0-9]+)*))?/g
+  /\b(RFC \d{4}|OAuth 2\.1|(?:OAuth 2\.0 )?Form Post Response Mode|OpenID Connect Core|OIDC Core)(?: 1\.0)?|(?:§|(?=Appendix ))(Appendix [A-Z]|[0-9A-Z]+(?:\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\.[0-9]+)*))?/g
 
 /** Every section a text names, each under the specification named last before it: `RFC 6749 §4.1.3, §5.2; RFC 7636 §4.6`. */
 export function referencesIn(text: string): Reference[] {
@@ -119,7 +119,7 @@ function provenSections(source: string): Reference[] {
     .map((name) => name.replaceAll('.', '\\.'))
     .join('|')
   const names = source.matchAll(
-    new RegExp(`(['"\`])((?:RFC \\d{4}|${specifications})(?: 1\\.0)? §[^:'"\`]*):`, 'g'),
+    new RegExp(`(['"\`])((?:RFC \\d{4}|${specifications})(?: 1\\.0)? (?:§|Appendix )[^:'"\`]*):`, 'g'),
   )
   return [...names].flatMap((match) => referencesIn(match[2]!))
 }
@@ -173,7 +173,7 @@ export function renderIndex(texts: Texts): string {
     const title = titles[name] ? `${name}: ${titles[name]}` : name
     const lines = rows.map(
       ([section, { rule, also, proof }]) =>
-        `| ${section === '' ? 'as a whole' : `${name.startsWith('RFC') ? `${name} ` : ''}§${section}`} | ${links(rule)} | ${links(also)} | ${links(proof)} |`,
+        `| ${section === '' ? 'as a whole' : `${name.startsWith('RFC') ? `${name} ` : ''}${section.startsWith('Appendix') ? '' : '§'}${section}`} | ${links(rule)} | ${links(also)} | ${links(proof)} |`,
     )
     return `### ${title}\n\n| Section | Rule | Also at work in | Proof |\n|---|---|---|---|\n${lines.join('\n')}`
   })
@@ -193,7 +193,9 @@ function purposeOf(file: string, source: string): string {
   const statements = [
     ...source.matchAll(/^export (?:const|function) (\w+)(?: = (?:select|write)\(|\([^)]*\)[^{]*\{)/gm),
   ].map((match) => `\`${match[1]}\``)
-  return `table \`${file.split('/').at(-1)!.replace('.ts', '').replaceAll('-', '_')}\`: ${statements.join(', ')}`
+  const table = file.split('/').at(-1)!.replace('.ts', '').replaceAll('-', '_')
+  const used = new RegExp(`(from|update|insert\\(') ?${table}\\b`).test(source)
+  return `${used ? `table \`${table}\`` : 'SQL'}: ${statements.join(', ')}`
 }
 
 function links(files: ReadonlySet<string>): string {

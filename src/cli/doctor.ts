@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
-import { isLoopback, resolveConfig, type Settings } from '../config.ts'
+import { isLoopback, resolveConfig } from '../config.ts'
+import type { Settings } from '../settings.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
 import { databaseClock, tryWriting } from '../db/health.ts'

@@ -7,29 +7,16 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openBrowser } from '../../src/cli/demo/browser.ts'
-import { attemptAuthorization, discoverServer, redeemAnswer } from '../../src/cli/demo/client.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
-import { basic, formText } from '../support/house.ts'
+import { basic } from '../support/house.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { emptyFolder, freePort, run, serve, stay } from './command-line.ts'
+import { type App, redirectUri, send, signUp } from './person.ts'
 
-type Client = { client_id: string; client_secret: string }
-
-async function createClient(folder: string, args: string[] = [], env = {}): Promise<Client> {
+async function createClient(folder: string, args: string[] = [], env = {}): Promise<App> {
   const created = await run(folder, ['clients', 'create', '--name', 'Test', '--json', ...args], env)
   assert.equal(created.code, 0, created.stderr)
-  return created.lines<Client>()[0]!
-}
-
-function tokenRequest(url: string, client: Client, form: Record<string, string>): Promise<Response> {
-  return fetch(`${url}/oauth/token`, {
-    method: 'POST',
-    headers: {
-      authorization: basic(client.client_id, client.client_secret),
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: formText(form),
-  })
+  return created.lines<App>()[0]!
 }
 
 describe('dev', () => {
@@ -275,14 +262,7 @@ describe('serve', () => {
     assert.equal(await server.ended, 0)
 
     const again = await serve(folder, ['serve', '--port', '0'], { GATEHOUSE_ISSUER: issuer })
-    const response = await fetch(`${again.url}/oauth/introspect`, {
-      method: 'POST',
-      headers: {
-        authorization: basic(client.client_id, client.client_secret),
-        'content-type': 'application/x-www-form-urlencoded',
-      },
-      body: formText({ token: access_token }),
-    })
+    const response = await send(again.url, '/oauth/introspect', client, { token: access_token })
     assert.equal(((await response.json()) as { active: boolean }).active, true)
     await again.end()
   })
@@ -306,27 +286,11 @@ describe('serve', () => {
       "export default { scopes: { 'jobs:read': 'Search open jobs' } }",
     )
     const server = await serve(folder, ['serve', '--port', '0'], env)
-    const redirectUri = 'http://localhost:3000/callback'
     const client = await createClient(folder, ['--redirect-uri', redirectUri], env)
-    const account = {
-      clientId: client.client_id,
-      clientSecret: client.client_secret,
-      redirectUri,
-      login: 'somebody@example.com',
-      password: 'a long enough password 7',
-      isNew: true,
-    }
-    const demo = await discoverServer(issuer, server.url, account, ['jobs:read'])
-    const browser = openBrowser(demo.fetch, redirectUri)
-    const attempt = await attemptAuthorization(demo)
-    const { login, password } = account
-    const signUp = await browser.follow(await browser.open(attempt.url), '/sign-up')
-    const asked = await browser.submit(signUp, { name: 'Somebody', login, password })
-    const allowed = await browser.submit(asked, { decision: 'allow' })
-    const tokens = await redeemAnswer(demo, new URL(allowed.leaves!).searchParams, attempt)
-    const refresh = async (token = tokens.refresh_token!) => {
+    const { attempt, demo, login, password, tokens } = await signUp(server, client, 'somebody@example.com')
+    const refresh = async (token = tokens.refresh_token) => {
       const form = { grant_type: 'refresh_token', refresh_token: token }
-      const response = await tokenRequest(server.url, client, form)
+      const response = await send(server.url, '/oauth/token', client, form)
       assert.equal(response.status, 200)
       return (await response.json()) as { refresh_token: string }
     }
@@ -375,7 +339,7 @@ describe('serve', () => {
     assert.equal((await run(folder, ['migrate', 'up'], env)).code, 0)
     const server = await serve(folder, ['serve', '--port', '0'], env)
     const client = await createClient(folder, [], env)
-    const response = await tokenRequest(server.url, client, { grant_type: 'client_credentials' })
+    const response = await send(server.url, '/oauth/token', client, { grant_type: 'client_credentials' })
     assert.equal(response.status, 200)
     const events = await run(folder, ['events', 'list', '--type', 'client_credentials', '--json'], env)
     assert.deepEqual(

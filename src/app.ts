@@ -12,7 +12,7 @@ import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
-import { type Config, resolveConfig, type Settings, secretProblems } from './config.ts'
+import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
@@ -41,6 +41,7 @@ import { branding } from './pages/branding.ts'
 import { errorPage } from './pages/error.ts'
 import { homePage } from './pages/home.ts'
 import { answerPage } from './pages/page.ts'
+import type { Settings } from './settings.ts'
 
 /** The whole house, wired: what `index.ts` makes public and the CLI drives. */
 export interface App {

@@ -4,6 +4,7 @@ import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { shortestSecret } from './crypto/secrets.ts'
 import { trustedProxies } from './http/address.ts'
 import type { Log, LogLevel } from './log.ts'
+import type { Settings } from './settings.ts'
 
 /** Everything a deployment decides. Lifetimes are in seconds, as on the OAuth wire. */
 export interface Config {
@@ -111,37 +112,6 @@ export interface LimitConfig {
   clientAuthenticationFailures?: number
   /** Requests per client and hour at the token, introspection and revocation endpoints. Default none; a client may have its own. */
   requestsPerClientPerHour?: number
-}
-
-/** The configuration with every default filled in; lifetimes in milliseconds. */
-export interface Settings {
-  issuer: string
-  /** Origin of the issuer. */
-  origin: string
-  /** Path of the issuer, '' at the root. */
-  base: string
-  /** https: cookies are Secure. */
-  secure: boolean
-  loopback: boolean
-  secrets: string[]
-  database: string
-  databaseConnections: number
-  scopes: Record<string, string>
-  resources: Record<string, ResourceConfig>
-  defaultResource: string
-  tokens: Required<TokenConfig>
-  sessions: { quota: number; whenFull: 'evict' | 'refuse'; keep: number }
-  limits: Omit<Required<LimitConfig>, 'requestsPerClientPerHour'> & {
-    requestsPerClientPerHour: number | null
-  }
-  signingKeys: { ecPrivateKeyBase64: string | null; rotateEvery: number }
-  events: { keep: number; keepToken: number }
-  pages: NonNullable<Config['pages']>
-  trustedProxies: BlockList | undefined
-  cors: '*' | string[]
-  migrate: boolean | undefined
-  jobs: boolean
-  log: LogLevel | Log
 }
 
 const second = 1_000

@@ -12,12 +12,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // cli → app → {admin, oauth, accounts, vault, bridge, webhooks, jobs} → events → {db, crypto, http}
 //
 // Each room lists every room it may import from, itself aside. A single file beside the rooms is a room of its own:
-// `config-error` and `log` lie below everything and import nothing; `config` (what a deployment decides) and `core`
-// (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
+// `config-error` and `log` lie below everything and import nothing; `config` (what a deployment decides), `settings`
+// (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
 // seam that says what accounts are.
 const ground = ['config-error', 'log']
 const foundation = [...ground, 'db', 'crypto', 'http']
-const core = [...foundation, 'config', 'core']
+const core = [...foundation, 'settings', 'config', 'core']
 const domain = [...core, 'events']
 const domains = ['oauth', 'accounts', 'vault', 'bridge', 'webhooks', 'jobs']
 const underApp = [...domain, ...domains, 'pages', 'admin']
@@ -28,8 +28,9 @@ const mayImport: Record<string, string[]> = {
   http: [...ground, 'crypto'],
   crypto: ground,
   db: [...ground, 'crypto'],
-  config: [...foundation, 'accounts/account.ts'],
-  core: [...foundation, 'config'],
+  settings: foundation,
+  config: [...foundation, 'settings', 'accounts/account.ts'],
+  core: [...foundation, 'settings'],
   events: core,
   pages: [...ground, 'http'],
   vault: domain,
@@ -40,8 +41,9 @@ const mayImport: Record<string, string[]> = {
   oauth: [...domain, 'pages', 'accounts'],
   admin: [...domain, 'pages', ...domains],
   app: underApp,
-  index: [...underApp, 'app'],
-  cli: [...underApp, 'app', 'index'],
+  gatehouse: [...underApp, 'app'],
+  index: [...underApp, 'app', 'gatehouse'],
+  cli: [...underApp, 'app', 'gatehouse', 'index'],
 }
 
 type Import = { from: string; to: string }
@@ -130,7 +132,7 @@ describe('imports', () => {
 describe('files', () => {
   test('have no default export, and only src/index.ts passes on what others export', () => {
     const wrong = sources.filter((file) => {
-      const source = text.get(file)!
+      const source = text.get(file)!.replace(/`[^`]*`/g, '``')
       const passesOn = /^export\b[^'"`;=()]*?from\s*['"]/m.test(source)
       return (
         /^export (default\b|\{[^}]*\bas default\b)/m.test(source) || (passesOn && file !== 'src/index.ts')

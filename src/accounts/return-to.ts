@@ -1,5 +1,5 @@
 // RFC 9700 §4.11: where a page of ours may send the browser on, so that no page is an open redirector.
-import type { Settings } from '../config.ts'
+import type { Settings } from '../settings.ts'
 
 /** Where the browser goes on to, as an absolute URL below the issuer; undefined for anything else. */
 export function returnAddress(

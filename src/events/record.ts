@@ -2,7 +2,7 @@ import type { Core } from '../core.ts'
 import { write } from '../db/sql.ts'
 import { appendEvent, type EventContext, type EventType, eventColumns, eventInput } from './append.ts'
 
-const insertEvent = write('insert_event', eventColumns, (i) => ({ effects: [appendEvent(i)] }))
+export const insertEvent = write('insert_event', eventColumns, (i) => ({ effects: [appendEvent(i)] }))
 
 /** Appends an event that no other change belongs to. Durable when it resolves. */
 export async function recordEvent(

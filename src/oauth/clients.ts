@@ -1,7 +1,8 @@
 // RFC 6749 §2, RFC 7591 §2: what a client is and may do, read once and kept for a second.
 
-import { bounds, type Settings } from '../config.ts'
+import { bounds } from '../config.ts'
 import type { Database } from '../db/database.ts'
+import type { Settings } from '../settings.ts'
 import { type ClientRow, findClient } from './records/clients.ts'
 
 export const authenticationMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const

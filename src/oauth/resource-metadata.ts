@@ -1,7 +1,7 @@
 // RFC 9728 §2, §3, §3.1: what an API says about itself, and where.
 
-import type { Settings } from '../config.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
+import type { Settings } from '../settings.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
 import { paths } from './server-metadata.ts'

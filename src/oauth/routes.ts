@@ -1,7 +1,7 @@
 // Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7662, RFC 8414, RFC 7517, RFC 9728 with its method: the protocol on one screen.
 
-import type { Settings } from '../config.ts'
 import type { Answer, Incoming } from '../http/message.ts'
+import type { Settings } from '../settings.ts'
 import { authorize } from './authorization.ts'
 import { showConnectedApps } from './connected-apps.ts'
 import { answerConsent } from './consent.ts'

@@ -1,4 +1,9 @@
-import { disconnectAgainstEverything, revocationAgainstRefresh } from './endings.ts'
+import {
+  deleteAgainstTokens,
+  disableAgainstTokens,
+  disconnectAgainstEverything,
+  revocationAgainstRefresh,
+} from './endings.ts'
 import {
   allowAgainstDeny,
   firstSignIn,
@@ -17,6 +22,8 @@ export const races: readonly Race[] = [
   oneRefreshTokenWithoutWindow,
   revocationAgainstRefresh,
   disconnectAgainstEverything,
+  disableAgainstTokens,
+  deleteAgainstTokens,
   quota,
   oneConsentForm,
   allowAgainstDeny,

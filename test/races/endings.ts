@@ -1,8 +1,21 @@
-// Races between what a client gets and what ends it: RFC 7009 §2.1, R11.
+// Races between what a client gets and what ends it: RFC 7009 §2.1, RFC 6749 §5.2 (N86), R11.
 
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { deleteUser, disableUser } from '../../src/accounts/user-operations.ts'
+import { sql } from '../../src/db/sql.ts'
+import type { CreatedClient } from '../../src/oauth/client-operations.ts'
 import { makePkce } from '../support/flow.ts'
-import { authorizeShot, backChannelShot, codeOf, part, redeemShot, refreshShot } from './field.ts'
+import {
+  type Aimless,
+  authorizeShot,
+  backChannelShot,
+  codeOf,
+  type Field,
+  part,
+  redeemShot,
+  refreshShot,
+} from './field.ts'
 import type { Race } from './race.ts'
 
 export const revocationAgainstRefresh: Race = {
@@ -56,5 +69,48 @@ export const disconnectAgainstEverything: Race = {
         assert.equal(await field.isAlive(client, each.refresh_token!), false)
       }
     }
+  },
+}
+
+/** A user with a session and codes, and requests of theirs that are under way when `end` is called. */
+async function endUnderWay(
+  field: Field,
+  client: CreatedClient,
+  end: (id: string) => Promise<boolean>,
+): Promise<Record<string, number>> {
+  const user = field.newUser()
+  const pkce = makePkce()
+  const tokens = await field.obtainTokens(client, user)
+  const shots: Aimless[] = [refreshShot(client, tokens.refresh_token!)]
+  for (let n = 0; n < 4; n++) shots.push(redeemShot(client, await field.obtainCode(client, user, pkce), pkce))
+  const [row] = await field.query(sql<{ id: string }>`select id from users where subject = ${user}`)
+  const [answers, ended] = await Promise.all([
+    field.fire(shots),
+    // About as long as it takes to open the connections.
+    sleep(Math.random() * 6).then(() => end(row!.id)),
+  ])
+  assert.equal(ended, true)
+  const { won, lost } = part(answers)
+  for (const each of [tokens, ...won]) {
+    assert.equal(await field.isAlive(client, each.access_token), false)
+    assert.equal(await field.isAlive(client, each.refresh_token!), false)
+  }
+  return { '200': won.length, invalid_grant: lost }
+}
+
+export const disableAgainstTokens: Race = {
+  name: 'RFC 6749 §5.2: once a user is disabled, no token of theirs is alive, whatever was under way (N86)',
+  async prepare(field) {
+    const client = await field.createClient()
+    return async (count) =>
+      count(await endUnderWay(field, client, (id) => disableUser(field.app.server, id, 'raced')))
+  },
+}
+
+export const deleteAgainstTokens: Race = {
+  name: 'RFC 6749 §5.2: once a user is deleted, no token of theirs is alive, and no request under way is a fault',
+  async prepare(field) {
+    const client = await field.createClient()
+    return async (count) => count(await endUnderWay(field, client, (id) => deleteUser(field.app.server, id)))
   },
 }

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { onBothDatabases } from '../support/house.ts'
 import { localRaces, races } from './all.ts'
 import { type Field, openField } from './field.ts'
+import { raceForJob } from './leader.ts'
 import { run } from './race.ts'
 import { checkStart } from './start.ts'
 
@@ -11,6 +12,10 @@ const processes = 4
 const rounds = 3
 
 onBothDatabases('four processes at once', (dialect) => {
+  test('D: one process at a time runs a job, and when it dies another one does', async () => {
+    await raceForJob(dialect, processes, 1_000)
+  })
+
   for (const localAccounts of [false, true]) {
     describe(localAccounts ? 'with accounts of our own' : "with the host's accounts", () => {
       let field: Field

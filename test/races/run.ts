@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { type Dialect, dialects } from '../support/house.ts'
 import { localRaces, races } from './all.ts'
 import { type Field, openField } from './field.ts'
+import { raceForJob } from './leader.ts'
 import { type Race, run } from './race.ts'
 import { checkStart } from './start.ts'
 
@@ -30,6 +31,7 @@ if (!(rounds > 0 && processes > 0) || chosen.length === 0) {
 for (const dialect of chosen) {
   console.log(`\n${dialect}, ${processes} processes`)
   await starts(dialect, Math.ceil(rounds / 25))
+  await leaders(dialect, rounds * 20)
   await onField(dialect, races, false)
   await onField(dialect, localRaces, true)
 }
@@ -46,6 +48,12 @@ async function starts(dialect: Dialect, times: number): Promise<void> {
     { starts: times },
     started,
   )
+}
+
+async function leaders(dialect: Dialect, duration: number): Promise<void> {
+  const started = performance.now()
+  const figures = await raceForJob(dialect, processes, duration)
+  print('D: one process at a time runs a job, and when it dies another one does', 1, figures, started)
 }
 
 async function onField(dialect: Dialect, all: readonly Race[], localAccounts: boolean): Promise<void> {

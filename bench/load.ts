@@ -1,5 +1,6 @@
 // The load generator: a process of its own, told over IPC which server to load with what and for how long.
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { chains, type Fixture, type StoredTokens, type Workload } from './fixture.ts'
 import { type Step, startChain, Unexpected } from './load/chains.ts'
 import { Connection } from './load/connection.ts'
@@ -8,6 +9,8 @@ export type LoadRequest = {
   fixture: Fixture
   workload: Workload
   milliseconds: number
+  /** Requests a second over all chains, evenly spread; without it every chain sends the next at once. */
+  perSecond?: number
   /** A JSON file of `StoredTokens` to walk through instead of fresh ones, shared out over the chains. */
   tokens?: string
 }
@@ -62,6 +65,23 @@ async function load(request: LoadRequest): Promise<LoadResult> {
   }
 }
 
+/**
+ * When the requests of one chain are to be sent. One whose predecessor is late counts from when it was due: what waits
+ * behind a stall has to be seen in the latencies.
+ */
+function turns(perSecond: number, start: number, index: number): () => Promise<number> {
+  const gap = (chains / perSecond) * 1000
+  let due = start + (gap * index) / chains
+  return async () => {
+    const early = due - performance.now()
+    const late = due
+    due += gap
+    if (early <= 0) return late
+    await sleep(early)
+    return performance.now()
+  }
+}
+
 async function run(all: Chain[], connections: Connection[], request: LoadRequest): Promise<LoadResult> {
   const latencies: number[] = []
   let errors = 0
@@ -72,8 +92,9 @@ async function run(all: Chain[], connections: Connection[], request: LoadRequest
   await Promise.all(
     all.map(async (chain, index) => {
       const connection = connections[index]!
+      const turn = request.perSecond ? turns(request.perSecond, start, index) : undefined
       for (let at = start; at < end; ) {
-        const before = performance.now()
+        const before = turn ? await turn() : performance.now()
         try {
           await chain.step(connection)
           at = performance.now()

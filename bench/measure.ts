@@ -1,6 +1,7 @@
 // Interleaved slices: every server gets one slice a round, the order of the servers turning round each time.
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workload } from './fixture.ts'
 import type { LoadRequest, LoadResult } from './load.ts'
 import { cpuSeconds } from './process-tree.ts'
@@ -15,6 +16,8 @@ export type Slice = {
   errors: number
   firstError: string | undefined
   ownLoad: number
+  /** Right answers a second of the load beside it. */
+  meanwhile?: number
 }
 
 /** A server under load: its process trees are what the CPU is counted over. */
@@ -47,21 +50,70 @@ export class LoadGenerator {
     })
   }
 
-  /** Loads one server for one slice. What a chain needs beforehand is not measured. */
-  async slice(measured: Measured, workload: Workload, milliseconds: number): Promise<Slice> {
-    const { fixture, roots, tokens } = measured
-    this.#child.send({ fixture, workload, milliseconds, tokens } satisfies LoadRequest)
+  /** Makes what the chains of a slice need, which is not measured. */
+  async prepare(
+    { fixture, tokens }: Measured,
+    request: Pick<LoadRequest, 'workload' | 'milliseconds' | 'perSecond'>,
+  ) {
+    this.#child.send({ fixture, tokens, ...request } satisfies LoadRequest)
     await this.#next<'ready'>()
-    const before = cpuSeconds(roots)
+  }
+
+  /** Runs the slice that was prepared. */
+  go(): Promise<LoadResult> {
     this.#child.send('go')
-    const { latencies, ...counted } = await this.#next<LoadResult>()
-    const used = cpuSeconds(roots) - before
-    latencies.sort()
-    return { ...counted, cpuSeconds: used, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+    return this.#next<LoadResult>()
   }
 
   stop() {
     this.#child.kill()
+  }
+}
+
+function sliceOf({ latencies, ...counted }: LoadResult, used: number): Slice {
+  latencies.sort()
+  return { ...counted, cpuSeconds: used, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+}
+
+/** How one server is loaded for one slice. */
+export type Load = (measured: Measured) => Promise<Slice>
+
+/** As many requests of one workload as the server answers. */
+export function fullLoad(generator: LoadGenerator, workload: Workload, milliseconds: number): Load {
+  return async (measured) => {
+    await generator.prepare(measured, { workload, milliseconds })
+    const before = cpuSeconds(measured.roots)
+    const result = await generator.go()
+    return sliceOf(result, cpuSeconds(measured.roots) - before)
+  }
+}
+
+/** Introspections a second during refresh: few beside what a server can do, so that their latency is its own doing. */
+const introspectionsPerSecond = 1000
+
+/** Introspection at a steady rate, while another generator refreshes as fast as the server answers. */
+export function introspectionDuringRefresh(
+  introspecting: LoadGenerator,
+  refreshing: LoadGenerator,
+  milliseconds: number,
+): Load {
+  const margin = 100
+  const steady = { workload: 'introspection', milliseconds, perSecond: introspectionsPerSecond } as const
+  return async (measured) => {
+    await introspecting.prepare(measured, steady)
+    await refreshing.prepare(measured, { workload: 'refresh', milliseconds: milliseconds + 2 * margin })
+    const background = refreshing.go()
+    background.catch(() => {})
+    await sleep(margin)
+    const result = await introspecting.go()
+    const { count, seconds, errors, firstError } = await background
+    return {
+      // The CPU is that of both loads, and so says nothing about either.
+      ...sliceOf(result, Number.NaN),
+      errors: result.errors + errors,
+      firstError: result.firstError ?? firstError,
+      meanwhile: count / seconds,
+    }
   }
 }
 
@@ -84,24 +136,22 @@ export function pairedRatio(of: Slice[], to: Slice[], figure: (slice: Slice) => 
   return median(of.map((slice, round) => figure(slice) / figure(to[round]!)))
 }
 
-export type Rounds = { slices: number; milliseconds: number; progress: (text: string) => void }
-
-/** Runs one workload over all servers; the slices of each server by its id, one a round. */
+/** Runs one load over all servers; the slices of each server by its id, one a round. */
 export async function interleave(
-  load: LoadGenerator,
+  load: Load,
   all: Measured[],
-  workload: Workload,
-  { slices, milliseconds, progress }: Rounds,
+  slices: number,
+  progress: (text: string) => void,
 ): Promise<Map<string, Slice[]>> {
   const bySlice = new Map<string, Slice[]>(all.map(({ id }) => [id, []]))
   for (const measured of all) {
-    progress(`${workload}: warming ${measured.id}`)
-    await load.slice(measured, workload, milliseconds)
+    progress(`warming ${measured.id}`)
+    await load(measured)
   }
   for (let round = 0; round < slices; round += 1) {
     for (const measured of round % 2 === 0 ? all : all.toReversed()) {
-      progress(`${workload}: round ${round + 1} of ${slices}, ${measured.id}`)
-      bySlice.get(measured.id)!.push(await load.slice(measured, workload, milliseconds))
+      progress(`round ${round + 1} of ${slices}, ${measured.id}`)
+      bySlice.get(measured.id)!.push(await load(measured))
     }
   }
   return bySlice

@@ -9,6 +9,7 @@ export const usage = `npm run bench -- [options]
                         ${peerIds.join(', ')}; default all
   --postgres            Gatehouse on PostgreSQL with 1, 2 and 4 processes beside two floors on PostgreSQL
   --rows <n>            refresh and introspection on a database of so many living tokens and on an empty one
+  --slow-disk <ms>      refresh, and introspection during refresh, on a disk whose every fsync takes so much longer
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
@@ -22,6 +23,7 @@ export type Options = {
   peers: string[]
   postgres: boolean
   rows: number | undefined
+  slowDisk: number | undefined
   slices: number
   milliseconds: number
   coldStarts: number
@@ -62,13 +64,13 @@ export function readOptions(args: string[]): Options | undefined {
     throw new UsageError((error as Error).message)
   }
   if (given.help) return undefined
-  if (given.postgres && given.rows)
-    throw new UsageError('--postgres and --rows are two measurements: give one')
-  if (given.profile && (given.postgres || given.rows)) {
-    throw new UsageError('--profile goes with neither --postgres nor --rows')
+  const others = (['postgres', 'rows', 'slow-disk'] as const).filter((name) => given[name])
+  if (others.length > 1) {
+    throw new UsageError(`--${others.join(' and --')} are different measurements: give one`)
   }
-  if (given.peers && (given.postgres || given.rows)) {
-    throw new UsageError('--peers goes with neither --postgres nor --rows, which have floors of their own')
+  if (given.profile && others.length > 0) throw new UsageError(`--profile does not go with --${others[0]}`)
+  if (given.peers && others.length > 0) {
+    throw new UsageError(`--peers does not go with --${others[0]}, which has floors of its own`)
   }
   const quick = given.quick === true
   return {
@@ -76,6 +78,7 @@ export function readOptions(args: string[]): Options | undefined {
     peers: given.peers?.split(',').filter(Boolean).map(peerNamed) ?? peerIds,
     postgres: given.postgres === true,
     rows: given.rows === undefined ? undefined : count('rows', given.rows, 1_000_000, 1000),
+    slowDisk: given['slow-disk'] === undefined ? undefined : count('slow-disk', given['slow-disk'], 2, 1),
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
     coldStarts: quick ? 1 : 5,
@@ -93,6 +96,7 @@ function parse(args: string[]) {
       peers: { type: 'string' },
       postgres: { type: 'boolean' },
       rows: { type: 'string' },
+      'slow-disk': { type: 'string' },
       slices: { type: 'string' },
       milliseconds: { type: 'string' },
       quick: { type: 'boolean' },

@@ -1,15 +1,18 @@
-// What is measured beside what: the peers, the processes on PostgreSQL, or an empty database and a full one.
+// What is measured beside what: the peers, the processes on PostgreSQL, an empty database and a full one, a slow disk.
 import { join } from 'node:path'
 import type { Workload } from './fixture.ts'
 import type { Server } from './server.ts'
 import { fillFloor } from './servers/fill-floor.ts'
 import { floorScript } from './servers/floor-script.ts'
 import { filledGatehouse, gatehouse } from './servers/gatehouse.ts'
-import { filledTargets, postgresTargets, sqliteTargets, type Target } from './targets.ts'
+import { delayedBy } from './slow-disk.ts'
+import { filledTargets, postgresTargets, slowDiskTargets, sqliteTargets, type Target } from './targets.ts'
 
 export type Plan = {
   servers: Server[]
   workloads: readonly Workload[]
+  /** Whether introspection is measured once more, during a refresh load on the same server. */
+  introspectionDuringRefresh?: boolean
   /** Servers that stand as divisor in a column of their own. */
   bases: string[]
   targets: Target[]
@@ -109,6 +112,27 @@ export function onFullDatabase(rows: number, workloads: readonly Workload[]): Pl
     workloads: workloads.filter((workload) => workload === 'refresh' || workload === 'introspection'),
     bases: ['floor', 'gatehouse'],
     targets: filledTargets,
+    coldStarts: false,
+  }
+}
+
+/** Gatehouse and the floor on a disk whose every fsync takes so many milliseconds longer. */
+export function onSlowDisk(milliseconds: number, directory: string, workloads: readonly Workload[]): Plan {
+  const disk = delayedBy(milliseconds, directory)
+  const slowed = (server: Server): Server => ({
+    ...server,
+    label: `${server.label}, fsync +${milliseconds} ms`,
+    command(place) {
+      const command = server.command(place)
+      return { ...command, env: { ...command.env, ...disk } }
+    },
+  })
+  return {
+    servers: [gatehouse, floor].map(slowed),
+    workloads: workloads.filter((workload) => workload === 'refresh'),
+    introspectionDuringRefresh: workloads.includes('introspection'),
+    bases: ['floor', 'gatehouse'],
+    targets: slowDiskTargets,
     coldStarts: false,
   }
 }

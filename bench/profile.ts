@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workload } from './fixture.ts'
-import { LoadGenerator } from './measure.ts'
+import { fullLoad, LoadGenerator } from './measure.ts'
 import { type Server, start } from './server.ts'
 
 type Profile = {
@@ -51,15 +51,16 @@ export async function profile(server: Server, directory: string, workload: Workl
   const profiled: Server = {
     ...server,
     command(place) {
-      const { args, env } = server.command(place)
-      return { args: [...flags, ...args], env }
+      const command = server.command(place)
+      return { ...command, env: { ...command.env, NODE_OPTIONS: flags.join(' ') } }
     },
   }
   const running = await start(profiled, directory)
   const load = new LoadGenerator()
   try {
     const measured = { id: server.id, fixture: running.fixture, roots: running.roots }
-    for (let slice = 0; slice < 4; slice += 1) await load.slice(measured, workload, 1000)
+    const slice = fullLoad(load, workload, 1000)
+    for (let nth = 0; nth < 4; nth += 1) await slice(measured)
   } finally {
     load.stop()
     await running.stop()

@@ -20,6 +20,8 @@ export type Row = {
   firstError: string | undefined
   /** Median share of a core the load generator used. */
   generatorLoad: number
+  /** Right answers a second of the load beside it, where there is one. */
+  meanwhile: number
   slices: Slice[]
 }
 
@@ -33,7 +35,7 @@ export type Resources = {
   coldStarts: number[]
 }
 
-export type Measurement = { workload: Workload; rows: Row[]; targets: Judged[] }
+export type Measurement = { workload: Workload; during: Workload | undefined; rows: Row[]; targets: Judged[] }
 
 export type Report = {
   environment: Record<string, string | number>
@@ -59,6 +61,7 @@ export function measurement(
   workload: Workload,
   { servers, bases, targets }: Plan,
   measured: Map<string, Slice[]>,
+  during?: Workload,
 ): Measurement {
   const ratio = (of: string, to: string, figure: (slice: Slice) => number) => {
     const [dividend, divisor] = [measured.get(of), measured.get(to)]
@@ -81,17 +84,30 @@ export function measurement(
       errors: slices.reduce((sum, slice) => sum + slice.errors, 0),
       firstError: slices.find((slice) => slice.firstError)?.firstError,
       generatorLoad: median(slices.map((slice) => slice.ownLoad)),
+      meanwhile: median(slices.map((slice) => slice.meanwhile ?? Number.NaN)),
       slices,
     }
   })
+  const measures: Record<Target['measure'], (slice: Slice) => number> = {
+    cpu,
+    'p99 ms': (slice) => slice.p99,
+    'req/s': (slice) => slice.count / slice.seconds,
+  }
   const judged = targets
-    .filter((target) => target.workload === workload && measured.has(target.of) && measured.has(target.to))
+    .filter((target) => target.workload === workload && target.during === during)
+    .filter(({ of, to = of }) => measured.has(of) && measured.has(to))
     .map((target) => {
-      const figure = ratio(target.of, target.to, target.measure === 'cpu' ? cpu : (slice) => slice.p99)
+      const { of, to, measure } = target
+      const figure =
+        to === undefined ? median(measured.get(of)!.map(measures[measure])) : ratio(of, to, measures[measure])
       return { ...target, figure, verdict: verdict(figure, target) }
     })
-  return { workload, rows, targets: judged }
+  return { workload, during, rows, targets: judged }
 }
+
+/** What was measured, as a heading. */
+export const titleOf = ({ workload, during }: Pick<Measurement, 'workload' | 'during'>) =>
+  during === undefined ? workload : `${workload} during ${during}`
 
 const fixed = (value: number, digits: number) => (Number.isNaN(value) ? '–' : value.toFixed(digits))
 
@@ -104,9 +120,10 @@ function table(columns: string[], rows: string[][]): string {
 }
 
 /** One workload as a table, and its targets as a list. */
-export function workloadText({ rows, targets }: Measurement): string {
+export function workloadText({ during, rows, targets }: Measurement): string {
   const known = new Set(rows.map(({ id }) => id))
-  const bases = Object.keys(rows[0]?.ratios ?? {}).filter((base) => known.has(base))
+  const all = Object.keys(rows[0]?.ratios ?? {}).filter((base) => known.has(base))
+  const bases = during === undefined ? all : []
   const columns = [
     'server',
     'durable',
@@ -115,6 +132,7 @@ export function workloadText({ rows, targets }: Measurement): string {
     'p99 ms',
     'cpu/1k',
     ...bases.map((base) => `÷ ${base}`),
+    ...(during === undefined ? [] : [`${during}/s meanwhile`]),
   ]
   const text = table(
     columns,
@@ -126,10 +144,11 @@ export function workloadText({ rows, targets }: Measurement): string {
       fixed(row.p99, 2),
       fixed(row.cpuPerThousand, 3),
       ...bases.map((base) => fixed(row.ratios[base]!, 2)),
+      ...(during === undefined ? [] : [Math.round(row.meanwhile).toLocaleString('en')]),
     ]),
   )
   const list = targets.map(({ of, to, measure, figure, verdict, ...limit }) => {
-    return `- ${measure} of ${of} ÷ ${to}: ${fixed(figure, 2)}, target ${limitText(limit)}: ${verdict}`
+    return `- ${measure} of ${to === undefined ? of : `${of} ÷ ${to}`}: ${fixed(figure, 2)}, target ${limitText(limit)}: ${verdict}`
   })
   return list.length > 0 ? `${text}\n\n${list.join('\n')}` : text
 }
@@ -181,9 +200,9 @@ function resourceTargetsOf(resources: Resources[]): [what: string, figure: numbe
 /** Everything that was wrong or that a reader of the figures must know. */
 export function remarks(report: Report): string[] {
   const lines: string[] = []
-  for (const { workload, rows } of report.workloads) {
-    for (const row of rows) {
-      const of = `${workload}, ${row.label}`
+  for (const measured of report.workloads) {
+    for (const row of measured.rows) {
+      const of = `${titleOf(measured)}, ${row.label}`
       if (row.errors > 0) lines.push(`${of}: ${row.errors} wrong answers, first: ${row.firstError}`)
       if (row.generatorLoad <= 0.9) continue
       const share = Math.round(row.generatorLoad * 100)
@@ -201,7 +220,7 @@ export function markdown(report: Report): string {
   const parts = [
     `Measured with ${facts.join(', ')}. cpu/1k: CPU seconds of the process tree per 1,000 answers.`,
   ]
-  for (const each of report.workloads) parts.push(`### ${each.workload}`, workloadText(each))
+  for (const each of report.workloads) parts.push(`### ${titleOf(each)}`, workloadText(each))
   if (report.resources.length > 0) parts.push('### Memory', resourceText(report.resources))
   const wrong = remarks(report)
   if (wrong.length > 0) parts.push(wrong.map((line) => `- ${line}`).join('\n'))

@@ -3,19 +3,21 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { interleave, LoadGenerator, type Measured } from './measure.ts'
+import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
-import { besidePeers, onFullDatabase, onPostgres, type Plan } from './plans.ts'
+import { besidePeers, onFullDatabase, onPostgres, onSlowDisk, type Plan } from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
 import { profile } from './profile.ts'
 import {
   environment,
+  type Measurement,
   markdown,
   measurement,
   type Report,
   type Resources,
   remarks,
   resourceText,
+  titleOf,
   workloadText,
 } from './report.ts'
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
@@ -36,9 +38,10 @@ function installPeers() {
   if (status !== 0) throw new Error('npm ci in bench/ failed')
 }
 
-function planOf({ postgres, rows, peers, only }: Options): Plan {
+function planOf({ postgres, rows, slowDisk, peers, only }: Options, directory: string): Plan {
   if (postgres) return onPostgres(only)
   if (rows !== undefined) return onFullDatabase(rows, only)
+  if (slowDisk !== undefined) return onSlowDisk(slowDisk, directory, only)
   return besidePeers(peers, only)
 }
 
@@ -86,6 +89,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
   const running: Running[] = []
   const measured: Measured[] = []
   const load = new LoadGenerator()
+  const beside = plan.introspectionDuringRefresh ? new LoadGenerator() : undefined
   try {
     for (const server of plan.servers) {
       const own = join(directory, server.id)
@@ -100,12 +104,21 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     await sleep(1000)
     const memory = (each: Measured) => (measurable ? memoryMegabytes(each.roots) : Number.NaN)
     const idle = measured.map(memory)
-    for (const workload of plan.workloads) {
-      const slices = await interleave(load, measured, workload, { ...options, progress })
-      const figures = measurement(workload, plan, slices)
+    const { slices, milliseconds } = options
+    const add = (figures: Measurement) => {
       report.workloads.push(figures)
       progress('')
-      console.log(`\n${workload}\n\n${workloadText(figures)}`)
+      console.log(`\n${titleOf(figures)}\n\n${workloadText(figures)}`)
+    }
+    for (const workload of plan.workloads) {
+      const one = fullLoad(load, workload, milliseconds)
+      const of = (text: string) => progress(`${workload}: ${text}`)
+      add(measurement(workload, plan, await interleave(one, measured, slices, of)))
+    }
+    if (beside) {
+      const both = introspectionDuringRefresh(beside, load, milliseconds)
+      const of = (text: string) => progress(`introspection during refresh: ${text}`)
+      add(measurement('introspection', plan, await interleave(both, measured, slices, of), 'refresh'))
     }
     report.resources = plan.servers.map(({ id, label }, at): Resources => {
       const [idleMegabytes, loadMegabytes] = [idle[at]!, memory(measured[at]!)]
@@ -115,6 +128,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     return report
   } finally {
     load.stop()
+    beside?.stop()
     for (const { stop } of running) await stop()
   }
 }
@@ -125,7 +139,7 @@ async function bench(options: Options): Promise<number> {
   const directory = mkdtempSync(join(root, 'tmp', 'bench-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   try {
-    const plan = planOf(options)
+    const plan = planOf(options, directory)
     const report = await measureAll(options, plan, directory)
     for (const remark of remarks(report)) console.log(`! ${remark}`)
     for (const workload of options.profile ? plan.workloads : []) {

@@ -31,8 +31,8 @@ export type Server = {
   postgres?: true
   /** Identical processes beside one database. Default 1. */
   processes?: number
-  /** Node's arguments and the environment of one server process. */
-  command(place: Place): { args: string[]; env?: Record<string, string> }
+  /** What one server process executes, node itself unless it says otherwise, with which arguments and environment. */
+  command(place: Place): { file?: string; args: string[]; env?: Record<string, string> }
   /** Makes what the first start needs. */
   beforeFirstStart?(place: Place): Promise<void>
   /** Makes people, sessions and the fixture over HTTP, for a server that does not do so itself. */
@@ -61,10 +61,10 @@ async function freePort(): Promise<number> {
 
 function launch(server: Server, place: Place, extra: Record<string, string> = {}) {
   const { directory, port } = place
-  const { args, env } = server.command(place)
+  const { file = process.execPath, args, env } = server.command(place)
   const logFile = join(directory, 'log.txt')
   const log = openSync(logFile, 'a')
-  const child = spawn(process.execPath, args, {
+  const child = spawn(file, args, {
     cwd: directory,
     env: {
       ...process.env,

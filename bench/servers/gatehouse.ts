@@ -1,44 +1,77 @@
-import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import type { Server } from '../server.ts'
+// Gatehouse as its users start it: the built command, executed directly, beside a configuration file.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import type { Place, Server } from '../server.ts'
 import { fillGatehouse } from './fill-gatehouse.ts'
-import { prepareGatehouse } from './gatehouse-fixture.ts'
+import { prepareGatehouse, redirectUri } from './gatehouse-fixture.ts'
 
 const root = join(import.meta.dirname, '..', '..')
+const config = 'gatehouse.config.js'
 
 type Credentials = { id: string; secret: string }
-const clientOf = (directory: string) =>
-  JSON.parse(readFileSync(join(directory, 'client.json'), 'utf8')) as Credentials
+const clientFile = (directory: string) => join(directory, 'client.json')
+const clientOf = (directory: string) => JSON.parse(readFileSync(clientFile(directory), 'utf8')) as Credentials
+const databaseFile = (directory: string) => join(directory, 'gatehouse.db')
 
-/** Compiles src/ into the server's directory, as it is published; dist/ stays as it is. */
+/** Builds Gatehouse into the server's directory, as it is published; resolves with the command. dist/ stays as it is. */
 function build(directory: string): string {
-  const output = join(directory, 'build')
-  if (existsSync(join(output, 'index.js'))) return output
-  const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
-  const args = [join(typescript, 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', output]
+  const command = join(directory, 'build', 'cli.js')
+  if (existsSync(command)) return command
+  const args = [join(root, 'scripts', 'build.ts'), join(directory, 'build')]
   const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new Error('Gatehouse could not be compiled')
-  for (const file of globSync('**/*.sql', { cwd: join(root, 'src') })) {
-    mkdirSync(dirname(join(output, file)), { recursive: true })
-    copyFileSync(join(root, 'src', file), join(output, file))
+  if (status !== 0) throw new Error('Gatehouse could not be built')
+  return command
+}
+
+/** The empty ones keep out what the caller's own environment says. */
+const environment = ({ directory, issuerPort, databaseUrl }: Place): Record<string, string> => ({
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+  NODE_ENV: 'production',
+  XDG_CACHE_HOME: join(directory, 'cache'),
+  ISSUER_PORT: String(issuerPort),
+  GATEHOUSE_ISSUER: '',
+  GATEHOUSE_LOG: '',
+  GATEHOUSE_SECRET: 'a-secret-of-the-benchmark-0123456789',
+  GATEHOUSE_DATABASE_URL: databaseUrl ?? databaseFile(directory),
+})
+
+/** Migrates the database and registers the client, on the command line. */
+async function register(place: Place) {
+  const { directory } = place
+  copyFileSync(join(import.meta.dirname, config), join(directory, config))
+  const command = build(directory)
+  const run = (...args: string[]) => {
+    const env = { ...process.env, ...environment(place) }
+    return execFileSync(command, args, { cwd: directory, env, encoding: 'utf8' })
   }
-  return output
+  run('migrate', 'up')
+  const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials']
+  const grants = grantTypes.flatMap((type) => ['--grant-type', type])
+  const created = run(
+    'clients',
+    'create',
+    '--json',
+    '--name',
+    'bench',
+    '--redirect-uri',
+    redirectUri,
+    ...grants,
+  )
+  const { client_id, client_secret } = JSON.parse(created) as Record<string, string>
+  writeFileSync(clientFile(directory), JSON.stringify({ id: client_id, secret: client_secret }))
 }
 
 export const gatehouse: Server = {
   id: 'gatehouse',
   label: 'Gatehouse (SQLite)',
   durable: true,
-  command: ({ directory, issuerPort, databaseUrl }) => ({
-    args: [join(import.meta.dirname, 'gatehouse-server.mjs')],
-    env: {
-      BENCH_BUILD: build(directory),
-      ISSUER_PORT: String(issuerPort),
-      ...(databaseUrl === undefined ? {} : { BENCH_POSTGRES_URL: databaseUrl }),
-    },
+  command: (place) => ({
+    file: build(place.directory),
+    args: ['serve', '--host', '127.0.0.1'],
+    env: environment(place),
   }),
+  beforeFirstStart: register,
   afterFirstStart: (place) => prepareGatehouse(place, clientOf(place.directory)),
 }
 
@@ -47,5 +80,5 @@ export const filledGatehouse = (rows: number): Server => ({
   ...gatehouse,
   id: 'gatehouse-filled',
   label: `Gatehouse, ${rows.toLocaleString('en')} tokens`,
-  fill: (directory) => fillGatehouse(join(directory, 'gatehouse.db'), clientOf(directory).id, rows),
+  fill: (directory) => fillGatehouse(databaseFile(directory), clientOf(directory).id, rows),
 })

@@ -1,0 +1,18 @@
+// The configuration `gatehouse serve` finds in its directory: a product that knows its people by a cookie of its own.
+// Logs, limits and everything else stay at their defaults.
+
+/** @type {import('gatehouse').FileConfig} */
+export const config = {
+  issuer: `http://localhost:${process.env.ISSUER_PORT}`,
+  scopes: { 'jobs:read': 'Search jobs' },
+  resources: {
+    'https://api.example': { tokenFormat: 'jwt' },
+    'https://opaque.example': { tokenFormat: 'opaque' },
+  },
+  accounts: {
+    authenticate(request) {
+      const person = /person=(\d+)/.exec(request.headers.get('cookie') ?? '')?.[1]
+      return person ? { provider: 'bench', issuer: '', subject: `person-${person}` } : null
+    },
+  },
+}

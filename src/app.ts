@@ -23,6 +23,7 @@ import { openDatabase } from './db/open.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
+import { isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
 import { type Job, startScheduler } from './jobs/scheduler.ts'
 import { jsonLog, type Log } from './log.ts'
@@ -98,7 +99,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)
-        if (account === null || account instanceof Response) return account
+        if (account === null || isResponse(account)) return account
         return userOf(core, account)
       },
     }

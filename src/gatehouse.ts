@@ -8,6 +8,7 @@ import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
 import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
 import {
   type ClientInput,
+  type CreatedClient,
   changeClient,
   createClient,
   listClients,
@@ -15,6 +16,8 @@ import {
   restore,
   revoke,
   rotateSecret,
+  type ShownClient,
+  shownClient,
   suspend,
 } from './oauth/client-operations.ts'
 import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
@@ -42,14 +45,17 @@ export interface Gatehouse {
   openapi(api: ApiDescription): OpenApiDocument
   /** Clients, as an administrator sees them. */
   readonly clients: {
-    create(input: ClientInput): ReturnType<typeof createClient>
-    change(id: string, changes: Parameters<typeof changeClient>[2]): ReturnType<typeof changeClient>
+    /** Registers a client; the secret of a confidential one is in the answer, this once. Throws `ConfigError`. */
+    create(input: ClientInput): Promise<CreatedClient>
+    /** Changes what is given and keeps the rest; undefined for an unknown client. Throws `ConfigError`. */
+    change(id: string, changes: Parameters<typeof changeClient>[2]): Promise<ShownClient | undefined>
+    /** A new secret beside the old one, which stays good for `overlapSeconds` (default a day). */
     rotateSecret(id: string, overlapSeconds?: number): Promise<string | undefined>
-    replaceGptId(id: string, from: string, to: string): ReturnType<typeof replaceGptId>
+    replaceGptId(id: string, from: string, to: string): Promise<ShownClient | undefined>
     suspend(id: string, reason: string): Promise<boolean>
     restore(id: string): Promise<boolean>
     revoke(id: string, reason: string): Promise<boolean>
-    list(): ReturnType<typeof listClients>
+    list(): Promise<ShownClient[]>
   }
   readonly events: {
     /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
@@ -90,13 +96,19 @@ export function embed(app: App): Gatehouse {
     },
     clients: {
       create: (input) => createClient(server, input),
-      change: (id, changes) => changeClient(server, id, changes),
+      async change(id, changes) {
+        const changed = await changeClient(server, id, changes)
+        return changed && shownClient(changed)
+      },
       rotateSecret: (id, overlap) => rotateSecret(server, id, overlap),
-      replaceGptId: (id, from, to) => replaceGptId(server, id, from, to),
+      async replaceGptId(id, from, to) {
+        const changed = await replaceGptId(server, id, from, to)
+        return changed && shownClient(changed)
+      },
       suspend: (id, reason) => suspend(server, id, reason),
       restore: (id) => restore(server, id),
       revoke: (id, reason) => revoke(server, id, reason),
-      list: () => listClients(server),
+      list: async () => (await listClients(server)).map(shownClient),
     },
     events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
     async listen({ port, host = '127.0.0.1' }) {

@@ -1,5 +1,6 @@
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
+import { isResponse } from '../http/web.ts'
 import { developmentSignInPage } from '../pages/development-sign-in.ts'
 import type { Account, Accounts, AccountsHouse } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
@@ -69,7 +70,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       async authenticate(request, ask) {
         const answer = await pages.authenticate(request, ask)
         // A person who was taken out of the configuration is signed out with it.
-        if (answer === null || answer instanceof Response || accounts.has(answer.subject)) return answer
+        if (answer === null || isResponse(answer) || accounts.has(answer.subject)) return answer
         const nobody = new Request(request.url)
         return pages.authenticate(nobody, ask)
       },

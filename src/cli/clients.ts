@@ -9,6 +9,7 @@ import {
   restore,
   revoke,
   rotateSecret,
+  type ShownClient,
   showClient,
   suspend,
 } from '../oauth/client-operations.ts'
@@ -18,7 +19,7 @@ import { Failure, Usage } from './failures.ts'
 import { withApp } from './house.ts'
 import { facts, table, time } from './table.ts'
 
-type Row = Awaited<ReturnType<typeof listClients>>[number]
+type Row = ShownClient
 
 const text = (value: string, words: string): Option => ({ type: 'string', value, text: words })
 const list = (value: string, words: string): Option => ({

@@ -193,6 +193,7 @@ export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync
   }
 
   function read(statement: Select<never, unknown>) {
+    if (closed) throw new Unavailable('the database is closed')
     let prepared = reads.get(statement)
     if (!prepared) {
       prepared = reader.prepare(statement.sqlite.text)

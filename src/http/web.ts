@@ -27,6 +27,11 @@ export function pathBelow(path: string, base: string): string {
   return rest === '' ? '/' : rest.startsWith('/') ? rest : path
 }
 
+/** True for a Response of any make: some frameworks put a class of their own in place of the platform's. */
+export function isResponse(value: unknown): value is Response {
+  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value
+}
+
 export function responseFrom(answer: Answer): Response {
   const headers = new Headers()
   for (const [name, value] of Object.entries(answer.headers)) {

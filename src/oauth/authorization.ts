@@ -8,7 +8,7 @@ import { eventInput } from '../events/append.ts'
 import { browserOf } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
-import { answerFromResponse } from '../http/web.ts'
+import { answerFromResponse, isResponse } from '../http/web.ts'
 import { type AuthorizationRequest, readAuthorizationRequest } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
@@ -41,7 +41,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   if (form.get(cancelledParameter) !== undefined) return refused(server, asked, refuse('user_denied'))
   try {
     const user = await signIn(server, request, form, asked)
-    if (user instanceof Response) return await answerFromResponse(user)
+    if (isResponse(user)) return await answerFromResponse(user)
     if (isRefusal(user)) return refused(server, asked, user)
     return await decide(server, request, form, asked, user)
   } catch (error) {
@@ -112,8 +112,7 @@ async function signIn(
     ...(notBefore > 0 ? { notBefore } : {}),
   })
   if (answer === null) return refuse('login_required', { client: asked.client.id })
-  if (answer instanceof Response)
-    return silent ? refuse('login_required', { client: asked.client.id }) : answer
+  if (isResponse(answer)) return silent ? refuse('login_required', { client: asked.client.id }) : answer
   if ('disabled' in answer) return refuse('user_disabled', { client: asked.client.id })
   if (!authenticationIsRecent({ notBefore }, answer.authTime, now)) {
     // The provider cannot show that the user proved themselves anew: the old sign-in makes no code.

@@ -61,12 +61,21 @@ export interface ClientInput {
 
 /** A made client; the secret is shown this once. */
 export interface CreatedClient {
-  client: ClientRow
+  client: ShownClient
   secret?: string
 }
 
 /** 90 days, in seconds. */
 const longestOverlap = 7_776_000
+/** A client as it is shown: everything but what its secrets are checked against. */
+export type ShownClient = Omit<ClientRow, 'secret_hash' | 'previous_secret_hash'>
+
+export function shownClient(row: ClientRow): ShownClient {
+  // A row of PostgreSQL also carries the number of its request.
+  const { secret_hash, previous_secret_hash, n, ...shown } = row as ClientRow & { n?: number }
+  return shown
+}
+
 const knownGrantTypes = ['authorization_code', 'refresh_token', 'client_credentials']
 
 /** Registers a client. Throws `ConfigError` with every problem of the input. */
@@ -98,7 +107,7 @@ export async function createClient(
     ),
   })
   server.clients.forget(id)
-  return { client: (await server.db.one(findClient, { id }))!, secret: made?.secret }
+  return { client: shownClient((await server.db.one(findClient, { id }))!), secret: made?.secret }
 }
 
 /** Changes what is given and keeps the rest. Throws `ConfigError`; answers undefined for an unknown client. */

@@ -4,7 +4,7 @@ import { eventInput } from '../events/append.ts'
 import { browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
 import { parseForm } from '../http/forms.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
-import { answerFromResponse } from '../http/web.ts'
+import { answerFromResponse, isResponse } from '../http/web.ts'
 import { connectedAppsPage } from '../pages/connected-apps.ts'
 import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -20,7 +20,7 @@ export async function showConnectedApps(server: Server, request: Incoming): Prom
   const user = await server.signedIn(request, { prompt: [], returnTo, interactive: true })
   if (user === null) return refuse('login_required')
   // A form that arrives signed out cannot be carried across the sign-in: the page is shown instead.
-  if (user instanceof Response) return answerFromResponse(user)
+  if (isResponse(user)) return answerFromResponse(user)
   if ('disabled' in user) return refuse('user_disabled')
   return request.method === 'POST' ? disconnect(server, request, user) : list(server, request, user)
 }

@@ -7,6 +7,7 @@ import { eventInput } from '../events/append.ts'
 import { type Browser, formToken, formTokenIsValid } from '../http/csrf.ts'
 import { parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
+import { isResponse } from '../http/web.ts'
 import { consentPage } from '../pages/consent.ts'
 import { answerPage } from '../pages/page.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
@@ -201,5 +202,5 @@ async function decidingUser(
   if (answer === null) {
     return held.statementEnds !== null && held.statementEnds <= server.now() ? shownTo : undefined
   }
-  return answer instanceof Response || 'disabled' in answer || answer.id !== held.userId ? undefined : shownTo
+  return isResponse(answer) || 'disabled' in answer || answer.id !== held.userId ? undefined : shownTo
 }

@@ -101,13 +101,18 @@ async function signIn(
     demanded ?? (demandsSignIn(asked) ? now : 0),
     asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
-  const returnTo = returnAddress(server, form, asked, demanded ?? now)
+  // Most people are signed in already: the way back is worked out only when somebody asks for it.
+  const returnTo = () => returnAddress(server, form, asked, demanded ?? now)
   const answer = await server.signedIn(request, {
     prompt: asked.prompt,
     ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
     ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
-    returnTo,
-    cancelTo: `${returnTo}&${cancelledParameter}=1`,
+    get returnTo() {
+      return returnTo()
+    },
+    get cancelTo() {
+      return `${returnTo()}&${cancelledParameter}=1`
+    },
     interactive: !silent,
     ...(notBefore > 0 ? { notBefore } : {}),
   })

@@ -54,10 +54,10 @@ export async function clearSalts(
   const until = core.now() - clockTolerance
   const since = typeof turn.previous?.until === 'number' ? turn.previous.until - slowestCommit : 0
   const standard = core.settings.tokens.reuseWindow
-  const windows = await db.all(reuseWindows, { standard })
+  const own = await db.all(reuseWindows, { after: 0 })
   const longest = bounds.reuseWindow[1]
   let cleared = 0
-  for (const reuse_window of new Set([...windows.map((row) => row.reuse_window), longest])) {
+  for (const reuse_window of new Set([standard, ...own.map((row) => row.reuse_window), longest])) {
     const last = firstIdAt(until - reuse_window)
     let first = firstIdAt(since - reuse_window)
     for (;;) {

@@ -181,9 +181,10 @@ onBothDatabases('migrations', (dialect) => {
         sql`insert into schema_migrations (version, name, checksum, applied_at) values (9000, 'the_future', 'x', 1)`,
       )
       const newest = readMigrations(dialect).at(-1)!.version
-      for (const attempt of [migrateUp(db), migrationStatus(db), migrateDown(db, { to: 0 })]) {
+      const attempts = [() => migrateUp(db), () => migrationStatus(db), () => migrateDown(db, { to: 0 })]
+      for (const attempt of attempts) {
         await assert.rejects(
-          attempt,
+          attempt(),
           (error: Error) =>
             error instanceof SchemaMismatch &&
             error.message.includes('version 9000 (the_future)') &&
@@ -192,8 +193,8 @@ onBothDatabases('migrations', (dialect) => {
       }
       await db.query(sql`delete from schema_migrations where version = 9000`)
       await db.query(sql`update schema_migrations set checksum = 'another' where version = 1`)
-      for (const attempt of [migrateUp(db), migrationStatus(db), migrateDown(db, { to: 0 })]) {
-        await assert.rejects(attempt, /never edited/)
+      for (const attempt of attempts) {
+        await assert.rejects(attempt(), /never edited/)
       }
       assert.ok((await columnsOf(db)).includes('sessions.id'), 'nothing was changed')
     }))
@@ -265,13 +266,14 @@ describe('both schemas', () => {
     assert.deepEqual(found, {
       authorization_requests: ['authorization_requests_client', 'authorization_requests_expiry'],
       access_tokens: ['access_tokens_expiry'],
+      clients: ['clients_reuse_window'],
       codes: ['codes_expiry', 'codes_user'],
       consents: ['consents_client'],
       events: ['events_client', 'events_type', 'events_user'],
       identities: ['identities_user'],
       rate_limits: ['rate_limits_expiry'],
       refresh_tokens: ['refresh_tokens_expiry'],
-      sessions: ['sessions_client', 'sessions_expiry', 'sessions_owner', 'sessions_revoked', 'sessions_user'],
+      sessions: ['sessions_client', 'sessions_expiry', 'sessions_revoked', 'sessions_user'],
       sign_ins: ['sign_ins_expiry', 'sign_ins_user'],
     })
   })

@@ -75,6 +75,7 @@ create table clients (
   constraint clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text, 'none'::text]))),
   constraint clients_token_format_check CHECK ((token_format = ANY (ARRAY['jwt'::text, 'opaque'::text])))
 );
+create index clients_reuse_window ON clients USING btree (reuse_window) WHERE (reuse_window IS NOT NULL);
 
 create table codes (
   id text collate "C" not null,
@@ -225,9 +226,8 @@ create table sessions (
 );
 create index sessions_client ON sessions USING btree (client_id);
 create index sessions_expiry ON sessions USING btree (expires_at);
-create index sessions_owner ON sessions USING btree (user_id);
 create index sessions_revoked ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
-create index sessions_user ON sessions USING btree (user_id, client_id, last_active_at) WHERE (revoked_at IS NULL);
+create index sessions_user ON sessions USING btree (user_id, client_id, last_active_at);
 comment on table sessions is 'One authorization of one client by one user; every token points to it';
 
 create table sign_ins (

@@ -70,6 +70,8 @@ create table clients (
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')
 ) strict, without rowid;
 
+create index clients_reuse_window on clients (reuse_window) where reuse_window is not null;
+
 create table codes (
   id text primary key,
   hash text not null,
@@ -207,11 +209,9 @@ create index sessions_client on sessions (client_id);
 
 create index sessions_expiry on sessions (expires_at);
 
-create index sessions_owner on sessions (user_id);
-
 create index sessions_revoked on sessions (revoked_at) where revoked_at is not null;
 
-create index sessions_user on sessions (user_id, client_id, last_active_at) where revoked_at is null;
+create index sessions_user on sessions (user_id, client_id, last_active_at);
 
 create table sign_ins (
   id text primary key,

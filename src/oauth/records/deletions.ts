@@ -11,14 +11,16 @@ export const oldSigningKeys = deletion('signing_keys', { key: 'kid' })
 export const expiredSessions = deletion('sessions')
 export const revokedSessions = deletion('sessions', { column: 'revoked_at' })
 
-/** The reuse windows that clients have, in milliseconds; `standard` is that of those without one of their own. */
+/** The reuse windows longer than one that clients have of their own, in milliseconds, one index look-up each. */
 export const reuseWindows = select(
   'reuse_windows',
-  { standard: 'int' },
-  (i) => sql<{
-    reuse_window: number
-  }>`select distinct coalesce(clients.reuse_window, ${i.standard}) as reuse_window
-    from clients`,
+  { after: 'int' },
+  (i) => sql<{ reuse_window: number }>`with recursive found(reuse_window) as (
+      select min(clients.reuse_window) from clients where clients.reuse_window > ${i.after}
+      union all
+      select (select min(c.reuse_window) from clients c where c.reuse_window > found.reuse_window)
+      from found where found.reuse_window is not null
+    ) select reuse_window from found where reuse_window is not null`,
 )
 
 /** Refresh tokens between two ids in their order, and whether each still has a salt whose window is at most this long. */

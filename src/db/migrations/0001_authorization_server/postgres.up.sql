@@ -84,6 +84,7 @@ create table clients (
   check ((token_endpoint_auth_method = 'none') = (secret_hash is null)),
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')
 );
+create index clients_reuse_window on clients (reuse_window) where reuse_window is not null;
 
 -- What a user allowed a client, cumulative. Removed with the user or the client.
 create table consents (
@@ -154,8 +155,7 @@ create table sessions (
   revoked_at bigint,
   revoked_reason text
 );
-create index sessions_user on sessions (user_id, client_id, last_active_at) where revoked_at is null;
-create index sessions_owner on sessions (user_id);
+create index sessions_user on sessions (user_id, client_id, last_active_at);
 create index sessions_client on sessions (client_id);
 create index sessions_expiry on sessions (expires_at);
 create index sessions_revoked on sessions (revoked_at) where revoked_at is not null;

@@ -1,4 +1,4 @@
-// Races between what a client gets and what ends it: RFC 7009 §2.1, RFC 6749 §5.2 (N86), R11.
+// Races between what a client gets and what ends it: RFC 7009 §2.1, RFC 6749 §5.2 (N86), R18.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,7 +41,7 @@ export const revocationAgainstRefresh: Race = {
 }
 
 export const disconnectAgainstEverything: Race = {
-  name: 'R11: once a disconnect is answered, no token of the app is alive, whatever was under way',
+  name: 'R18: once a disconnect is answered, no token of the app is alive, whatever was under way',
   async prepare(field) {
     const client = await field.createClient()
     return async (count) => {

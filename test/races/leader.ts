@@ -1,4 +1,4 @@
-// D: of all processes one runs a job at a time, and when it dies another one takes over.
+// Of all processes one runs a job at a time, and when it dies another one takes over.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'

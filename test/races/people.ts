@@ -73,7 +73,7 @@ export const twoConsentForms: Race = {
 }
 
 export const firstSignIn: Race = {
-  name: 'R1: the first sign-in of one account, in all processes at once, makes one user',
+  name: 'R15: the first sign-in of one account, in all processes at once, makes one user',
   async prepare(field) {
     const client = await field.createClient()
     return async (count) => {
@@ -94,7 +94,7 @@ export const firstSignIn: Race = {
 }
 
 export const firstSignInOfTwo: Race = {
-  name: 'R1: the same name at two providers, first seen at once, makes two users',
+  name: 'R15: the same name at two providers, first seen at once, makes two users',
   async prepare(field) {
     const client = await field.createClient()
     return async (count) => {
@@ -122,7 +122,7 @@ export const firstSignInOfTwo: Race = {
 }
 
 export const signUp: Race = {
-  name: 'R15: one login, signed up in all processes at once, is one account',
+  name: 'one login, signed up in all processes at once, is one account',
   async prepare(field) {
     return async (count) => {
       const login = `${field.newUser()}@example.com`

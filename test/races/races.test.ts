@@ -12,7 +12,7 @@ const processes = 4
 const rounds = 3
 
 onBothDatabases('four processes at once', (dialect) => {
-  test('D: one process at a time runs a job, and when it dies another one does', async () => {
+  test('one process at a time runs a job, and when it dies another one does', async () => {
     await raceForJob(dialect, processes, 1_000)
   })
 

@@ -53,7 +53,7 @@ async function starts(dialect: Dialect, times: number): Promise<void> {
 async function leaders(dialect: Dialect, duration: number): Promise<void> {
   const started = performance.now()
   const figures = await raceForJob(dialect, processes, duration)
-  print('D: one process at a time runs a job, and when it dies another one does', 1, figures, started)
+  print('one process at a time runs a job, and when it dies another one does', 1, figures, started)
 }
 
 async function onField(dialect: Dialect, all: readonly Race[], localAccounts: boolean): Promise<void> {

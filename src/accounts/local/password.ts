@@ -1,6 +1,4 @@
 // NIST SP 800-63B-4 §3.1.1 and RFC 9106 (argon2id): what a password must be, how it is kept and checked.
-import { hash, verify } from '@node-rs/argon2'
-
 /** The first choice of OWASP's password storage advice: 19 MiB, two passes, one lane. */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 /** Hashes computed at once. They share the thread pool with the disk, so half of its four threads. */
@@ -55,15 +53,19 @@ export function passwordHashing({
   }
 
   return {
-    hash: (password) => inTurn(() => hash(normalized(password), cost)),
+    hash: (password) => inTurn(async () => (await argon2()).hash(normalized(password), cost)),
     fits: (password, stored) =>
       inTurn(async () => {
+        const { hash, verify } = await argon2()
         const compared = stored ?? (await (decoy ??= hash('a password nobody has', cost)))
         const fits = await verify(compared, normalized(password))
         return fits && stored !== undefined
       }),
   }
 }
+
+/** Native code, loaded when the first password is checked. */
+const argon2 = () => import('@node-rs/argon2')
 
 /** The same characters however the keyboard composed them (NIST SP 800-63B-4 §3.1.1.2). */
 function normalized(password: string): string {

@@ -54,6 +54,7 @@ export function refusalPage(server: Server, refusal: Refusal, client?: Client, r
 
 /** Appends to the registered URI as text, so that its own query stays byte for byte (§3.1.2). */
 export function withQuery(uri: string, fields: Record<string, string>): string {
-  const query = new URLSearchParams(fields).toString()
-  return `${uri}${uri.includes('?') ? (/[?&]$/.test(uri) ? '' : '&') : '?'}${query}`
+  const mark = uri.indexOf('?')
+  const separator = mark < 0 ? '?' : mark === uri.length - 1 || uri.endsWith('&') ? '' : '&'
+  return uri + separator + new URLSearchParams(fields).toString()
 }

@@ -169,19 +169,26 @@ test('RFC 9700 §4.1.3: whatever is changed in a registered URI, it never leads 
 
 test('RFC 6749 §3.1.2: what may be registered is ASCII, absolute, without fragment, and any text is judged', () => {
   fc.assert(
-    fc.property(fc.oneof(uri, fc.string({ unit: 'binary' }), fc.webUrl({ withFragments: true })), (text) => {
-      if (redirectUriProblem(text) !== undefined) return
-      const url = new URL(text)
-      assert.match(text, /^[\x21-\x7e]+$/)
-      assert.ok(!text.includes('#'))
-      assert.equal(url.username + url.password, '')
-      assert.ok(!['javascript:', 'data:', 'file:', 'blob:', 'vbscript:'].includes(url.protocol))
-      // The answer keeps the registered text and adds to its query alone.
-      const answered = withQuery(text, { code: 'a&b=c#d', state: '?' })
-      assert.ok(answered.startsWith(text))
-      assert.equal(new URL(answered).host, url.host)
-      assert.equal(new URL(answered).searchParams.getAll('code').at(-1), 'a&b=c#d')
-    }),
+    fc.property(
+      fc.oneof(
+        uri,
+        fc.string({ unit: 'binary' }),
+        fc.webUrl({ withFragments: true, withQueryParameters: true }),
+      ),
+      (text) => {
+        if (redirectUriProblem(text) !== undefined) return
+        const url = new URL(text)
+        assert.match(text, /^[\x21-\x7e]+$/)
+        assert.ok(!text.includes('#'))
+        assert.equal(url.username + url.password, '')
+        assert.ok(!['javascript:', 'data:', 'file:', 'blob:', 'vbscript:'].includes(url.protocol))
+        // The answer keeps the registered text and adds to its query alone.
+        const answered = withQuery(text, { code: 'a&b=c#d', state: '?' })
+        assert.ok(answered.startsWith(text))
+        assert.equal(new URL(answered).host, url.host)
+        assert.equal(new URL(answered).searchParams.getAll('code').at(-1), 'a&b=c#d')
+      },
+    ),
     { numRuns: 2_000 },
   )
 })

@@ -77,6 +77,18 @@ describe('documents', () => {
   })
 })
 
+test('docs/decisions/README.md lists every decision under its title', () => {
+  const index = text.get('docs/decisions/README.md')!
+  const decisions = documents.filter((file) => /^docs\/decisions\/\d{4}-/.test(file))
+  assert.ok(decisions.length > 10)
+  for (const file of decisions) {
+    const [, number, title] = /^# (\d+)\. (.+)$/m.exec(text.get(file)!)!
+    const name = file.split('/').at(-1)!
+    assert.equal(Number(name.slice(0, 4)), Number(number), name)
+    assert.ok(index.includes(`| [${name.slice(0, 4)}](${name}) | ${title} |`), name)
+  }
+})
+
 describe('docs/architecture.md', () => {
   test('shows every room of src', () => {
     const page = text.get('docs/architecture.md')!

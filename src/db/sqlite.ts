@@ -14,6 +14,9 @@ const sqliteBusy = 5
 /** busy, locked, read-only, I/O error, full, cannot open: https://sqlite.org/rescode.html */
 const storageFailures = new Set([sqliteBusy, 6, 8, 10, 13, 14])
 
+/** Calls back once what was written to the file is on the disk. */
+type ForceToDisk = (file: number, done: (error: Error | null) => void) => void
+
 interface Pending {
   run: () => unknown[]
   resolve: (rows: never[]) => void
@@ -26,8 +29,8 @@ interface Pending {
  * disk by `fdatasync` on a thread of the pool, and only then is any of them answered. This is what
  * `synchronous=FULL` does at each commit, without stopping the event loop for the disk.
  */
-export function openSqlite(file: string, options: { fdatasync?: typeof fdatasync } = {}): Database {
-  const sync = options.fdatasync ?? fdatasync
+export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = {}): Database {
+  const sync: ForceToDisk = options.fdatasync ?? fdatasync
   const writer = open(file)
   becomeWal(writer)
   // From here on a held lock never stops the event loop: `begin` waits for it beside other work.

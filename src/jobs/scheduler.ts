@@ -71,7 +71,10 @@ export function startScheduler(core: Needs, jobs: readonly Job[]): Scheduler {
   }
 }
 
-/** Runs a job once if it is due and nobody else runs it; false otherwise. A failure is logged and recorded, not thrown. */
+/**
+ * Runs a job once if it is due and nobody else runs it; false otherwise. A failure is logged and recorded, not thrown.
+ * With a signal to stop it, its pauses keep no process alive.
+ */
 export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise<boolean> {
   const { db, log, now } = core
   const { name } = job
@@ -105,7 +108,7 @@ export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise
     previous: row.last_result === null ? null : JSON.parse(row.last_result),
     async pause() {
       const time = Math.max(5, 2 * (performance.now() - batchBegan))
-      await sleep(time, undefined, { signal: stop, ref: false }).catch(() => {})
+      await sleep(time, undefined, { signal: stop, ref: stop === undefined }).catch(() => {})
       if (stop?.aborted) throw new MustEnd('stopped')
       if (now() >= leaseUntil) throw new MustEnd('lost its lease')
       batchBegan = performance.now()

@@ -5,6 +5,7 @@ import { after, describe } from 'node:test'
 import type { Account, Accounts } from '../../src/accounts/account.ts'
 import { type App, openApp } from '../../src/app.ts'
 import type { Config } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import type { ClientInput, CreatedClient } from '../../src/oauth/client-operations.ts'
 import { dropTestDatabase, testDatabaseUrl } from './postgres.ts'
@@ -74,8 +75,14 @@ export async function freshDatabase(dialect: Dialect): Promise<{ url: string; re
   }
 }
 
-export async function openHouse(dialect: Dialect, overrides: Partial<Config> = {}): Promise<House> {
+/** A house under test, on a new database that `open` opens in its own way if given. */
+export async function openHouse(
+  dialect: Dialect,
+  overrides: Partial<Config> = {},
+  open?: (url: string) => Promise<Database>,
+): Promise<House> {
   const database = await freshDatabase(dialect)
+  const opened = await open?.(database.url)
   let time = Date.UTC(2026, 0, 15, 12)
   const clock: Clock = {
     now: () => time,
@@ -104,7 +111,7 @@ export async function openHouse(dialect: Dialect, overrides: Partial<Config> = {
     log: 'silent',
     ...overrides,
   }
-  const app = await openApp(config, { now: clock.now })
+  const app = await openApp(config, { now: clock.now, ...(opened ? { database: opened } : {}) })
   const g = embed(app)
   const twins: App[] = []
   const request: House['request'] = (path, init = {}) => {
@@ -138,6 +145,7 @@ export async function openHouse(dialect: Dialect, overrides: Partial<Config> = {
     async close() {
       for (const twin of twins) await twin.close()
       await app.close()
+      await opened?.close()
       await database.remove()
     },
   }

@@ -56,6 +56,7 @@ describe('dev', () => {
     assert.match(signedIn.html, /jobs:read/)
     const again = await browser.open(signedIn.url)
     assert.equal(again.status, 400)
+    assert.match((await browser.follow(again, '/oauth/authorize?')).html, /The demo client has a token/)
     assert.equal(await first.end('SIGINT'), 0)
 
     const second = stay(folder, ['dev', '--json'], env)

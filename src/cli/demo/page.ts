@@ -29,7 +29,9 @@ export function demoCallback(demo: DemoClient, frame: Frame): DemoCallback {
 
   async function refused(message: string): Promise<Answer> {
     const view = { status: 400, title: 'No token this time', message }
-    return answerPage(errorPage(frame, { ...view, link: { href: await link(), text: 'Start again' } }))
+    return answerPage(
+      errorPage(frame, { ...view, link: { href: pathOf(await link()), text: 'Start again' } }),
+    )
   }
 
   return {
@@ -72,4 +74,10 @@ ${head(html`The demo client has a token`, html`It redeemed the code it got and h
       }
     },
   }
+}
+
+/** The link on its own origin, the only kind an error page shows over http. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url)
+  return pathname + search
 }

@@ -115,6 +115,6 @@ export interface AccountsRoute {
 export interface AccountsHouse extends Core {
   readonly counters: Counters
   /** Who waits behind an address on the issuer's origin: the client of a valid authorization request, and where its answer goes. */
-  waitingFor(address: string): Promise<{ client: string; redirectUri: string } | undefined>
+  waitingFor(address: string): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined>
   frame(user?: { name: string; email?: string }): Frame
 }

@@ -46,6 +46,8 @@ export interface Refused {
   refusal: Refusal
 }
 
+/** Says, at the authorization endpoint, that the user gave up at the sign-in. */
+export const cancelledParameter = 'gatehouse_cancelled'
 /** Ends up in a row and in a redirect; a longer one is no honest request. */
 const longestValue = 4_096
 const prompts = ['none', 'login', 'consent', 'select_account']

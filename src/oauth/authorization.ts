@@ -9,7 +9,11 @@ import { browserOf } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
 import { answerFromResponse, isResponse } from '../http/web.ts'
-import { type AuthorizationRequest, readAuthorizationRequest } from './authorization-request.ts'
+import {
+  type AuthorizationRequest,
+  cancelledParameter,
+  readAuthorizationRequest,
+} from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
 import { codeInput, consentForm, type HeldRequest } from './consent.ts'
@@ -26,8 +30,6 @@ import { paths } from './server-metadata.ts'
 const patience = 30 * 60_000
 /** Says, on the way back from a sign-in that was demanded, when it was demanded. */
 const demandedParameter = 'gatehouse_demanded'
-/** Says that the user gave up at the sign-in. */
-const cancelledParameter = 'gatehouse_cancelled'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const form = await readForm(request)

@@ -1,15 +1,19 @@
 // RFC 6749 §4.1.1: which client's authorization request waits behind an address, for pages that stand in front of it.
 
 import { parseForm } from '../http/forms.ts'
+import { cancelledParameter } from './authorization-request.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 import type { Server } from './server.ts'
 import { paths } from './server-metadata.ts'
 
-/** The name of an active client and the registered redirect URI its answer goes to; undefined for any other address. */
+/**
+ * The name of an active client, the registered redirect URI its answer goes to, and where the user goes to give up; undefined
+ * for any other address.
+ */
 export async function waitingRequest(
   server: Pick<Server, 'settings' | 'clients'>,
   address: string,
-): Promise<{ client: string; redirectUri: string } | undefined> {
+): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
   const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
   const id = form?.get('client_id')
@@ -17,5 +21,5 @@ export async function waitingRequest(
   if (!form || !client?.active) return undefined
   const asked = form.get('redirect_uri') ?? client.redirectUris[0]
   if (asked === undefined || matchRedirectUri(client.redirectUris, asked) === undefined) return undefined
-  return { client: client.name, redirectUri: asked }
+  return { client: client.name, redirectUri: asked, cancelUrl: `${address}&${cancelledParameter}=1` }
 }

@@ -45,6 +45,11 @@ ${fieldOf({
 ${
   view.signUpUrl &&
   html`<p class="after">${say(frame, 'sign_in.sign_up')} <a href="${view.signUpUrl}">${say(frame, 'sign_in.sign_up_link')}</a></p>`
+}
+${
+  client !== undefined &&
+  view.cancelUrl !== undefined &&
+  html`<p class="after"><a href="${view.cancelUrl}">${say(frame, 'sign_in.cancel', { client })}</a></p>`
 }`,
   })
 }

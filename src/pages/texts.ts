@@ -20,6 +20,7 @@ export const defaultTexts = {
   'sign_in.login': 'Email or username',
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
+  'sign_in.cancel': 'Cancel and go back to {client}',
   'sign_in.sign_up': 'New here?',
   'sign_in.sign_up_link': 'Create an account',
 

@@ -37,6 +37,8 @@ export interface SignInView {
   login: string
   /** Which client asked, when an authorization request waits behind the sign-in. */
   client?: string
+  /** Where the user goes to give up: the client then hears `access_denied`. Absent when no client waits. */
+  cancelUrl?: string
   error?: string
   signUpUrl?: string
   /**

@@ -360,6 +360,21 @@ onBothDatabases('local accounts', (dialect) => {
     assert.ok(tokens.refresh_token)
   })
 
+  test('OpenID Connect Core §3.1.2.6: who gives up at the sign-in page goes back to the client with access_denied', async () => {
+    const house = await open()
+    const created = await house.createClient({ name: 'Job board' })
+    const visitor = visit(house, '198.51.100.18')
+    const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, makePkce())}`)
+    const page = await visitor.get(sent.location!)
+    const link = /href="([^"]+)">Cancel and go back to <bdi>Job board/.exec(page.html)
+    assert.ok(link, 'a way out')
+    const answer = new URL((await visitor.get(link[1]!.replaceAll('&amp;', '&'))).location!)
+    assert.equal(answer.origin + answer.pathname, 'https://client.example/callback')
+    assert.equal(answer.searchParams.get('error'), 'access_denied')
+    assert.equal(answer.searchParams.get('state'), 'a state')
+    assert.doesNotMatch((await visitor.get('/sign-in')).html, /Cancel/)
+  })
+
   test('a return address that is no valid authorization request names no client', async () => {
     const house = await open()
     const created = await house.createClient({ name: 'Job board' })

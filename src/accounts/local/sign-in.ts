@@ -41,7 +41,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
             ...(returnTo === undefined ? {} : { return_to: returnTo }),
           },
           login,
-          ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
+          ...waiting,
           ...(problem && { error: sayPlain(frame, problem.error) }),
           ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
         }),

@@ -52,14 +52,15 @@ export async function clearSalts(
 ): Promise<{ until: number; cleared: number }> {
   const { db } = core
   const until = core.now() - clockTolerance
-  const since = typeof turn.previous?.until === 'number' ? turn.previous.until - slowestCommit : 0
+  const since = typeof turn.previous?.until === 'number' ? turn.previous.until : 0
   const standard = core.settings.tokens.reuseWindow
   const own = await db.all(reuseWindows, { after: 0 })
   const longest = bounds.reuseWindow[1]
   let cleared = 0
   for (const reuse_window of new Set([standard, ...own.map((row) => row.reuse_window), longest])) {
     const last = firstIdAt(until - reuse_window)
-    let first = firstIdAt(since - reuse_window)
+    // What took longer to commit than its window is passed before it is seen, so short windows are gone over again.
+    let first = firstIdAt(since - Math.max(reuse_window, slowestCommit))
     for (;;) {
       const page = await db.all(saltsBetween, { first, last, standard, reuse_window })
       const due = page.filter((row) => row.due === 1)

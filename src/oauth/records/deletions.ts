@@ -28,8 +28,9 @@ export const saltsBetween = select(
   'salts_between',
   { first: 'text', last: 'text', standard: 'int', reuse_window: 'int' },
   (i) => sql<{ id: string; due: number }>`select t.id,
-      case when t.salt is not null and coalesce(c.reuse_window, ${i.standard}) <= ${i.reuse_window} then 1 else 0 end as due
-    from refresh_tokens t left join sessions s on s.id = t.session_id left join clients c on c.id = s.client_id
+      case when t.salt is not null and coalesce((select c.reuse_window from sessions s join clients c on c.id = s.client_id
+        where s.id = t.session_id), ${i.standard}) <= ${i.reuse_window} then 1 else 0 end as due
+    from refresh_tokens t
     where t.id >= ${i.first} and t.id < ${i.last} order by t.id limit ${raw(String(stepLimit))}`,
 )
 

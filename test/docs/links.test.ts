@@ -89,6 +89,19 @@ test('docs/decisions/README.md lists every decision under its title', () => {
   }
 })
 
+test('docs/decisions/0012-dependencies.md has a row for every dependency, with its version', () => {
+  const page = text.get('docs/decisions/0012-dependencies.md')!
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+    devDependencies: Record<string, string>
+  }
+  for (const [name, version] of Object.entries(dependencies)) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
+    assert.ok(row?.includes(` ${version.replace('^', '')}, `), `${name} ${version}`)
+  }
+  for (const name of Object.keys(devDependencies)) assert.ok(page.includes(`\`${name}\``), name)
+})
+
 describe('docs/architecture.md', () => {
   test('shows every room of src', () => {
     const page = text.get('docs/architecture.md')!

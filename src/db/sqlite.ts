@@ -37,7 +37,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
   writer.exec('pragma wal_autocheckpoint = 0; pragma busy_timeout = 0')
   const reader = open(file)
   reader.exec('pragma query_only = on; pragma busy_timeout = 50')
-  // A read on the second connection pins nothing: each statement is its own transaction.
+  writer.exec('pragma cache_size = -16000')
   const log = openSync(`${file}-wal`, 'r+')
   const checkpoints = startCheckpoints(file)
   const reads = new Map<Select<never, unknown>, StatementSync>()
@@ -47,6 +47,8 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
   let busy = false
   let scheduled = false
   let broken: unknown
+  /** The writer has a transaction open that is not a batch. */
+  let apart = false
   let sinceCheckpoint = 0
   let closed = false
   let closing: Promise<void> | undefined
@@ -195,14 +197,26 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
     return prepared
   }
 
-  function read(statement: Select<never, unknown>) {
+  /**
+   * Reads go over the writer as well: a commit of its own leaves its pages warm, while it empties the cache of every other
+   * connection. Between two batches it sees what is committed, no less and no more.
+   */
+  function read(statement: Select<never, unknown>, input: unknown, method: 'get' | 'all'): unknown {
     if (closed) throw new Unavailable('the database is closed')
+    const values = bind(statement.sqlite, input)
+    if (apart) return reader.prepare(statement.sqlite.text)[method](...values)
     let prepared = reads.get(statement)
     if (!prepared) {
-      prepared = reader.prepare(statement.sqlite.text)
+      prepared = writer.prepare(statement.sqlite.text)
       reads.set(statement, prepared)
     }
-    return prepared
+    try {
+      return prepared[method](...values)
+    } catch (error) {
+      // Another process recovers or begins the log anew: the reader waits a moment for it.
+      if (!isBusy(error)) throw error
+      return reader.prepare(statement.sqlite.text)[method](...values)
+    }
   }
 
   async function close() {
@@ -222,11 +236,11 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
     dialect: 'sqlite',
     async one(statement, input) {
       const key = statement as unknown as Select<never, unknown>
-      return read(key).get(...bind(key.sqlite, input)) as never
+      return read(key, input, 'get') as never
     },
     async all(statement, input) {
       const key = statement as unknown as Select<never, unknown>
-      return read(key).all(...bind(key.sqlite, input)) as never
+      return read(key, input, 'all') as never
     },
     write(operation, input) {
       const key = operation as unknown as Write<never, unknown>
@@ -255,6 +269,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
       }
       return exclusive(async () => {
         writer.exec(`pragma busy_timeout = ${busyLimit}`)
+        apart = true
         try {
           const result = await work(run)
           await force()
@@ -263,6 +278,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
           throw unavailableOr(error)
         } finally {
           rollBack()
+          apart = false
           writer.exec('pragma busy_timeout = 0')
           writes.clear()
           reads.clear()
@@ -280,7 +296,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
 function open(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: busyLimit })
   // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
-  database.exec('pragma synchronous = normal; pragma foreign_keys = on; pragma cache_size = -16000')
+  database.exec('pragma synchronous = normal; pragma foreign_keys = on')
   return database
 }
 

@@ -3,10 +3,6 @@
 import { enableCompileCache } from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-
-// Under load V8 lets the young generation grow to tens of megabytes, though next to nothing in it survives.
-setFlagsFromString('--semi-space-growth-factor=1')
 
 // The cache holds code that is run: a folder of the user's own, never one that others may write to.
 if (!process.env.NODE_COMPILE_CACHE && !process.env.NODE_DISABLE_COMPILE_CACHE) {

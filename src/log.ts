@@ -1,3 +1,5 @@
+import { isoTime } from './iso-time.ts'
+
 /** One line of JSON an entry, on standard error. Nothing secret may be passed in. */
 export interface Log {
   info(message: string, facts?: Facts): void
@@ -25,16 +27,6 @@ export function jsonLog(level: LogLevel, sink: (text: string) => void = writeToS
     lines += `${JSON.stringify({ time: isoTime(Date.now()), level: name, message, ...facts })}\n`
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
-}
-
-let lastTime = 0
-let lastText = ''
-function isoTime(time: number): string {
-  if (time !== lastTime) {
-    lastTime = time
-    lastText = new Date(time).toISOString()
-  }
-  return lastText
 }
 
 function writeToStderr(text: string) {

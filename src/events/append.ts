@@ -1,5 +1,6 @@
 import { timeOrderedId } from '../crypto/ids.ts'
 import { insert, type Refs, type Sql, sql } from '../db/sql.ts'
+import { isoTime } from '../iso-time.ts'
 
 /** Types this package writes. The set is open: the host appends its own with `events.append`. */
 export type EventType =
@@ -87,7 +88,7 @@ export function eventInput(
     event_session: context.sessionId ?? null,
     event_address: context.address ?? null,
     event_agent: context.userAgent?.slice(0, 256) ?? null,
-    event_body: JSON.stringify({ id, type, timestamp: new Date(now).toISOString(), data: facts }),
+    event_body: JSON.stringify({ id, type, timestamp: isoTime(now), data: facts }),
     event_at: now,
   }
 }

@@ -1,12 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Account,
-  type Accounts,
-  type AccountsHouse,
-  type AccountsRoute,
-  AccountsUnavailable,
-} from './accounts/account.ts'
+import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts/account.ts'
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
@@ -17,7 +10,7 @@ import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
 import { cleanUpCounters, openCounters } from './db/counters.ts'
-import { type Database, Unavailable } from './db/database.ts'
+import type { Database } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
@@ -37,6 +30,7 @@ import { type Route, routes, wellKnownRoutes } from './oauth/routes.ts'
 import type { Server } from './oauth/server.ts'
 import { paths } from './oauth/server-metadata.ts'
 import { openSigningKeys } from './oauth/signing-keys.ts'
+import { troubleFrom } from './oauth/trouble.ts'
 import { waitingRequest } from './oauth/waiting-request.ts'
 import { branding } from './pages/branding.ts'
 import { errorPage } from './pages/error.ts'
@@ -164,7 +158,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : trouble(log, request, error)
+      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : troubleFrom(error, request.path, log)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
@@ -214,19 +208,6 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       if (ownsDatabase) await server.db.close()
     },
   }
-}
-
-/** What is not a value but was thrown: an outage (503) or a bug (500), logged with an id that the answer names. */
-function trouble(log: Log, request: Incoming, error: unknown): Refusal {
-  const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
-  const request_id = randomUUID()
-  log.error(unavailable ? 'unavailable' : 'fault', {
-    request_id,
-    path: request.path,
-    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
-  })
-  return refuse(unavailable ? 'unavailable' : 'fault', { request_id })
 }
 
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {

@@ -1,9 +1,7 @@
 // RFC 6749 §3.1, §4.1.1, §4.1.2; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization endpoint.
 
-import { randomUUID } from 'node:crypto'
-import { AccountsUnavailable, authenticationIsRecent } from '../accounts/account.ts'
+import { authenticationIsRecent } from '../accounts/account.ts'
 import { makeToken } from '../crypto/tokens.ts'
-import { Unavailable } from '../db/database.ts'
 import { eventInput } from '../events/append.ts'
 import { browserOf } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
@@ -25,6 +23,7 @@ import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 import { paths } from './server-metadata.ts'
+import { troubleFrom } from './trouble.ts'
 
 /** How long a person may take to sign in and decide, in milliseconds. */
 const patience = 30 * 60_000
@@ -47,21 +46,9 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     if (isRefusal(user)) return refused(server, asked, user)
     return await decide(server, request, form, asked, user)
   } catch (error) {
-    return refused(server, asked, troubleOfOurs(server, error))
+    // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
+    return refused(server, asked, troubleFrom(error, paths.authorization, server.log))
   }
-}
-
-/** A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1). */
-function troubleOfOurs(server: Server, error: unknown): Refusal {
-  const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
-  const request_id = randomUUID()
-  server.log.error(unavailable ? 'unavailable' : 'fault', {
-    request_id,
-    path: paths.authorization,
-    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
-  })
-  return refuse(unavailable ? 'unavailable' : 'fault', { request_id })
 }
 
 function refused(

@@ -1,0 +1,20 @@
+// RFC 6749 §4.1.2.1: what is no refusal but trouble of our own, as `temporarily_unavailable` (an outage) or `server_error` (a bug).
+
+import { randomUUID } from 'node:crypto'
+import { AccountsUnavailable } from '../accounts/account.ts'
+import { Unavailable } from '../db/database.ts'
+import type { Log } from '../log.ts'
+import { type Refusal, refuse } from './refusals.ts'
+
+/** What was thrown, logged with an id that the answer names; nothing of it goes on the wire. */
+export function troubleFrom(error: unknown, path: string, log: Log): Refusal {
+  const unavailable = error instanceof Unavailable || error instanceof AccountsUnavailable
+  const request_id = randomUUID()
+  log.error(unavailable ? 'unavailable' : 'fault', {
+    request_id,
+    path,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
+  })
+  return refuse(unavailable ? 'unavailable' : 'fault', { request_id })
+}

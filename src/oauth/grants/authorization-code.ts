@@ -4,7 +4,6 @@ import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { makeAccessToken } from '../access-token.ts'
-import type { Client } from '../clients.ts'
 import { checkVerifier } from '../pkce.ts'
 import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -13,6 +12,7 @@ import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { endSession, evictSurplusSessions } from '../sessions.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
+import { refreshExpiry } from './refresh-token.ts'
 
 export const authorizationCode: GrantType = {
   name: 'authorization_code',
@@ -77,11 +77,6 @@ export const authorizationCode: GrantType = {
     await evictSurplusSessions(server, row.user_id, client.id, origin)
     return { access, refreshToken: refresh?.token }
   },
-}
-
-/** When a refresh token ends: unused for its lifetime, or with its session. */
-export function refreshExpiry(client: Client, now: number, sessionExpiresAt: number): number {
-  return Math.min(now + client.refreshTokenLifetime, sessionExpiresAt)
 }
 
 /** Everything that can be wrong with a living code; none of it spends the code. */

@@ -6,6 +6,7 @@ import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { makeAccessToken } from '../access-token.ts'
+import type { Client } from '../clients.ts'
 import {
   findRefreshToken,
   type RefreshTokenRow,
@@ -17,7 +18,6 @@ import { narrowedResources } from '../resource-indicators.ts'
 import { canonicalScope, narrowedScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { endSession } from '../sessions.ts'
-import { refreshExpiry } from './authorization-code.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 export const refreshToken: GrantType = {
@@ -37,6 +37,11 @@ export const refreshToken: GrantType = {
       lostRace(server, presented, stored, request)
     )
   },
+}
+
+/** When a refresh token ends: unused for its lifetime, or with its session. */
+export function refreshExpiry(client: Client, now: number, sessionExpiresAt: number): number {
+  return Math.min(now + client.refreshTokenLifetime, sessionExpiresAt)
 }
 
 async function checkOwner(

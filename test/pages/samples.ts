@@ -61,6 +61,7 @@ export const signIn: SignInView = {
   login: '',
   client: 'Career Assistant',
   signUpUrl: '/auth/sign-up',
+  cancelUrl: '/oauth/authorize?client_id=assistant&gatehouse_cancelled=1',
   redirectUri: 'https://assistant.example/callback',
 }
 

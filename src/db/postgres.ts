@@ -57,8 +57,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     },
   })
   const cold: Pool = new pg.Pool({ ...shared, max: 2, statement_timeout: 0, idleTimeoutMillis: 10_000 })
-  hot.on('error', onError)
-  cold.on('error', onError)
+  for (const pool of [hot, cold]) {
+    pool.on('error', onError)
+    // A connection that is lost between two statements, or in the moment it is handed out, says so here and to the next
+    // statement; unheard it would end the process.
+    pool.on('connect', (client) => client.on('error', onError))
+  }
   const queues = new Map<Statement, Lane>()
   let closed = false
   let closing: Promise<void> | undefined
@@ -155,11 +159,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const client = await cold.connect().catch((cause) => {
       throw new Unavailable('PostgreSQL could not be reached', { cause })
     })
-    // A connection that is lost between two statements says so here, and to the next one; unheard it would end the process.
-    client.on('error', onError)
     try {
       const result = await work(client)
-      client.off('error', onError)
       client.release()
       return result
     } catch (error) {

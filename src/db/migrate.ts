@@ -26,6 +26,8 @@ const directory = join(import.meta.dirname, 'migrations')
 
 /** A first line of `-- transaction: false` keeps a step out of a transaction (concurrent index builds). */
 const outsideTransaction = /^-- transaction: false\b/
+/** A first line of `-- foreign_keys: off` lets a step on SQLite make a table anew that others refer to; all keys are checked at its end. */
+const withoutForeignKeys = /^-- foreign_keys: off\b/
 
 export function readMigrations(dialect: Database['dialect']): Migration[] {
   return readdirSync(directory)
@@ -163,15 +165,27 @@ function isApplied(known: MigrationStatus[], version: number): boolean {
 
 async function inTransaction<T>(db: Database, run: Run, text: string, work: () => Promise<T>): Promise<T> {
   if (outsideTransaction.test(text)) return work()
+  const rebuilds = db.dialect === 'sqlite' && withoutForeignKeys.test(text)
+  // Inside a transaction the pragma would do nothing.
+  if (rebuilds) await run('pragma foreign_keys = off')
   await run(db.dialect === 'sqlite' ? 'begin immediate' : 'begin')
   try {
     const result = await work()
+    if (rebuilds) await checkForeignKeys(run)
     await run('commit')
     return result
   } catch (error) {
     await run('rollback').catch(() => {})
     throw error
+  } finally {
+    if (rebuilds) await run('pragma foreign_keys = on')
   }
+}
+
+async function checkForeignKeys(run: Run): Promise<void> {
+  const [broken] = await run<{ table: string; parent: string }>('pragma foreign_key_check', [])
+  if (broken)
+    throw new Error(`the step leaves rows of ${broken.table} that refer to no row of ${broken.parent}`)
 }
 
 /** On PostgreSQL only one process migrates at a time; on SQLite each step takes the write lock first. */

@@ -17,6 +17,12 @@ export const growingTables = [
   'access_tokens',
   'events',
   'rate_limits',
+  'pushed_authorization_requests',
+  'device_codes',
+  'used_jtis',
+  'initial_access_tokens',
+  'pairwise_subjects',
+  'logout_deliveries',
 ] as const
 
 /** The id of row k in every table. */
@@ -26,7 +32,7 @@ export const rowHash = (k: number) => `h${String(k).padStart(9, '0')}`
 
 /** When row 0 was made; each next one a millisecond later. */
 export const firstRowAt = Date.UTC(2026, 0, 1)
-/** Writes rows `from`…`rows - 1` into each table. */
+/** Writes rows `from`…`rows - 1` into each table there is. */
 export async function fill(db: Database, rows: number, from = 0): Promise<void> {
   const sqlite = db.dialect === 'sqlite'
   const series = sqlite
@@ -127,9 +133,45 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
       created_at: at,
     },
     rate_limits: { key: id, count: '1', expires_at: end },
+    pushed_authorization_requests: {
+      id,
+      hash,
+      client_id: id,
+      request: "'[]'",
+      created_at: at,
+      expires_at: end,
+    },
+    device_codes: {
+      id,
+      hash,
+      user_code_hash: hash,
+      client_id: id,
+      scope: "'jobs:read'",
+      resources: "''",
+      poll_interval: '5000',
+      created_at: at,
+      expires_at: end,
+    },
+    used_jtis: { id, expires_at: end },
+    initial_access_tokens: { id, hash, name: "'test'", uses_left: '1', created_at: at, expires_at: end },
+    pairwise_subjects: { user_id: id, sector: "'client.example'", subject: id, created_at: at },
+    logout_deliveries: {
+      id,
+      client_id: id,
+      subject: id,
+      next_attempt_at: at,
+      created_at: at,
+      expires_at: end,
+    },
   }
   await db.connection(async (run) => {
-    for (const table of growingTables) {
+    const tables = await run<{ name: string }>(
+      sqlite
+        ? "select name from sqlite_master where type = 'table'"
+        : "select table_name as name from information_schema.tables where table_schema = 'public'",
+      [],
+    )
+    for (const table of growingTables.filter((one) => tables.some(({ name }) => name === one))) {
       const of = columns[table]
       await run(
         `insert into ${table} (${Object.keys(of).join(', ')}) select ${Object.values(of).join(', ')} from ${series} as series`,

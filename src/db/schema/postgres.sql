@@ -11,6 +11,7 @@ create table access_tokens (
   created_at bigint not null,
   expires_at bigint not null,
   revoked_at bigint,
+  claims text,
   constraint access_tokens_pkey PRIMARY KEY (id)
 );
 create index access_tokens_expiry ON access_tokens USING btree (expires_at);
@@ -22,6 +23,7 @@ create table authorization_requests (
   request text not null,
   created_at bigint not null,
   expires_at bigint not null,
+  pushed_id text,
   constraint authorization_requests_pkey PRIMARY KEY (id),
   constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
 );
@@ -65,17 +67,25 @@ create table clients (
   last_used_at bigint,
   created_at bigint not null,
   updated_at bigint not null,
+  response_types text not null default 'code'::text,
+  jwks text,
+  jwks_uri text,
+  registration_token_hash text,
+  metadata_expires_at bigint,
+  registered_metadata text not null default '{}'::text,
   constraint clients_pkey PRIMARY KEY (id),
-  constraint clients_check CHECK (((token_endpoint_auth_method = 'none'::text) = (secret_hash IS NULL))),
   constraint clients_check1 CHECK (((require_pkce = 1) OR (token_endpoint_auth_method <> 'none'::text))),
-  constraint clients_profile_check CHECK ((profile = ANY (ARRAY['default'::text, 'gpt_action'::text, 'zapier'::text, 'mcp'::text]))),
+  constraint clients_jwks_check CHECK (((jwks IS NULL) OR (jwks_uri IS NULL))),
+  constraint clients_profile_check CHECK ((profile = ANY (ARRAY['default'::text, 'gpt_action'::text, 'zapier'::text, 'mcp'::text, 'fapi2'::text]))),
   constraint clients_require_pkce_check CHECK ((require_pkce = ANY (ARRAY[0, 1]))),
   constraint clients_reuse_window_check CHECK (((reuse_window >= 0) AND (reuse_window <= 300000))),
+  constraint clients_secret_check CHECK (((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text])) = (secret_hash IS NOT NULL))),
   constraint clients_source_check CHECK ((source = ANY (ARRAY['admin'::text, 'dcr'::text, 'cimd'::text, 'builtin'::text]))),
-  constraint clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text, 'none'::text]))),
+  constraint clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text, 'private_key_jwt'::text, 'tls_client_auth'::text, 'self_signed_tls_client_auth'::text, 'none'::text]))),
   constraint clients_token_format_check CHECK ((token_format = ANY (ARRAY['jwt'::text, 'opaque'::text])))
 );
 create index clients_reuse_window ON clients USING btree (reuse_window) WHERE (reuse_window IS NOT NULL);
+create index clients_source ON clients USING btree (source, created_at);
 
 create table codes (
   id text collate "C" not null,
@@ -97,6 +107,12 @@ create table codes (
   expires_at bigint not null,
   used_at bigint,
   session_id text collate "C",
+  binding text,
+  acr text,
+  amr text,
+  sid text,
+  claims text,
+  authorization_details text,
   constraint codes_pkey PRIMARY KEY (id),
   constraint codes_code_challenge_method_check CHECK ((code_challenge_method = 'S256'::text)),
   constraint codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -117,6 +133,40 @@ create table consents (
   constraint consents_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 create index consents_client ON consents USING btree (client_id);
+
+create table device_codes (
+  id text collate "C" not null,
+  hash text not null,
+  user_code_hash text collate "C" not null,
+  client_id text collate "C" not null,
+  scope text not null,
+  resources text not null,
+  authorization_details text,
+  poll_interval bigint not null,
+  polled_at bigint,
+  decision text,
+  decided_at bigint,
+  user_id text collate "C",
+  subject text,
+  auth_time bigint,
+  acr text,
+  amr text,
+  sid text,
+  ip_address text,
+  user_agent text,
+  created_at bigint not null,
+  expires_at bigint not null,
+  used_at bigint,
+  session_id text,
+  constraint device_codes_pkey PRIMARY KEY (id),
+  constraint device_codes_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint device_codes_decision_check CHECK ((decision = ANY (ARRAY['approved'::text, 'denied'::text]))),
+  constraint device_codes_user_code_hash_key UNIQUE (user_code_hash),
+  constraint device_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+create index device_codes_client ON device_codes USING btree (client_id);
+create index device_codes_expiry ON device_codes USING btree (expires_at);
+create index device_codes_user ON device_codes USING btree (user_id);
 
 create table events (
   id text collate "C" not null,
@@ -147,6 +197,19 @@ create table identities (
 );
 create index identities_user ON identities USING btree (user_id);
 
+create table initial_access_tokens (
+  id text collate "C" not null,
+  hash text not null,
+  name text not null,
+  uses_left bigint not null,
+  created_at bigint not null,
+  expires_at bigint not null,
+  revoked_at bigint,
+  constraint initial_access_tokens_pkey PRIMARY KEY (id),
+  constraint initial_access_tokens_uses_left_check CHECK ((uses_left >= 0))
+);
+create index initial_access_tokens_expiry ON initial_access_tokens USING btree (expires_at);
+
 create table jobs (
   name text not null,
   holder text,
@@ -168,6 +231,48 @@ create table local_accounts (
   constraint local_accounts_login_key UNIQUE (login),
   constraint local_accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
+
+create table logout_deliveries (
+  id text collate "C" not null,
+  client_id text collate "C" not null,
+  subject text not null,
+  sid text,
+  attempts bigint not null default 0,
+  next_attempt_at bigint not null,
+  last_error text,
+  created_at bigint not null,
+  expires_at bigint not null,
+  constraint logout_deliveries_pkey PRIMARY KEY (id),
+  constraint logout_deliveries_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
+);
+create index logout_deliveries_client ON logout_deliveries USING btree (client_id);
+create index logout_deliveries_due ON logout_deliveries USING btree (next_attempt_at);
+create index logout_deliveries_expiry ON logout_deliveries USING btree (expires_at);
+
+create table pairwise_subjects (
+  user_id text collate "C" not null,
+  sector text collate "C" not null,
+  subject text collate "C" not null,
+  created_at bigint not null,
+  constraint pairwise_subjects_pkey PRIMARY KEY (user_id, sector),
+  constraint pairwise_subjects_subject_key UNIQUE (subject),
+  constraint pairwise_subjects_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+create table pushed_authorization_requests (
+  id text collate "C" not null,
+  hash text not null,
+  client_id text collate "C" not null,
+  request text not null,
+  subject text,
+  created_at bigint not null,
+  expires_at bigint not null,
+  used_at bigint,
+  constraint pushed_authorization_requests_pkey PRIMARY KEY (id),
+  constraint pushed_authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
+);
+create index pushed_authorization_requests_client ON pushed_authorization_requests USING btree (client_id);
+create index pushed_authorization_requests_expiry ON pushed_authorization_requests USING btree (expires_at);
 
 create table rate_limits (
   key text collate "C" not null,
@@ -220,6 +325,11 @@ create table sessions (
   expires_at bigint not null,
   revoked_at bigint,
   revoked_reason text,
+  acr text,
+  amr text,
+  sid text,
+  claims text,
+  authorization_details text,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
   constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -227,6 +337,7 @@ create table sessions (
 create index sessions_client ON sessions USING btree (client_id);
 create index sessions_expiry ON sessions USING btree (expires_at);
 create index sessions_revoked ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+create index sessions_sid ON sessions USING btree (sid) WHERE (sid IS NOT NULL);
 create index sessions_user ON sessions USING btree (user_id, client_id, last_active_at);
 comment on table sessions is 'One authorization of one client by one user; every token points to it';
 
@@ -258,10 +369,17 @@ create table signing_keys (
   retired_at bigint,
   expires_at bigint,
   constraint signing_keys_pkey PRIMARY KEY (kid),
-  constraint signing_keys_alg_check CHECK ((alg = 'ES256'::text)),
-  constraint signing_keys_generation_key UNIQUE (generation),
+  constraint signing_keys_alg_check CHECK ((alg = ANY (ARRAY['ES256'::text, 'RS256'::text, 'PS256'::text, 'EdDSA'::text]))),
+  constraint signing_keys_alg_generation_key UNIQUE (alg, generation),
   constraint signing_keys_source_check CHECK ((source = ANY (ARRAY['generated'::text, 'config'::text])))
 );
+
+create table used_jtis (
+  id text collate "C" not null,
+  expires_at bigint not null,
+  constraint used_jtis_pkey PRIMARY KEY (id)
+);
+create index used_jtis_expiry ON used_jtis USING btree (expires_at);
 
 create table users (
   id text collate "C" not null,

@@ -11,7 +11,7 @@ create table access_tokens (
   created_at integer not null,
   expires_at integer not null,
   revoked_at integer
-) strict, without rowid;
+, claims text) strict, without rowid;
 
 create index access_tokens_expiry on access_tokens (expires_at);
 
@@ -22,13 +22,13 @@ create table authorization_requests (
   request text not null,
   created_at integer not null,
   expires_at integer not null
-) strict, without rowid;
+, pushed_id text) strict, without rowid;
 
 create index authorization_requests_client on authorization_requests (client_id);
 
 create index authorization_requests_expiry on authorization_requests (expires_at);
 
-create table clients (
+create table "clients" (
   id text primary key,
   name text not null,
   description text,
@@ -37,9 +37,10 @@ create table clients (
   policy_uri text,
   tos_uri text,
   source text not null check (source in ('admin', 'dcr', 'cimd', 'builtin')),
-  profile text not null check (profile in ('default', 'gpt_action', 'zapier', 'mcp')),
+  profile text not null check (profile in ('default', 'gpt_action', 'zapier', 'mcp', 'fapi2')),
   token_endpoint_auth_method text not null
-    check (token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post', 'none')),
+    check (token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth',
+      'self_signed_tls_client_auth', 'none')),
   secret_hash text,
   previous_secret_hash text,
   previous_secret_expires_at integer,
@@ -66,11 +67,20 @@ create table clients (
   last_used_at integer,
   created_at integer not null,
   updated_at integer not null,
-  check ((token_endpoint_auth_method = 'none') = (secret_hash is null)),
+  response_types text not null default 'code',
+  jwks text,
+  jwks_uri text,
+  registration_token_hash text,
+  metadata_expires_at integer,
+  registered_metadata text not null default '{}',
+  check ((token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post')) = (secret_hash is not null)),
+  check (jwks is null or jwks_uri is null),
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')
 ) strict, without rowid;
 
 create index clients_reuse_window on clients (reuse_window) where reuse_window is not null;
+
+create index clients_source on clients (source, created_at);
 
 create table codes (
   id text primary key,
@@ -92,7 +102,7 @@ create table codes (
   expires_at integer not null,
   used_at integer,
   session_id text
-) strict, without rowid;
+, binding text, acr text, amr text, sid text, claims text, authorization_details text) strict, without rowid;
 
 create index codes_expiry on codes (expires_at);
 
@@ -110,6 +120,38 @@ create table consents (
 ) strict, without rowid;
 
 create index consents_client on consents (client_id);
+
+create table device_codes (
+  id text primary key,
+  hash text not null,
+  user_code_hash text not null unique,
+  client_id text not null references clients (id) on delete cascade,
+  scope text not null,
+  resources text not null,
+  authorization_details text,
+  poll_interval integer not null,
+  polled_at integer,
+  decision text check (decision in ('approved', 'denied')),
+  decided_at integer,
+  user_id text references users (id) on delete cascade,
+  subject text,
+  auth_time integer,
+  acr text,
+  amr text,
+  sid text,
+  ip_address text,
+  user_agent text,
+  created_at integer not null,
+  expires_at integer not null,
+  used_at integer,
+  session_id text
+) strict, without rowid;
+
+create index device_codes_client on device_codes (client_id);
+
+create index device_codes_expiry on device_codes (expires_at);
+
+create index device_codes_user on device_codes (user_id);
 
 create table events (
   id text primary key,
@@ -141,6 +183,18 @@ create table identities (
 
 create index identities_user on identities (user_id);
 
+create table initial_access_tokens (
+  id text primary key,
+  hash text not null,
+  name text not null,
+  uses_left integer not null check (uses_left >= 0),
+  created_at integer not null,
+  expires_at integer not null,
+  revoked_at integer
+) strict, without rowid;
+
+create index initial_access_tokens_expiry on initial_access_tokens (expires_at);
+
 create table jobs (
   name text primary key,
   holder text,
@@ -158,6 +212,47 @@ create table local_accounts (
   password_changed_at integer not null,
   created_at integer not null
 ) strict, without rowid;
+
+create table logout_deliveries (
+  id text primary key,
+  client_id text not null references clients (id) on delete cascade,
+  subject text not null,
+  sid text,
+  attempts integer not null default 0,
+  next_attempt_at integer not null,
+  last_error text,
+  created_at integer not null,
+  expires_at integer not null
+) strict, without rowid;
+
+create index logout_deliveries_client on logout_deliveries (client_id);
+
+create index logout_deliveries_due on logout_deliveries (next_attempt_at);
+
+create index logout_deliveries_expiry on logout_deliveries (expires_at);
+
+create table pairwise_subjects (
+  user_id text not null references users (id) on delete cascade,
+  sector text not null,
+  subject text not null unique,
+  created_at integer not null,
+  primary key (user_id, sector)
+) strict, without rowid;
+
+create table pushed_authorization_requests (
+  id text primary key,
+  hash text not null,
+  client_id text not null references clients (id) on delete cascade,
+  request text not null,
+  subject text,
+  created_at integer not null,
+  expires_at integer not null,
+  used_at integer
+) strict, without rowid;
+
+create index pushed_authorization_requests_client on pushed_authorization_requests (client_id);
+
+create index pushed_authorization_requests_expiry on pushed_authorization_requests (expires_at);
 
 create table rate_limits (
   key text primary key,
@@ -203,13 +298,15 @@ create table sessions (
   expires_at integer not null,
   revoked_at integer,
   revoked_reason text
-) strict, without rowid;
+, acr text, amr text, sid text, claims text, authorization_details text) strict, without rowid;
 
 create index sessions_client on sessions (client_id);
 
 create index sessions_expiry on sessions (expires_at);
 
 create index sessions_revoked on sessions (revoked_at) where revoked_at is not null;
+
+create index sessions_sid on sessions (sid) where sid is not null;
 
 create index sessions_user on sessions (user_id, client_id, last_active_at);
 
@@ -229,18 +326,26 @@ create index sign_ins_expiry on sign_ins (expires_at);
 
 create index sign_ins_user on sign_ins (user_id);
 
-create table signing_keys (
+create table "signing_keys" (
   kid text primary key,
-  generation integer not null unique,
-  alg text not null check (alg = 'ES256'),
+  generation integer not null,
+  alg text not null check (alg in ('ES256', 'RS256', 'PS256', 'EdDSA')),
   public_jwk text not null,
   sealed_private text not null,
   source text not null check (source in ('generated', 'config')),
   created_at integer not null,
   not_before integer not null,
   retired_at integer,
-  expires_at integer
+  expires_at integer,
+  unique (alg, generation)
 ) strict, without rowid;
+
+create table used_jtis (
+  id text primary key,
+  expires_at integer not null
+) strict, without rowid;
+
+create index used_jtis_expiry on used_jtis (expires_at);
 
 create table users (
   id text primary key,

@@ -31,9 +31,10 @@ export const command: Command = {
           } else {
             call.print(
               table(
-                ['kid', 'state', 'source', 'signs from', 'leaves the set', 'sealed with'],
+                ['kid', 'alg', 'state', 'source', 'signs from', 'leaves the set', 'sealed with'],
                 keys.map((key) => [
                   key.kid,
+                  key.alg,
                   key.state,
                   key.source,
                   time(key.notBefore),
@@ -46,7 +47,7 @@ export const command: Command = {
         }),
     },
     rotate: {
-      summary: 'Make a new signing key: published now, signing after a day',
+      summary: 'Make a new signing key of each algorithm in use: published now, signing after a day',
       options: { now: { type: 'boolean', text: 'Let it sign at once, as after a leak' } },
       notes: [
         'Resource servers keep the published set for up to an hour. A key that is published a day ahead is known to all of',

@@ -1,110 +1,210 @@
 import {
-  createHash,
+  constants,
   createPrivateKey,
   createPublicKey,
+  generateKeyPair,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign,
   verify,
 } from 'node:crypto'
+import { promisify } from 'node:util'
+import { derFromRaw, rawFromDer } from './ecdsa-der.ts'
 
-/** An ES256 key that signs (RFC 7518 §3.4). */
+/** The algorithms this server signs and verifies with (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1 with Ed25519). */
+export const algorithms = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
+export type Algorithm = (typeof algorithms)[number]
+
+/** A key that signs with one algorithm. */
 export interface SigningKey {
   kid: string
+  alg: Algorithm
   privateKey: KeyObject
   publicJwk: PublicJwk
 }
 
-export interface PublicJwk {
-  kty: 'EC'
-  crv: 'P-256'
-  x: string
-  y: string
-  kid: string
-  alg: 'ES256'
-  use: 'sig'
+/** The members of a public key that make it what it is, spelled as RFC 7518 §6 and RFC 8037 §2 want them. */
+export type KeyMembers =
+  | { kty: 'EC'; crv: 'P-256'; x: string; y: string }
+  | { kty: 'RSA'; n: string; e: string }
+  | { kty: 'OKP'; crv: 'Ed25519'; x: string }
+
+/** A key of this server as it is published. */
+export type PublicJwk = KeyMembers & { kid: string; alg: Algorithm; use: 'sig' }
+
+/** Compact JWS over `claims` (RFC 7515 §3.1); `more` is added to the header's `alg`, `typ` and `kid`. */
+export function signJwt(
+  key: SigningKey,
+  type: string,
+  claims: object,
+  more?: Record<string, unknown>,
+): string {
+  const header = more ? base64url({ alg: key.alg, typ: type, kid: key.kid, ...more }) : headerOf(key, type)
+  const input = `${header}.${base64url(claims)}`
+  return `${input}.${signatureOver(Buffer.from(input), key).toString('base64url')}`
 }
 
-/** Compact JWS over `claims` (RFC 7515 §3.1). */
-export function signJwt(key: SigningKey, type: string, claims: object): string {
-  const input = `${headerOf(key.kid, type)}.${base64url(JSON.stringify(claims))}`
-  return `${input}.${fromDer(sign('sha256', Buffer.from(input), key.privateKey)).toString('base64url')}`
+/** The salt is as long as the hash (RFC 7518 §3.5). */
+const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+
+function signatureOver(input: Buffer, { alg, privateKey }: SigningKey): Buffer {
+  if (alg === 'ES256') return rawFromDer(sign('sha256', input, privateKey))
+  if (alg === 'RS256') return sign('sha256', input, privateKey)
+  if (alg === 'PS256') return sign('sha256', input, { key: privateKey, ...pss })
+  return sign(null, input, privateKey)
 }
 
 const headers = new Map<string, string>()
-function headerOf(kid: string, type: string): string {
+function headerOf({ alg, kid }: SigningKey, type: string): string {
   const name = `${type} ${kid}`
   let header = headers.get(name)
   if (!header) {
     if (headers.size > 100) headers.clear()
-    headers.set(name, (header = base64url(JSON.stringify({ alg: 'ES256', typ: type, kid }))))
+    headers.set(name, (header = base64url({ alg, typ: type, kid })))
   }
   return header
 }
 
-/** The parts of a compact JWS, signature not yet checked; undefined when it is not one. */
-export function parseJwt(
-  token: string,
-):
-  | { header: Record<string, unknown>; claims: Record<string, unknown>; input: string; signature: Buffer }
-  | undefined {
+/** A compact JWS whose payload is a JSON object; its signature is not yet checked. */
+export interface UnverifiedJwt {
+  header: Record<string, unknown>
+  claims: Record<string, unknown>
+  input: string
+  signature: Buffer
+}
+
+/**
+ * Takes a compact JWS apart; undefined when it is none. A signature has one spelling: the last character of base64url may
+ * have spare bits, and what differs only in them is no JWS.
+ */
+export function parseJwt(token: string): UnverifiedJwt | undefined {
   const parts = token.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part))) return undefined
+  const signature = Buffer.from(parts[2]!, 'base64url')
+  if (signature.toString('base64url') !== parts[2]) return undefined
   try {
     const [header, claims] = parts
       .slice(0, 2)
       .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')))
     if (!isObject(header) || !isObject(claims)) return undefined
-    return {
-      header,
-      claims,
-      input: `${parts[0]}.${parts[1]}`,
-      signature: Buffer.from(parts[2]!, 'base64url'),
-    }
+    return { header, claims, input: `${parts[0]}.${parts[1]}`, signature }
   } catch {
     return undefined
   }
 }
 
-export function verifyJws(publicKey: KeyObject, input: string, signature: Buffer): boolean {
-  return signature.length === 64 && verify('sha256', Buffer.from(input), publicKey, toDer(signature))
+/**
+ * Whether the key made this signature with this algorithm. `alg` is what the verifier expects, never what the token says of
+ * itself (RFC 8725 §3.1); a key of another kind verifies nothing.
+ */
+export function verifySignature(
+  alg: Algorithm,
+  publicKey: KeyObject,
+  input: string,
+  signature: Buffer,
+): boolean {
+  if (!algorithmsOf(publicKey).includes(alg)) return false
+  const bytes = Buffer.from(input)
+  if (alg === 'ES256') {
+    return signature.length === 64 && verify('sha256', bytes, publicKey, derFromRaw(signature))
+  }
+  if (alg === 'RS256') return verify('sha256', bytes, publicKey, signature)
+  if (alg === 'PS256') return verify('sha256', bytes, { key: publicKey, ...pss }, signature)
+  return verify(null, bytes, publicKey, signature)
+}
+
+/** What a key can do, by its kind alone. */
+function algorithmsOf(key: KeyObject): readonly Algorithm[] {
+  if (key.asymmetricKeyType === 'ec') {
+    return key.asymmetricKeyDetails?.namedCurve === 'prime256v1' ? ['ES256'] : []
+  }
+  if (key.asymmetricKeyType === 'rsa') return ['RS256', 'PS256']
+  return key.asymmetricKeyType === 'ed25519' ? ['EdDSA'] : []
+}
+
+/** Fewest bits of an RSA modulus (RFC 7518 §3.3), and most: beyond, a verification costs what an attack may not. */
+const rsaBits = [2_048, 8_192] as const
+
+/** Somebody else's public key, checked. */
+export interface PublicKey {
+  key: KeyObject
+  /** What it may verify: what its kind can do, narrowed to `alg` where the JWK names one. */
+  algorithms: readonly Algorithm[]
+  /** In its one spelling; its `thumbprint` names the key. */
+  members: KeyMembers
+  kid: string | undefined
+}
+
+/** A JWK that is no key to verify with; `problem` continues a sentence that begins with the key. */
+export interface UnusableKey {
+  problem: string
 }
 
 /**
- * JWS wants r and s side by side (RFC 7518 §3.4). Node can make them so, but asking it to (`dsaEncoding`) takes its slow
- * path, twice the time of signing with the bare key; turning DER around here costs next to nothing.
+ * Reads a JWK that came from outside (RFC 7517 §4): EC on P-256, RSA of 2,048 bits and more, Ed25519. Private and symmetric
+ * keys, weak ones, and those meant for anything but signatures are refused.
  */
-function fromDer(der: Buffer): Buffer {
-  const raw = Buffer.alloc(64)
-  let at = 3
-  for (let end = 32; end <= 64; end += 32) {
-    const length = der[at]!
-    const digits = der.subarray(at + 1, at + 1 + length)
-    const value = length > 32 ? digits.subarray(length - 32) : digits
-    value.copy(raw, end - value.length)
-    at += length + 2
+export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
+  if (!isObject(jwk)) return { problem: 'is no JSON object' }
+  const { kty, alg, use, key_ops, kid } = jwk
+  if (kty === 'oct' || 'k' in jwk) return { problem: 'is symmetric' }
+  if (['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'].some((name) => name in jwk)) {
+    return { problem: 'holds its private part' }
   }
-  return raw
+  if (use !== undefined && use !== 'sig') return { problem: 'is not meant for signatures (use)' }
+  if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes('verify'))) {
+    return { problem: 'is not meant to verify with (key_ops)' }
+  }
+  if (kid !== undefined && typeof kid !== 'string') return { problem: 'has a kid that is no text' }
+  let key: KeyObject
+  try {
+    key = createPublicKey({ key: jwk, format: 'jwk' })
+  } catch {
+    return { problem: 'cannot be read' }
+  }
+  const possible = algorithmsOf(key)
+  if (possible.length === 0) return { problem: 'is neither EC on P-256 nor RSA nor Ed25519' }
+  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {}
+  if (modulusLength !== undefined && !(modulusLength >= rsaBits[0] && modulusLength <= rsaBits[1])) {
+    return { problem: `has ${modulusLength} bits, not ${rsaBits[0]} to ${rsaBits[1]}` }
+  }
+  // An exponent of 1 signs nothing, a huge one takes as long as signing.
+  if (publicExponent !== undefined && !(publicExponent >= 3n && publicExponent < 2n ** 32n)) {
+    return { problem: 'has an unusual public exponent' }
+  }
+  const able = alg === undefined ? possible : possible.filter((one) => one === alg)
+  if (able.length === 0) return { problem: `does not fit its alg; supported: ${algorithms.join(', ')}` }
+  return { key, algorithms: able, members: membersOf(key), kid }
 }
 
-function toDer(raw: Buffer): Buffer {
-  const [r, s] = [raw.subarray(0, 32), raw.subarray(32)].map((value) => {
-    let start = 0
-    while (start < 31 && value[start] === 0) start++
-    const digits = value.subarray(start)
-    // A leading one bit would make the number negative.
-    return digits[0]! & 0x80 ? Buffer.concat([Buffer.from([0]), digits]) : digits
-  }) as [Buffer, Buffer]
-  return Buffer.concat([
-    Buffer.from([0x30, r.length + s.length + 4, 2, r.length]),
-    r,
-    Buffer.from([2, s.length]),
-    s,
-  ])
+function membersOf(publicKey: KeyObject): KeyMembers {
+  return publicKey.export({ format: 'jwk' }) as unknown as KeyMembers
 }
 
-export function generateSigningKey(): SigningKey {
-  return signingKeyFrom(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+/** JWK thumbprint (RFC 7638 §3, RFC 8037 §2): the key's name by its content. */
+export function thumbprint(members: KeyMembers): string {
+  const { kty } = members
+  const required =
+    kty === 'EC'
+      ? { crv: members.crv, kty, x: members.x, y: members.y }
+      : kty === 'RSA'
+        ? { e: members.e, kty, n: members.n }
+        : { crv: members.crv, kty, x: members.x }
+  return hash('sha256', JSON.stringify(required), 'base64url')
+}
+
+/** A new key, at once. */
+export function generateSigningKey(alg: 'ES256' | 'EdDSA' = 'ES256'): SigningKey {
+  const { privateKey } =
+    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
+  return signingKeyFrom(privateKey, alg)
+}
+
+/** A new RSA key. It takes up to a second, so not on the event loop. */
+export async function generateRsaSigningKey(alg: 'RS256' | 'PS256'): Promise<SigningKey> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: rsaBits[0] })
+  return signingKeyFrom(privateKey, alg)
 }
 
 /** An EC P-256 private key as PKCS #8 DER, SEC 1 DER or PEM, in base64. Throws a plain sentence otherwise. */
@@ -124,30 +224,24 @@ export function signingKeyFromBase64(text: string): SigningKey {
     if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
       throw new Error('the private key is not an EC key on the P-256 curve')
     }
-    return signingKeyFrom(key)
+    return signingKeyFrom(key, 'ES256')
   }
   throw new Error('not an EC private key in base64 (PKCS #8 or SEC 1, DER or PEM)')
 }
 
+/** A key this server, or one like it, has published. Throws for anything else. */
 export function publicKeyFrom(jwk: PublicJwk): KeyObject {
   return createPublicKey({ key: { ...jwk }, format: 'jwk' })
 }
 
-function signingKeyFrom(privateKey: KeyObject): SigningKey {
-  const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' }) as { x: string; y: string }
-  const kid = thumbprint({ x, y })
-  return { kid, privateKey, publicJwk: { kty: 'EC', crv: 'P-256', x, y, kid, alg: 'ES256', use: 'sig' } }
+function signingKeyFrom(privateKey: KeyObject, alg: Algorithm): SigningKey {
+  const members = membersOf(createPublicKey(privateKey))
+  const kid = thumbprint(members)
+  return { kid, alg, privateKey, publicJwk: { ...members, kid, alg, use: 'sig' } }
 }
 
-/** JWK thumbprint of a P-256 key (RFC 7638 §3). */
-function thumbprint(key: { x: string; y: string }): string {
-  return createHash('sha256')
-    .update(JSON.stringify({ crv: 'P-256', kty: 'EC', x: key.x, y: key.y }))
-    .digest('base64url')
-}
-
-function base64url(text: string): string {
-  return Buffer.from(text).toString('base64url')
+function base64url(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,10 +1,14 @@
-// RFC 7517 §5, RFC 7518 §3.4: the ES256 keys that sign access tokens, their rotation and the published set.
+// RFC 7517 §5, RFC 7518 §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. Access tokens
+// are signed with ES256; a key of another algorithm is made when a client wants it.
 
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey } from 'node:crypto'
 import { bounds } from '../config.ts'
 import type { Core } from '../core.ts'
 import {
+  type Algorithm,
+  algorithms,
+  generateRsaSigningKey,
   generateSigningKey,
   type PublicJwk,
   publicKeyFrom,
@@ -29,15 +33,17 @@ const reloadEvery = 60_000
 
 /** The signing keys as they stand now, the same in every process within a minute. */
 export interface SigningKeys {
-  /** Signs now. */
-  current(): SigningKey
-  /** Verifies what a published key signed; undefined for an unknown `kid`. */
-  verifier(kid: string): KeyObject | undefined
+  /** Signs now. There is always one of ES256; throws for another algorithm that `ensure` has not been asked for. */
+  current(alg?: Algorithm): SigningKey
+  /** The key that signs with an algorithm; made, and published at once, when it is the first. */
+  ensure(alg: Algorithm): Promise<SigningKey>
+  /** Verifies what a published key signed with this algorithm (default ES256); undefined for an unknown `kid`. */
+  verifier(kid: string, alg?: Algorithm): KeyObject | undefined
   /** The JSON text of the JWK set (RFC 7517 §5). */
   jwks(): string
   /**
-   * Creates a successor when the newest key is due, retires the old one once the successor signs. `early` creates it
-   * though none is due, published ahead as always; `force` lets it sign at once.
+   * For each algorithm there are keys of: creates a successor when the newest key is due, retires the old one once the
+   * successor signs. `early` creates it though none is due, published ahead as always; `force` lets it sign at once.
    */
   rotate(options?: { force?: boolean; early?: boolean }): Promise<{ created: string[]; retired: string[] }>
   /** Seals the private keys anew under the newest root secret. Throws `UnknownSecret` for one that cannot be opened. */
@@ -50,6 +56,7 @@ export interface SigningKeys {
 /** A key as an administrator sees it. Times in epoch milliseconds. */
 export interface SigningKeyStatus {
   kid: string
+  alg: Algorithm
   state: 'signs' | 'published ahead' | 'retired'
   source: SigningKeyRow['source']
   createdAt: number
@@ -64,22 +71,25 @@ export interface SigningKeyStatus {
 
 export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   let rows: SigningKeyRow[] = []
-  let generation = 0
+  const generations = new Map<Algorithm, number>()
   let loadedAt = 0
   let loading: Promise<void> | undefined
   let jwks = ''
   const signers = new Map<string, SigningKey>()
-  const verifiers = new Map<string, KeyObject>()
+  const verifiers = new Map<string, { alg: Algorithm; key: KeyObject }>()
+  const firstKeys = new Map<Algorithm, Promise<SigningKey>>()
 
   async function load(): Promise<void> {
     const found = await core.db.query(signingKeys())
     const now = core.now()
     rows = found.filter((row) => row.expires_at === null || row.expires_at > now)
-    generation = Math.max(0, ...found.map((row) => row.generation))
+    for (const { alg, generation } of found) {
+      generations.set(alg, Math.max(generation, generations.get(alg) ?? 0))
+    }
     loadedAt = now
     verifiers.clear()
     const published = rows.map((row) => JSON.parse(row.public_jwk) as PublicJwk)
-    for (const jwk of published) verifiers.set(jwk.kid, publicKeyFrom(jwk))
+    for (const jwk of published) verifiers.set(jwk.kid, { alg: jwk.alg, key: publicKeyFrom(jwk) })
     jwks = JSON.stringify({ keys: published })
   }
 
@@ -95,32 +105,43 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     let key = signers.get(row.kid)
     if (!key) {
       const pem = core.secrets.open(row.sealed_private, sealingContext(row.kid))
-      key = { kid: row.kid, privateKey: createPrivateKey(pem), publicJwk: JSON.parse(row.public_jwk) }
+      const publicJwk = JSON.parse(row.public_jwk) as PublicJwk
+      key = { kid: row.kid, alg: row.alg, privateKey: createPrivateKey(pem), publicJwk }
       signers.set(row.kid, key)
     }
     return key
   }
 
-  function currentRow(now: number): SigningKeyRow | undefined {
-    const usable = rows.filter((row) => row.retired_at === null && row.not_before <= now)
-    return usable[0] ?? rows.find((row) => row.retired_at === null)
+  function currentRow(alg: Algorithm, now: number): SigningKeyRow | undefined {
+    const living = rows.filter((row) => row.alg === alg && row.retired_at === null)
+    return living.find((row) => row.not_before <= now) ?? living[0]
   }
 
-  /** Adds a key after those that are loaded; false when another process did so first. */
+  /** Adds a key after those of its algorithm that are loaded; false when another process did so first. */
   async function add(key: SigningKey, source: 'generated' | 'config', notBefore: number): Promise<boolean> {
     const now = core.now()
     const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
     const added = await core.db.write(insertSigningKey, {
       kid: key.kid,
-      generation: generation + 1,
+      alg: key.alg,
+      generation: (generations.get(key.alg) ?? 0) + 1,
       public_jwk: JSON.stringify(key.publicJwk),
       sealed_private: core.secrets.seal(pem, sealingContext(key.kid)),
       source,
       not_before: notBefore,
       now,
-      ...eventInput(now, 'signing_key_created', {}, { kid: key.kid, source }),
+      ...eventInput(now, 'signing_key_created', {}, { kid: key.kid, alg: key.alg, source }),
     })
     return added.length > 0
+  }
+
+  async function makeFirst(alg: Algorithm): Promise<SigningKey> {
+    await reload()
+    if (!currentRow(alg, core.now())) {
+      await add(await generate(alg), 'generated', core.now())
+      await load()
+    }
+    return signerOf(currentRow(alg, core.now())!)
   }
 
   async function reseal(): Promise<void> {
@@ -137,14 +158,56 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     await reload()
   }
 
+  async function succeed(alg: Algorithm, { force, early }: { force?: boolean; early?: boolean }) {
+    const now = core.now()
+    const newest = rows.find((row) => row.alg === alg)
+    const due =
+      newest === undefined || newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
+    if (!due && !force && !early) return []
+    const key = await generate(alg)
+    const notBefore = newest === undefined || force ? now : now + publishAhead
+    const added = await add(key, 'generated', notBefore)
+    await reload()
+    return added ? [key.kid] : []
+  }
+
+  async function retire(alg: Algorithm): Promise<string[]> {
+    const now = core.now()
+    const current = currentRow(alg, now)
+    const replaced = rows.filter(
+      (row) => row.alg === alg && row.retired_at === null && row !== current && row.not_before <= now,
+    )
+    for (const { kid } of replaced) {
+      await core.db.write(retireSigningKey, {
+        kid,
+        now,
+        expires_at: now + bounds.accessTokenLifetime[1] + jwksMaxAge * 1_000,
+        ...eventInput(now, 'signing_key_retired', {}, { kid, alg }),
+      })
+    }
+    if (replaced.length > 0) await reload()
+    return replaced.map((row) => row.kid)
+  }
+
   const ring: SigningKeys = {
-    current() {
+    current(alg = 'ES256') {
       refreshInBackground()
-      return signerOf(currentRow(core.now())!)
+      const row = currentRow(alg, core.now())
+      if (!row) throw new Error(`there is no signing key of ${alg} yet`)
+      return signerOf(row)
     },
-    verifier(kid) {
+    async ensure(alg) {
       refreshInBackground()
-      return verifiers.get(kid)
+      const row = currentRow(alg, core.now())
+      if (row) return signerOf(row)
+      let first = firstKeys.get(alg)
+      if (!first) firstKeys.set(alg, (first = makeFirst(alg).finally(() => firstKeys.delete(alg))))
+      return first
+    },
+    verifier(kid, alg = 'ES256') {
+      refreshInBackground()
+      const known = verifiers.get(kid)
+      return known?.alg === alg ? known.key : undefined
     },
     jwks() {
       refreshInBackground()
@@ -152,39 +215,27 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     },
     async rotate(options = {}) {
       await reload()
-      const now = core.now()
-      const newest = rows[0]
       const created: string[] = []
       const retired: string[] = []
-      const due =
-        newest === undefined ||
-        newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
-      if (due || options.force || options.early) {
-        const key = generateSigningKey()
-        const notBefore = newest === undefined || options.force ? now : now + publishAhead
-        if (await add(key, 'generated', notBefore)) created.push(key.kid)
-        await reload()
+      for (const alg of algorithms) {
+        if (alg !== 'ES256' && !currentRow(alg, core.now())) continue
+        created.push(...(await succeed(alg, options)))
+        retired.push(...(await retire(alg)))
       }
-      const current = currentRow(now)
-      for (const row of rows) {
-        if (row.retired_at !== null || row.kid === current?.kid || row.not_before > now) continue
-        await core.db.write(retireSigningKey, {
-          kid: row.kid,
-          now,
-          expires_at: now + bounds.accessTokenLifetime[1] + jwksMaxAge * 1_000,
-          ...eventInput(now, 'signing_key_retired', {}, { kid: row.kid }),
-        })
-        retired.push(row.kid)
-      }
-      if (retired.length > 0) await reload()
       return { created, retired }
     },
     reseal,
     list() {
-      const current = currentRow(core.now())
+      const now = core.now()
       return rows.map((row) => ({
         kid: row.kid,
-        state: row.retired_at !== null ? 'retired' : row === current ? 'signs' : 'published ahead',
+        alg: row.alg,
+        state:
+          row.retired_at !== null
+            ? 'retired'
+            : row === currentRow(row.alg, now)
+              ? 'signs'
+              : 'published ahead',
         source: row.source,
         createdAt: row.created_at,
         notBefore: row.not_before,
@@ -205,11 +256,15 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       await load()
     }
   }
-  if (rows.every((row) => row.retired_at !== null)) await ring.rotate()
+  if (!currentRow('ES256', core.now())) await ring.rotate()
   if (rows.some((row) => sealedWith(row) !== core.secrets.newestId)) await reseal()
-  // Opened while it surely can be: another process may seal it anew under a secret this one learns of later.
-  ring.current()
+  // Opened while they surely can be: another process may seal them anew under a secret this one learns of later.
+  for (const row of rows) if (row === currentRow(row.alg, core.now())) signerOf(row)
   return ring
+}
+
+function generate(alg: Algorithm): SigningKey | Promise<SigningKey> {
+  return alg === 'RS256' || alg === 'PS256' ? generateRsaSigningKey(alg) : generateSigningKey(alg)
 }
 
 /** Which published keys the secrets at hand can open; changes nothing. */

@@ -146,7 +146,7 @@ onBothDatabases('beside a running server', (dialect) => {
     const [now] = await json<{ created: string[]; retired: string[] }>('keys', 'rotate', '--now')
     assert.deepEqual([now?.created.length, now?.retired.length], [1, 1])
     assert.deepEqual((await states()).sort(), ['published ahead', 'retired', 'signs'])
-    assert.match((await gatehouse('keys', 'list')).stdout, /^kid +state/)
+    assert.match((await gatehouse('keys', 'list')).stdout, /^kid +alg +state/)
   })
 
   test('doctor: all is well, and each thing that is not has advice', async () => {

@@ -1,10 +1,11 @@
+import type { Algorithm } from '../../crypto/jws.ts'
 import { from, insert, returning, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 
 export interface SigningKeyRow {
   kid: string
   generation: number
-  alg: 'ES256'
+  alg: Algorithm
   public_jwk: string
   sealed_private: string
   source: 'generated' | 'config'
@@ -16,11 +17,12 @@ export interface SigningKeyRow {
 
 export const signingKeys = () => sql<SigningKeyRow>`select * from signing_keys order by not_before desc, kid`
 
-/** Adds the next generation; nothing happens when another process added it, or this very key, first. */
+/** Adds the next generation of its algorithm; nothing happens when another process added it, or this very key, first. */
 export const insertSigningKey = write(
   'insert_signing_key',
   {
     kid: 'text',
+    alg: 'text',
     generation: 'int',
     public_jwk: 'text',
     sealed_private: 'text',
@@ -33,7 +35,7 @@ export const insertSigningKey = write(
     guard: sql<{ kid: string }>`${insert('signing_keys', {
       kid: i.kid,
       generation: i.generation,
-      alg: sql`'ES256'`,
+      alg: i.alg,
       public_jwk: i.public_jwk,
       sealed_private: i.sealed_private,
       source: i.source,

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { type App, openApp } from '../app.ts'
-import { resolveConfig } from '../config.ts'
+import { type Config, resolveConfig } from '../config.ts'
 import type { Answer, Incoming } from '../http/message.ts'
-import { type Listening, listen, nodeServer } from '../http/node.ts'
+import { type Listening, listen, type NodeOptions, nodeServer } from '../http/node.ts'
 import type { Settings } from '../settings.ts'
 import { forgetMadeSecret, type Loaded } from './config-file.ts'
 import { sayError } from './failures.ts'
@@ -28,17 +28,21 @@ const sameSignal = 500
  * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
  */
 export async function start(loaded: Loaded): Promise<Running> {
-  const settings = resolveConfig(loaded.config)
+  const checked = resolveConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})
   let answer = async (request: Incoming) => (await opening.promise).answer(request)
+  const options: NodeOptions = { ...checked }
   const listening = await listen(
-    nodeServer((request) => answer(request), settings),
+    nodeServer((request) => answer(request), options),
     loaded,
   )
+  const config = onPort(loaded.config, listening.port)
+  const settings = config === loaded.config ? checked : resolveConfig(config)
+  options.origin = settings.origin
   let app: App
   try {
-    app = await openApp(loaded.config)
+    app = await openApp(config)
   } catch (error) {
     opening.reject(error)
     await listening.close(0)
@@ -54,6 +58,14 @@ export async function start(loaded: Loaded): Promise<Running> {
     await app.close()
   })
   return { app, settings, listening, ended, answerWith: (other) => (answer = other) }
+}
+
+/** An issuer on port 0 is named by the port that was free. */
+function onPort(config: Config, port: number): Config {
+  const issuer = new URL(config.issuer)
+  if (issuer.port !== '0') return config
+  issuer.port = String(port)
+  return { ...config, issuer: issuer.origin + (issuer.pathname === '/' ? '' : issuer.pathname) }
 }
 
 function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {

@@ -87,6 +87,18 @@ describe('dev', () => {
     await second.end()
   })
 
+  test('on port 0 takes a free one, and is the issuer there', async () => {
+    const server = stay(emptyFolder(), ['dev', '--json', '--port', '0'])
+    const announced = JSON.parse(await server.line('stdout', /"ready":true/))
+    assert.equal(announced.issuer, announced.url.replace('127.0.0.1', 'localhost'))
+    assert.notEqual(new URL(announced.issuer).port, '0')
+    const metadata = await fetch(`${announced.issuer}/.well-known/oauth-authorization-server`)
+    assert.equal(((await metadata.json()) as { issuer: string }).issuer, announced.issuer)
+    const link = JSON.parse(await server.line('stdout', /"authorize":"http/)).authorize
+    assert.equal(new URL(link).origin, announced.issuer)
+    assert.equal(await server.end(), 0)
+  })
+
   test('stays on localhost although the configuration names a public issuer, and only starts with --no-demo', async () => {
     const folder = emptyFolder()
     const PORT = await freePort()

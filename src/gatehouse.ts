@@ -6,8 +6,8 @@ import { clientAddress } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
 import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
+import type { ClientInput } from './oauth/client-input.ts'
 import {
-  type ClientInput,
   type CreatedClient,
   changeClient,
   createClient,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
+import type { ClientInput } from '../oauth/client-input.ts'
 import {
-  type ClientInput,
   changeClient,
   createClient,
   gptRedirectUris,

@@ -9,6 +9,9 @@ import type { Client } from './clients.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
 
+/** How clients may authenticate here, in the order of preference. */
+export const spokenMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
 
@@ -64,9 +67,10 @@ async function verify(
   if (!client.confidential) {
     return secret === undefined ? client : refuse('client_secret_wrong', { client: client.id })
   }
-  if (secret === undefined) return refuse('client_authentication_missing', { client: client.id })
+  if (secret === undefined || client.secretHash === null)
+    return refuse('client_authentication_missing', { client: client.id })
   const now = server.now()
-  if (await check(secret, client.secretHash!, now, mayGuess)) return client
+  if (await check(secret, client.secretHash, now, mayGuess)) return client
   const { previousSecretHash, previousSecretExpiresAt } = client
   if (
     previousSecretHash &&

@@ -3,11 +3,9 @@
 import { bounds } from '../config.ts'
 import type { Database } from '../db/database.ts'
 import type { Settings } from '../settings.ts'
+import { fromWire, type RegisteredMetadata } from './client-metadata.ts'
+import { type AuthenticationMethod, type ClientProfile, type Profile, profiles } from './profiles.ts'
 import { type ClientRow, findClient } from './records/clients.ts'
-
-export const authenticationMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
-export const clientProfiles = ['default', 'gpt_action', 'zapier', 'mcp'] as const
-export type ClientProfile = (typeof clientProfiles)[number]
 
 /** A client as the protocol sees it; lifetimes in milliseconds, defaults of the server filled in. */
 export interface Client {
@@ -19,13 +17,20 @@ export interface Client {
   tosUri: string | null
   source: ClientRow['source']
   profile: ClientProfile
-  /** `none` is a public client; a confidential one may use basic and post alike. */
+  /** What follows from its profile. */
+  rules: Profile
+  /** `none` is a public client; one with a secret may use basic and post alike. */
+  method: AuthenticationMethod
   confidential: boolean
   secretHash: string | null
   previousSecretHash: string | null
   previousSecretExpiresAt: number
+  /** Its public keys as registered (RFC 7517 §5), or where they are published; at most one of the two. */
+  jwks: { keys: object[] } | null
+  jwksUri: string | null
   redirectUris: string[]
   grantTypes: string[]
+  responseTypes: string[]
   scope: string[]
   resources: string[]
   /** Resources whose tokens it may introspect, as their resource server. */
@@ -37,6 +42,10 @@ export interface Client {
   codeLifetime: number
   reuseWindow: number
   requestsPerHour: number | null
+  /** What it is registered with beyond this (RFC 7591 §2). */
+  registered: RegisteredMetadata
+  /** Until when its metadata document counts as fresh, in epoch milliseconds; null for every other client. */
+  metadataExpiresAt: number | null
   active: boolean
 }
 
@@ -75,6 +84,7 @@ export function cacheClients(db: Database, settings: Settings, now: () => number
 }
 
 export function clientFrom(row: ClientRow, settings: Settings): Client {
+  const rules = profiles[row.profile]
   return {
     id: row.id,
     name: row.name,
@@ -84,12 +94,17 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     tosUri: row.tos_uri,
     source: row.source,
     profile: row.profile,
+    rules,
+    method: row.token_endpoint_auth_method,
     confidential: row.token_endpoint_auth_method !== 'none',
     secretHash: row.secret_hash,
     previousSecretHash: row.previous_secret_hash,
     previousSecretExpiresAt: row.previous_secret_expires_at ?? 0,
+    jwks: row.jwks === null ? null : JSON.parse(row.jwks),
+    jwksUri: row.jwks_uri,
     redirectUris: JSON.parse(row.redirect_uris),
     grantTypes: words(row.grant_types),
+    responseTypes: words(row.response_types),
     scope: words(row.scope),
     resources: words(row.resources),
     resourceServerFor: words(row.resource_server_for),
@@ -103,9 +118,14 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
       row.refresh_token_lifetime ?? settings.tokens.refreshTokenLifetime,
       bounds.refreshTokenLifetime,
     ),
-    codeLifetime: within(row.code_lifetime ?? settings.tokens.codeLifetime, bounds.codeLifetime),
+    codeLifetime: Math.min(
+      within(row.code_lifetime ?? settings.tokens.codeLifetime, bounds.codeLifetime),
+      rules.longestCodeLifetime ?? Infinity,
+    ),
     reuseWindow: within(row.reuse_window ?? settings.tokens.reuseWindow, bounds.reuseWindow),
     requestsPerHour: row.rate_limit_per_hour ?? settings.limits.requestsPerClientPerHour,
+    registered: fromWire(JSON.parse(row.registered_metadata)),
+    metadataExpiresAt: row.metadata_expires_at,
     active: row.revoked_at === null && row.suspended_at === null,
   }
 }

@@ -1,7 +1,7 @@
 // RFC 8414 §2, §3; RFC 9207 §3: what this server offers. It advertises only what has a route.
 
 import { type Answer, json } from '../http/message.ts'
-import { authenticationMethods } from './clients.ts'
+import { spokenMethods } from './client-authentication.ts'
 import type { Server } from './server.ts'
 import { grantTypes } from './token.ts'
 
@@ -34,9 +34,9 @@ export function serverMetadata(server: Server): Answer {
       response_types_supported: ['code'],
       response_modes_supported: responseModes,
       grant_types_supported: grantTypes.map((one) => one.name),
-      token_endpoint_auth_methods_supported: authenticationMethods,
-      introspection_endpoint_auth_methods_supported: authenticationMethods.filter((one) => one !== 'none'),
-      revocation_endpoint_auth_methods_supported: authenticationMethods,
+      token_endpoint_auth_methods_supported: spokenMethods,
+      introspection_endpoint_auth_methods_supported: spokenMethods.filter((one) => one !== 'none'),
+      revocation_endpoint_auth_methods_supported: spokenMethods,
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),

@@ -293,7 +293,7 @@ onBothDatabases('client operations', (dialect) => {
       resources: ['https://unknown.example', 'x#y'],
       resourceServerFor: ['https://unknown.example'],
       profile: 'unknown' as 'default',
-      tokenEndpointAuthMethod: 'private_key_jwt' as 'none',
+      tokenEndpointAuthMethod: 'client_secret_jwt' as 'none',
     }
     await assert.rejects(house.g.clients.create(wrong), (error: ConfigError) => {
       for (const path of [

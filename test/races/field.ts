@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { type App, openApp } from '../../src/app.ts'
 import { type Sql, sql } from '../../src/db/sql.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
-import type { ClientInput, CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { ClientInput } from '../../src/oauth/client-input.ts'
+import type { CreatedClient } from '../../src/oauth/client-operations.ts'
 import { paths } from '../../src/oauth/server-metadata.ts'
 import {
   authorizeParameters,

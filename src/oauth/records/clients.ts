@@ -1,5 +1,6 @@
-import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
+import { from, insert, join, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import type { AuthenticationMethod, ClientProfile } from '../profiles.ts'
 
 /** One row of `clients`. Lists are JSON or space-separated text; lifetimes in milliseconds. */
 export interface ClientRow {
@@ -11,8 +12,8 @@ export interface ClientRow {
   policy_uri: string | null
   tos_uri: string | null
   source: 'admin' | 'dcr' | 'cimd' | 'builtin'
-  profile: 'default' | 'gpt_action' | 'zapier' | 'mcp'
-  token_endpoint_auth_method: 'client_secret_basic' | 'client_secret_post' | 'none'
+  profile: ClientProfile
+  token_endpoint_auth_method: AuthenticationMethod
   secret_hash: string | null
   previous_secret_hash: string | null
   previous_secret_expires_at: number | null
@@ -39,6 +40,12 @@ export interface ClientRow {
   last_used_at: number | null
   created_at: number
   updated_at: number
+  response_types: string
+  jwks: string | null
+  jwks_uri: string | null
+  registration_token_hash: string | null
+  metadata_expires_at: number | null
+  registered_metadata: string
 }
 
 export const findClient = select(
@@ -71,16 +78,30 @@ const editable = {
   rate_limit_per_hour: 'int?',
   owner: 'text?',
   metadata: 'text',
+  response_types: 'text',
+  jwks: 'text?',
+  jwks_uri: 'text?',
+  registered_metadata: 'text',
 } as const
 
 export const insertClient = write(
   'insert_client',
-  { id: 'text', source: 'text', now: 'int', ...editable, ...eventColumns },
+  {
+    id: 'text',
+    source: 'text',
+    registration_token_hash: 'text?',
+    metadata_expires_at: 'int?',
+    now: 'int',
+    ...editable,
+    ...eventColumns,
+  },
   (i) => ({
     effects: [
       insert('clients', {
         id: i.id,
         source: i.source,
+        registration_token_hash: i.registration_token_hash,
+        metadata_expires_at: i.metadata_expires_at,
         ...Object.fromEntries(Object.keys(editable).map((name) => [name, i[name as keyof typeof editable]])),
         created_at: i.now,
         updated_at: i.now,
@@ -97,14 +118,13 @@ export const updateClient = write(
   (i) => ({
     guard: sql<{
       id: string
-    }>`update clients set name = ${i.name}, description = ${i.description}, logo_uri = ${i.logo_uri},
-      client_uri = ${i.client_uri}, policy_uri = ${i.policy_uri}, tos_uri = ${i.tos_uri}, profile = ${i.profile},
-      token_endpoint_auth_method = ${i.token_endpoint_auth_method}, secret_hash = coalesce(${i.secret_hash}, clients.secret_hash),
-      redirect_uris = ${i.redirect_uris}, grant_types = ${i.grant_types}, scope = ${i.scope}, resources = ${i.resources},
-      resource_server_for = ${i.resource_server_for}, require_pkce = ${i.require_pkce}, token_format = ${i.token_format}, access_token_lifetime = ${i.access_token_lifetime},
-      refresh_token_lifetime = ${i.refresh_token_lifetime}, code_lifetime = ${i.code_lifetime},
-      reuse_window = ${i.reuse_window}, rate_limit_per_hour = ${i.rate_limit_per_hour}, owner = ${i.owner},
-      metadata = ${i.metadata}, updated_at = ${i.now}
+    }>`update clients set ${join(
+      Object.keys(editable)
+        .filter((name) => name !== 'secret_hash')
+        .map((name) => sql`${raw(name)} = ${i[name as keyof typeof editable]}`),
+      ', ',
+    )},
+      secret_hash = coalesce(${i.secret_hash}, clients.secret_hash), updated_at = ${i.now}
       ${from} where clients.id = ${i.id} and clients.updated_at = ${i.seen_at} ${returning} clients.id`,
     effects: [appendEvent(i)],
   }),

@@ -1,0 +1,336 @@
+// RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
+// registers itself, or a metadata document.
+
+import { bounds, isLoopback, isResourceUri } from '../config.ts'
+import type { ConfigProblem } from '../config-error.ts'
+import { algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
+import type { Settings } from '../settings.ts'
+import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
+import { storeBcryptHash } from './client-secret.ts'
+import {
+  type AuthenticationMethod,
+  authenticationMethods,
+  type ClientProfile,
+  clientProfiles,
+  profiles,
+} from './profiles.ts'
+import type { ClientRow } from './records/clients.ts'
+import { redirectUriProblem } from './redirect-uri.ts'
+import { canonicalScope } from './scope.ts'
+import { grantTypes as spoken } from './token.ts'
+
+/** What is said about a client. Lifetimes and windows in seconds. */
+export interface ClientInput extends RegisteredMetadata {
+  /** Given only on import; otherwise made. */
+  id?: string
+  name: string
+  description?: string
+  logoUri?: string
+  clientUri?: string
+  policyUri?: string
+  tosUri?: string
+  /** Bundles what a kind of client needs and must do. Default `default`. */
+  profile?: ClientProfile
+  /** `none` makes a public client. Default `client_secret_basic`; a client with a secret may use basic and post alike. */
+  tokenEndpointAuthMethod?: AuthenticationMethod
+  /** Its public keys, for `private_key_jwt`, `self_signed_tls_client_auth` and request objects; or where they are published. */
+  jwks?: { keys: object[] }
+  jwksUri?: string
+  redirectUris?: string[]
+  /** Default: code and refresh, or client credentials when there is no redirect URI. */
+  grantTypes?: string[]
+  /** Scopes it may ask for. Default: all of the registry. */
+  scope?: string[]
+  /** APIs it may ask tokens for. Default: all. */
+  resources?: string[]
+  /** APIs it serves, whose tokens it may introspect. */
+  resourceServerFor?: string[]
+  /** Only a confidential client may do without. */
+  requirePkce?: boolean
+  tokenFormat?: 'jwt' | 'opaque'
+  accessTokenLifetime?: number
+  refreshTokenLifetime?: number
+  codeLifetime?: number
+  reuseWindow?: number
+  requestsPerHour?: number
+  owner?: string
+  metadata?: Record<string, unknown>
+  /** An existing bcrypt hash to import instead of making a secret. */
+  bcryptSecretHash?: string
+}
+
+const hasSecret = (method: AuthenticationMethod) =>
+  method === 'client_secret_basic' || method === 'client_secret_post'
+/** Methods that need public keys of the client. */
+const needsKeys = (method: AuthenticationMethod) =>
+  method === 'private_key_jwt' || method === 'self_signed_tls_client_auth'
+
+type Problem = (path: string, given: unknown, allowed: string, example?: string) => void
+
+/** Checks an input wholly and turns it into columns; every problem at once. */
+export function columnsFrom(settings: Settings, input: ClientInput) {
+  const problems: ConfigProblem[] = []
+  const problem: Problem = (path, given, allowed, example) => problems.push({ path, given, allowed, example })
+  const profile = input.profile ?? 'default'
+  const rules = profiles[profile] ?? profiles.default
+  const method =
+    input.tokenEndpointAuthMethod ??
+    (rules.methods.includes('client_secret_basic') ? 'client_secret_basic' : rules.methods[0]!)
+  const confidential = method !== 'none'
+  const redirectUris = input.redirectUris ?? []
+  const grantTypes =
+    input.grantTypes ??
+    (redirectUris.length > 0 ? ['authorization_code', 'refresh_token'] : ['client_credentials'])
+  const requirePkce = input.requirePkce ?? rules.pkce === 'required'
+
+  if (input.id !== undefined && !/^[\x21-\x7e]{1,512}$/.test(input.id))
+    problem('id', input.id, '1 to 512 visible ASCII characters')
+  if (!input.name?.trim() || input.name.length > 200)
+    problem('name', input.name, 'a name of 1 to 200 characters', 'Job board GPT')
+  if (!clientProfiles.includes(profile)) problem('profile', profile, clientProfiles.join(', '))
+  if (!authenticationMethods.includes(method))
+    problem('tokenEndpointAuthMethod', method, authenticationMethods.join(', '))
+  else if (!rules.methods.includes(method))
+    problem('tokenEndpointAuthMethod', method, `${rules.methods.join(', ')} for the profile ${profile}`)
+  redirectUris.forEach((uri, n) => {
+    const why = redirectUriProblem(uri)
+    if (why)
+      problem(
+        `redirectUris[${n}]`,
+        uri,
+        `a URI that works as redirect target; this one ${why}`,
+        'https://app.example.com/callback',
+      )
+  })
+  checkGrantTypes(grantTypes, { redirectUris, confidential }, problem)
+  if (!requirePkce && !confidential) problem('requirePkce', false, 'true, since the client is public')
+  checkScopeAndResources(settings, input, problem)
+  for (const path of ['logoUri', 'clientUri', 'policyUri', 'tosUri'] as const) {
+    const uri = input[path]
+    if (uri !== undefined && !(URL.canParse(uri) && new URL(uri).protocol === 'https:')) {
+      problem(path, uri, 'an https URL', 'https://example.com/logo.png')
+    }
+  }
+  const lifetime = (path: keyof typeof bounds) => {
+    const given = input[path]
+    if (given === undefined) return null
+    const [least, most] = bounds[path]
+    if (!Number.isInteger(given) || given * 1_000 < least || given * 1_000 > most) {
+      problem(path, given, `a whole number of seconds from ${least / 1_000} to ${most / 1_000}`)
+    }
+    return given * 1_000
+  }
+  if (input.bcryptSecretHash !== undefined && storeBcryptHash(input.bcryptSecretHash) === undefined) {
+    problems.push({ path: 'bcryptSecretHash', allowed: 'a bcrypt hash of cost 4 to 14 ($2a$, $2b$ or $2y$)' })
+  }
+  if (input.bcryptSecretHash !== undefined && !hasSecret(method)) {
+    problems.push({ path: 'bcryptSecretHash', allowed: 'nothing, since the client has no secret' })
+  }
+  if (input.tokenFormat !== undefined && input.tokenFormat !== 'jwt' && input.tokenFormat !== 'opaque')
+    problem('tokenFormat', input.tokenFormat, 'jwt or opaque')
+  const perHour = input.requestsPerHour
+  if (perHour !== undefined && (!Number.isInteger(perHour) || perHour < 1))
+    problem('requestsPerHour', perHour, 'a whole number of at least 1')
+  const registered = readRegisteredMetadata(input, problem)
+  checkKeys(input, method, problem)
+  checkRegistered(registered, { method, rules, redirectUris, profile }, problem)
+
+  const columns = {
+    name: input.name,
+    description: input.description ?? null,
+    logo_uri: input.logoUri ?? null,
+    client_uri: input.clientUri ?? null,
+    policy_uri: input.policyUri ?? null,
+    tos_uri: input.tosUri ?? null,
+    profile,
+    token_endpoint_auth_method: method,
+    redirect_uris: JSON.stringify([...new Set(redirectUris)]),
+    grant_types: [...new Set(grantTypes)].join(' '),
+    response_types: grantTypes.includes('authorization_code') ? 'code' : '',
+    scope: canonicalScope(input.scope ?? Object.keys(settings.scopes)),
+    resources: canonicalScope(input.resources ?? []),
+    resource_server_for: canonicalScope(input.resourceServerFor ?? []),
+    require_pkce: requirePkce ? 1 : 0,
+    token_format: input.tokenFormat ?? null,
+    access_token_lifetime: lifetime('accessTokenLifetime'),
+    refresh_token_lifetime: lifetime('refreshTokenLifetime'),
+    code_lifetime: lifetime('codeLifetime'),
+    reuse_window: lifetime('reuseWindow') ?? rules.reuseWindow,
+    rate_limit_per_hour: perHour ?? null,
+    owner: input.owner ?? null,
+    metadata: JSON.stringify(input.metadata ?? {}),
+    jwks: input.jwks === undefined ? null : JSON.stringify(input.jwks),
+    jwks_uri: input.jwksUri ?? null,
+    registered_metadata: JSON.stringify(toWire(registered)),
+  }
+  return { columns, problems, hasSecret: hasSecret(method) }
+}
+
+function checkGrantTypes(
+  grantTypes: readonly string[],
+  { redirectUris, confidential }: { redirectUris: readonly string[]; confidential: boolean },
+  problem: Problem,
+): void {
+  const known = spoken.map((one) => one.name)
+  for (const grantType of grantTypes) {
+    if (!known.includes(grantType)) problem('grantTypes', grantType, known.join(', '))
+  }
+  if (grantTypes.includes('authorization_code') && redirectUris.length === 0) {
+    problem('redirectUris', '[]', 'at least one, since the client uses authorization_code')
+  }
+  if (grantTypes.includes('client_credentials') && !confidential) {
+    problem('grantTypes', 'client_credentials', 'only for a confidential client (RFC 6749 §4.4)')
+  }
+}
+
+function checkScopeAndResources(settings: Settings, input: ClientInput, problem: Problem): void {
+  for (const scope of input.scope ?? []) {
+    if (!Object.hasOwn(settings.scopes, scope))
+      problem('scope', scope, `scopes of the registry: ${Object.keys(settings.scopes).join(' ')}`)
+  }
+  for (const path of ['resources', 'resourceServerFor'] as const) {
+    for (const uri of input[path] ?? []) {
+      if (!isResourceUri(uri)) problem(path, uri, 'absolute URIs without fragment (RFC 8707 §2)')
+      else if (uri !== settings.issuer && !Object.hasOwn(settings.resources, uri)) {
+        problem(
+          path,
+          uri,
+          `resources of the configuration: ${[...Object.keys(settings.resources), settings.issuer].join(' ')}`,
+        )
+      }
+    }
+  }
+}
+
+function checkKeys({ jwks, jwksUri }: ClientInput, method: AuthenticationMethod, problem: Problem): void {
+  if (jwks !== undefined && jwksUri !== undefined)
+    problem('jwks', '{…}', 'either jwks or jwksUri, not both (RFC 7591 §2)')
+  if (jwks === undefined && jwksUri === undefined && needsKeys(method)) {
+    problem(
+      'jwks',
+      undefined,
+      `the client's public keys (or jwksUri), since it uses ${method}`,
+      '{"keys":[…]}',
+    )
+  }
+  if (jwksUri !== undefined) {
+    const url = URL.canParse(jwksUri) ? new URL(jwksUri) : undefined
+    if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback(url)))
+      problem('jwksUri', jwksUri, 'an https URL', 'https://app.example.com/jwks.json')
+  }
+  if (jwks === undefined) return
+  if (!Array.isArray(jwks?.keys) || jwks.keys.length === 0 || jwks.keys.length > 20) {
+    problem('jwks', undefined, 'a JWK set of 1 to 20 public keys (RFC 7517 §5)')
+    return
+  }
+  // What is wrong is said without the key: it may be a private one.
+  const wrong = (n: number, why: string) =>
+    problem(`jwks.keys[${n}]`, undefined, `a public key for ${algorithms.join(', ')}; this one ${why}`)
+  const unusable = jwks.keys.flatMap((jwk, n) => {
+    const key = publicKeyFromJwk(jwk)
+    return 'problem' in key ? [{ n, why: key.problem, secret: isSecret(jwk) }] : []
+  })
+  // A set may hold keys for others' algorithms, but never one that should not have left its owner.
+  const told = unusable.length === jwks.keys.length ? unusable : unusable.filter((one) => one.secret)
+  for (const { n, why } of told) wrong(n, why)
+}
+
+function isSecret(jwk: object): boolean {
+  return typeof jwk === 'object' && jwk !== null && ('d' in jwk || 'k' in jwk)
+}
+
+const distinguishing = [
+  'tlsClientAuthSubjectDn',
+  'tlsClientAuthSanDns',
+  'tlsClientAuthSanUri',
+  'tlsClientAuthSanIp',
+  'tlsClientAuthSanEmail',
+] as const
+
+/** What of the registered metadata must hold together. */
+function checkRegistered(
+  registered: RegisteredMetadata,
+  client: {
+    method: AuthenticationMethod
+    rules: (typeof profiles)[ClientProfile]
+    redirectUris: readonly string[]
+    profile: ClientProfile
+  },
+  problem: Problem,
+): void {
+  const { method, rules, redirectUris, profile } = client
+  const named = distinguishing.filter((one) => registered[one] !== undefined)
+  if (method === 'tls_client_auth' ? named.length !== 1 : named.length > 0) {
+    problem(
+      'tlsClientAuthSubjectDn',
+      named.join(' '),
+      `exactly one of ${distinguishing.join(', ')}, and only with tls_client_auth`,
+    )
+  }
+  if (registered.subjectType === 'pairwise' && registered.sectorIdentifierUri === undefined) {
+    const hosts = new Set(redirectUris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).host))
+    if (hosts.size !== 1)
+      problem(
+        'sectorIdentifierUri',
+        undefined,
+        'a URL that lists the redirect URIs, since they are on several hosts (OpenID Connect Core §8.1)',
+      )
+  }
+  for (const path of ['postLogoutRedirectUris'] as const) {
+    for (const uri of registered[path] ?? []) {
+      const why = redirectUriProblem(uri)
+      if (why) problem(path, uri, `a URI that works as redirect target; this one ${why}`)
+    }
+  }
+  const { backchannelLogoutUri } = registered
+  if (backchannelLogoutUri !== undefined) {
+    const url = URL.canParse(backchannelLogoutUri) ? new URL(backchannelLogoutUri) : undefined
+    const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
+    if (!secure || backchannelLogoutUri.includes('#'))
+      problem('backchannelLogoutUri', backchannelLogoutUri, 'an https URL without fragment')
+  }
+  if (rules.algorithms !== null) {
+    for (const path of [
+      'tokenEndpointAuthSigningAlg',
+      'requestObjectSigningAlg',
+      'idTokenSignedResponseAlg',
+    ] as const) {
+      const alg = registered[path]
+      if (alg !== undefined && !rules.algorithms.includes(alg))
+        problem(path, alg, `${rules.algorithms.join(', ')} for the profile ${profile}`)
+    }
+  }
+}
+
+/** A row as the input it could have come from. */
+export function inputFrom(row: ClientRow): ClientInput {
+  const seconds = (milliseconds: number | null) => (milliseconds === null ? undefined : milliseconds / 1_000)
+  const words = (text: string) => (text === '' ? [] : text.split(' '))
+  return {
+    name: row.name,
+    description: row.description ?? undefined,
+    logoUri: row.logo_uri ?? undefined,
+    clientUri: row.client_uri ?? undefined,
+    policyUri: row.policy_uri ?? undefined,
+    tosUri: row.tos_uri ?? undefined,
+    profile: row.profile,
+    tokenEndpointAuthMethod: row.token_endpoint_auth_method,
+    jwks: row.jwks === null ? undefined : JSON.parse(row.jwks),
+    jwksUri: row.jwks_uri ?? undefined,
+    redirectUris: JSON.parse(row.redirect_uris),
+    grantTypes: words(row.grant_types),
+    scope: words(row.scope),
+    resources: words(row.resources),
+    resourceServerFor: words(row.resource_server_for),
+    requirePkce: row.require_pkce === 1,
+    tokenFormat: row.token_format ?? undefined,
+    accessTokenLifetime: seconds(row.access_token_lifetime),
+    refreshTokenLifetime: seconds(row.refresh_token_lifetime),
+    codeLifetime: seconds(row.code_lifetime),
+    reuseWindow: seconds(row.reuse_window),
+    requestsPerHour: row.rate_limit_per_hour ?? undefined,
+    owner: row.owner ?? undefined,
+    metadata: JSON.parse(row.metadata),
+    ...fromWire(JSON.parse(row.registered_metadata)),
+  }
+}

@@ -1,0 +1,146 @@
+// RFC 7591 §2; RFC 8705 §2.1.2, §3.4; RFC 9101 §10.5; RFC 9126 §6; RFC 9396 §10; RFC 9449 §5.2; RFC 9701 §6; OpenID Connect
+// Registration §2, RP-Initiated Logout §3.1, Back-Channel Logout §2.2; JARM §3: client metadata beyond what every client has,
+// by its name on the wire and by its name here.
+
+import { type Algorithm, algorithms } from '../crypto/jws.ts'
+
+/** What a client is registered with beyond the columns of its row. */
+export interface RegisteredMetadata {
+  /** Redirects of a `native` client go to the user's own device (RFC 8252). */
+  applicationType?: 'web' | 'native'
+  contacts?: string[]
+  softwareId?: string
+  softwareVersion?: string
+  /** What the certificate of a `tls_client_auth` client says; exactly one of the five (RFC 8705 §2.1.2). */
+  tlsClientAuthSubjectDn?: string
+  tlsClientAuthSanDns?: string
+  tlsClientAuthSanUri?: string
+  tlsClientAuthSanIp?: string
+  tlsClientAuthSanEmail?: string
+  /** Signs its client assertions. Default: any that is spoken here. */
+  tokenEndpointAuthSigningAlg?: Algorithm
+  /** Signs its request objects. Default: any that is spoken here. */
+  requestObjectSigningAlg?: Algorithm
+  /** Signs ID tokens for it. Default ES256. */
+  idTokenSignedResponseAlg?: Algorithm
+  /** Signs userinfo answers for it; without one they are plain JSON. */
+  userinfoSignedResponseAlg?: Algorithm
+  /** Signs authorization responses for it where it asks for them signed. Default ES256. */
+  authorizationSignedResponseAlg?: Algorithm
+  /** Signs introspection answers for it where it asks for them signed. Default ES256. */
+  introspectionSignedResponseAlg?: Algorithm
+  requirePushedAuthorizationRequests?: boolean
+  requireSignedRequestObject?: boolean
+  dpopBoundAccessTokens?: boolean
+  tlsClientCertificateBoundAccessTokens?: boolean
+  /** Refuses its requests for an ID token without a `nonce`. */
+  requireNonce?: boolean
+  /** `pairwise` gives users another `sub` in each sector. Default `public`. */
+  subjectType?: 'public' | 'pairwise'
+  sectorIdentifierUri?: string
+  postLogoutRedirectUris?: string[]
+  backchannelLogoutUri?: string
+  backchannelLogoutSessionRequired?: boolean
+  /** Seconds. */
+  defaultMaxAge?: number
+  defaultAcrValues?: string[]
+  /** Types of `authorization_details` it may ask for. Default: all that are configured. */
+  authorizationDetailsTypes?: string[]
+}
+
+type Member = keyof RegisteredMetadata
+
+interface Rule {
+  wire: string
+  /** In words, for whoever wrote something else. */
+  allowed: string
+  fits(value: unknown): boolean
+}
+
+const isText = (value: unknown) => typeof value === 'string' && value.length > 0 && value.length <= 2_048
+const isList = (value: unknown, fits: (one: unknown) => boolean) =>
+  Array.isArray(value) && value.length <= 100 && value.every(fits)
+const isHttps = (value: unknown) =>
+  isText(value) && /^https:\/\/[^#]+$/i.test(value as string) && URL.canParse(value as string)
+
+const text = (wire: string): Rule => ({ wire, allowed: 'a text', fits: isText })
+const texts = (wire: string): Rule => ({
+  wire,
+  allowed: 'a list of texts',
+  fits: (value) => isList(value, isText),
+})
+const flag = (wire: string): Rule => ({
+  wire,
+  allowed: 'true or false',
+  fits: (value) => typeof value === 'boolean',
+})
+const https = (wire: string): Rule => ({ wire, allowed: 'an https URL without fragment', fits: isHttps })
+const oneOf = (wire: string, words: readonly string[]): Rule => ({
+  wire,
+  allowed: words.join(', '),
+  fits: (value) => words.includes(value as string),
+})
+
+const rules: Readonly<Record<Member, Rule>> = {
+  applicationType: oneOf('application_type', ['web', 'native']),
+  contacts: texts('contacts'),
+  softwareId: text('software_id'),
+  softwareVersion: text('software_version'),
+  tlsClientAuthSubjectDn: text('tls_client_auth_subject_dn'),
+  tlsClientAuthSanDns: text('tls_client_auth_san_dns'),
+  tlsClientAuthSanUri: text('tls_client_auth_san_uri'),
+  tlsClientAuthSanIp: text('tls_client_auth_san_ip'),
+  tlsClientAuthSanEmail: text('tls_client_auth_san_email'),
+  tokenEndpointAuthSigningAlg: oneOf('token_endpoint_auth_signing_alg', algorithms),
+  requestObjectSigningAlg: oneOf('request_object_signing_alg', algorithms),
+  idTokenSignedResponseAlg: oneOf('id_token_signed_response_alg', algorithms),
+  userinfoSignedResponseAlg: oneOf('userinfo_signed_response_alg', algorithms),
+  authorizationSignedResponseAlg: oneOf('authorization_signed_response_alg', algorithms),
+  introspectionSignedResponseAlg: oneOf('introspection_signed_response_alg', algorithms),
+  requirePushedAuthorizationRequests: flag('require_pushed_authorization_requests'),
+  requireSignedRequestObject: flag('require_signed_request_object'),
+  dpopBoundAccessTokens: flag('dpop_bound_access_tokens'),
+  tlsClientCertificateBoundAccessTokens: flag('tls_client_certificate_bound_access_tokens'),
+  requireNonce: flag('require_nonce'),
+  subjectType: oneOf('subject_type', ['public', 'pairwise']),
+  sectorIdentifierUri: https('sector_identifier_uri'),
+  postLogoutRedirectUris: texts('post_logout_redirect_uris'),
+  backchannelLogoutUri: text('backchannel_logout_uri'),
+  backchannelLogoutSessionRequired: flag('backchannel_logout_session_required'),
+  defaultMaxAge: {
+    wire: 'default_max_age',
+    allowed: 'a whole number of seconds',
+    fits: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 999_999_999,
+  },
+  defaultAcrValues: texts('default_acr_values'),
+  authorizationDetailsTypes: texts('authorization_details_types'),
+}
+
+const members = Object.keys(rules) as Member[]
+
+/** The members of an input that are registered here, each checked by itself; `problem` hears of every other. */
+export function readRegisteredMetadata(
+  input: RegisteredMetadata,
+  problem: (path: string, given: unknown, allowed: string) => void,
+): RegisteredMetadata {
+  const read: Record<string, unknown> = {}
+  for (const member of members) {
+    const value = input[member]
+    if (value === undefined) continue
+    if (!rules[member].fits(value)) problem(member, value, rules[member].allowed)
+    read[member] = value
+  }
+  return read as RegisteredMetadata
+}
+
+/** By their names on the wire: how they are stored, and how a client is told. */
+export function toWire(registered: RegisteredMetadata): Record<string, unknown> {
+  const known = members.filter((member) => registered[member] !== undefined)
+  return Object.fromEntries(known.map((member) => [rules[member].wire, registered[member]]))
+}
+
+/** The registered members among metadata in wire names, unchecked; what is not known is left out. */
+export function fromWire(metadata: Readonly<Record<string, unknown>>): RegisteredMetadata {
+  const known = members.filter((member) => metadata[rules[member].wire] !== undefined)
+  return Object.fromEntries(known.map((member) => [member, metadata[rules[member].wire]]))
+}

@@ -1,0 +1,62 @@
+// OAuth 2.1 §4.1, §7; RFC 9700 §2; FAPI 2.0 Security Profile §5.3: what each kind of client must do. The strictest values are
+// the default; a profile may relax only what its kind cannot do otherwise.
+
+export const authenticationMethods = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
+  'none',
+] as const
+export type AuthenticationMethod = (typeof authenticationMethods)[number]
+
+export const clientProfiles = ['default', 'gpt_action', 'zapier', 'mcp', 'fapi2'] as const
+export type ClientProfile = (typeof clientProfiles)[number]
+
+/** What follows from a profile. Times in milliseconds. */
+export interface Profile {
+  /** How its clients may authenticate. */
+  methods: readonly AuthenticationMethod[]
+  /** Whether PKCE is required of a client about which nobody said; only a confidential one may be told to do without. */
+  pkce: 'required' | 'lifted'
+  /** The reuse window of a client about which nobody said; null takes the server's. */
+  reuseWindow: number | null
+  /** Only pushed requests are accepted (RFC 9126 §5). */
+  pushedRequestsOnly: boolean
+  /** Only tokens bound to a key or a certificate are issued. */
+  senderConstrained: boolean
+  /** Which `aud` a client assertion may name: any of this server's, or the issuer as a plain string. */
+  assertionAudience: 'server' | 'issuer'
+  /** Longest life of its codes; null takes the bounds of every client. */
+  longestCodeLifetime: number | null
+  /** Algorithms its keys may sign with; null accepts every one that is spoken here. */
+  algorithms: readonly string[] | null
+}
+
+const anyone: Profile = {
+  methods: authenticationMethods,
+  pkce: 'required',
+  reuseWindow: null,
+  pushedRequestsOnly: false,
+  senderConstrained: false,
+  assertionAudience: 'server',
+  longestCodeLifetime: null,
+  algorithms: null,
+}
+
+export const profiles: Readonly<Record<ClientProfile, Profile>> = {
+  default: anyone,
+  gpt_action: { ...anyone, methods: ['client_secret_basic', 'client_secret_post'], pkce: 'lifted' },
+  zapier: { ...anyone, reuseWindow: 120_000 },
+  mcp: anyone,
+  fapi2: {
+    ...anyone,
+    methods: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+    pushedRequestsOnly: true,
+    senderConstrained: true,
+    assertionAudience: 'issuer',
+    longestCodeLifetime: 60_000,
+    algorithms: ['PS256', 'ES256', 'EdDSA'],
+  },
+}

@@ -144,7 +144,10 @@ export function write<C extends Columns, R = Record<string, never>>(
   const parts: string[] = []
   if (guard && key) {
     parts.push(`changed as (${renderPostgres(guard, 'i')})`)
-    parts.push(`guard as (select i.n, changed.* from changed join i on i.${key} = changed.${key})`)
+    // Of the requests of a batch that insert the same row one has it, as with an update.
+    parts.push(
+      `guard as (select distinct on (changed.${key}) i.n, changed.* from changed join i on i.${key} = changed.${key} order by changed.${key}, i.n)`,
+    )
   } else if (guard) parts.push(`guard as (${renderPostgres(guard, 'i')})`)
   const source = guard ? 'i join (select distinct n from guard) guard on guard.n = i.n' : 'i'
   effects.forEach((part, index) => {

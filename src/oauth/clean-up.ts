@@ -12,6 +12,7 @@ import {
   oldCodes,
   oldRefreshTokens,
   oldSigningKeys,
+  oldUsedJtis,
   reuseWindows,
   revokedSessions,
   saltsBetween,
@@ -32,6 +33,7 @@ export function cleanUpOauth(
     refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),
     expired_sessions: () => deleteBefore(db, expiredSessions, now() - settings.sessions.keep),
     revoked_sessions: () => deleteBefore(db, revokedSessions, now() - settings.sessions.keep),
+    used_jtis: () => deleteBefore(db, oldUsedJtis, now()),
     signing_keys: () => deleteBefore(db, oldSigningKeys, now()),
   }
 }

@@ -103,7 +103,7 @@ describe('write', () => {
     )
   })
 
-  test('a guard that inserts is matched to its requests by a key', () => {
+  test('a guard that inserts is matched by a key to the first request that has it', () => {
     const count = write('count_thing', { key: 'text', amount: 'int' }, (i) => ({
       guard: sql`${insert('counts', { key: i.key, count: i.amount })}
         on conflict (key) do update set count = counts.count + excluded.count returning key, count`,
@@ -114,7 +114,8 @@ describe('write', () => {
       plain(`with i as (select * from unnest($1::text[], $2::bigint[]) with ordinality as i(key, amount, n)),
         changed as (insert into counts (key, count) select i.key, i.amount from i where true
           on conflict (key) do update set count = counts.count + excluded.count returning key, count),
-        guard as (select i.n, changed.* from changed join i on i.key = changed.key) select * from guard`),
+        guard as (select distinct on (changed.key) i.n, changed.* from changed join i on i.key = changed.key
+          order by changed.key, i.n) select * from guard`),
     )
   })
 

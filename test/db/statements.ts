@@ -59,6 +59,7 @@ const fresh: Record<string, string[]> = {
   insert_client: ['id', 'event_id'],
   insert_user: ['id', 'user_subject', 'subject'],
   insert_signing_key: ['kid', 'event_id'],
+  insert_used_jti: ['id'],
   hold_authorization_request: ['id'],
   add_to_counter: ['key'],
   sign_up: ['user_id', 'user_subject', 'login', 'sign_in_id', 'event_id', 'subject'],

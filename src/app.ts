@@ -15,6 +15,7 @@ import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
+import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
 import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
 import { isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
@@ -56,6 +57,8 @@ export interface AppOptions {
   /** A database that is open already; it is not closed with the app. */
   database?: Database
   now?: () => number
+  /** Finds the addresses of a host that somebody else chose. */
+  resolve?: Resolve
 }
 
 export async function openApp(config: Config, options: AppOptions = {}): Promise<App> {
@@ -89,6 +92,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       clients,
       counters,
       activity: countActivity(core),
+      outbound: openOutbound(settings.outbound, options.resolve),
       frame,
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
@@ -203,6 +207,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       closing.abort()
       await replacing
       clearInterval(flushing)
+      server.outbound.close()
       await scheduler?.close()
       await flush().catch(ignore)
       if (ownsDatabase) await server.db.close()

@@ -1,5 +1,7 @@
 import type { BlockList } from 'node:net'
 import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import type { Checks } from './config/checks.ts'
+import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { shortestSecret } from './crypto/secrets.ts'
 import { trustedProxies } from './http/address.ts'
@@ -59,6 +61,8 @@ export interface Config {
   trustedProxies?: string[]
   /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
   cors?: '*' | string[]
+  /** Requests to URLs that clients chose. */
+  outbound?: OutboundConfig
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
   allowInsecureIssuer?: boolean
   /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
@@ -153,6 +157,7 @@ export function resolveConfig(config: Config): Settings {
     return given ?? standard
   }
 
+  const checks: Checks = { problem, seconds, count }
   const issuer = issuerFrom(config, problem)
   const secrets = typeof config.secret === 'string' ? [config.secret] : (config.secret ?? [])
   problems.push(...secretProblems(secrets))
@@ -250,6 +255,7 @@ export function resolveConfig(config: Config): Settings {
     },
     pages: config.pages ?? {},
     trustedProxies: proxies,
+    outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,
     jobs: config.jobs ?? true,

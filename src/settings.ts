@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { OutboundSettings } from './http/guarded-fetch.ts'
 import type { Log, LogLevel } from './log.ts'
 
 /** The configuration with every default filled in; lifetimes in milliseconds. */
@@ -41,6 +42,7 @@ export interface Settings {
     texts?: Record<string, string>
   }
   trustedProxies: BlockList | undefined
+  outbound: OutboundSettings
   cors: '*' | string[]
   migrate: boolean | undefined
   jobs: boolean

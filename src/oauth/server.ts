@@ -3,6 +3,7 @@
 import type { Account, Ask } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'
+import type { Outbound } from '../http/guarded-fetch.ts'
 import type { Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 import type { Activity } from './activity.ts'
@@ -27,6 +28,8 @@ export interface Server extends Core {
   readonly clients: ClientCache
   readonly counters: Counters
   readonly activity: Activity
+  /** The only way to a URL that somebody else chose. */
+  readonly outbound: Outbound
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
   /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */

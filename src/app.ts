@@ -9,6 +9,7 @@ import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
+import { sha256 } from './crypto/tokens.ts'
 import { cleanUpCounters, openCounters } from './db/counters.ts'
 import type { Database } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
@@ -117,8 +118,16 @@ async function userOf(core: Core, account: Account) {
     name: user.name ?? user.email ?? user.subject,
     ...(user.email === null ? {} : { email: user.email }),
     ...(account.authTime === undefined ? {} : { authTime: account.authTime }),
+    ...(account.acr === undefined ? {} : { acr: account.acr }),
+    ...(account.amr === undefined ? {} : { amr: account.amr }),
+    ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }),
     ...(account.expiresAt === undefined ? {} : { statementEnds: account.expiresAt }),
   }
+}
+
+/** What clients know a provider's session by; it says nothing about the session itself. */
+function sidOf({ provider, issuer, sessionId }: Account): string {
+  return sha256(`${provider} ${issuer} ${sessionId}`)
 }
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {

@@ -13,6 +13,9 @@ export interface Account {
   subject: string
   /** When the user last proved who they are, in epoch milliseconds. Absent when the provider does not say. */
   authTime?: number
+  /** How the user proved it: the class of the authentication, and the methods used (OpenID Connect Core §2, RFC 8176). */
+  acr?: string
+  amr?: readonly string[]
   /** The provider's own session, when it has one. */
   sessionId?: string
   /** When the provider's statement ends, in epoch milliseconds. */
@@ -32,6 +35,10 @@ export interface Ask {
   /** Greatest age of the authentication, in seconds. */
   maxAge?: number
   loginHint?: string
+  /** Classes of authentication that would do, the preferred one first (OpenID Connect Core §3.1.2.1, RFC 9470 §4). */
+  acrValues?: readonly string[]
+  /** Languages the user prefers, the preferred one first (BCP 47). */
+  uiLocales?: readonly string[]
   /** Where the browser must be sent after sign-in: an absolute URL on the issuer's origin. */
   returnTo: string
   /** Where the browser may be sent when the user gives up signing in: the client hears `access_denied`. */

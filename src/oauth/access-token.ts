@@ -6,6 +6,7 @@ import { signJwt } from '../crypto/jws.ts'
 import { makeToken, sha256 } from '../crypto/tokens.ts'
 import type { Client } from './clients.ts'
 import { canonicalScope } from './scope.ts'
+import { confirmationOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
 /** The grant an access token is made from. */
@@ -19,6 +20,13 @@ export interface Grant {
   scope: readonly string[]
   resources: readonly string[]
   authTime: number | null
+  /** How the user was authenticated, where that is known (OpenID Connect Core §2); `amr` separated by spaces. */
+  acr?: string | null
+  amr?: string | null
+  /** What the token is bound to (`sender-constraint.ts`); null or absent for a bearer token. */
+  binding?: string | null
+  /** Further claims, e.g. `act` (RFC 8693 §4.1), `authorization_details` (RFC 9396 §9.1). */
+  claims?: Record<string, unknown> | null
 }
 
 /** A made token: what the client gets, and the inputs of the row that makes it known. */
@@ -36,6 +44,8 @@ export interface MadeAccessToken {
     access_scope: string
     access_resources: string
     access_expires_at: number
+    access_claims: string | null
+    binding: string | null
     now: number
   }
 }
@@ -60,6 +70,8 @@ export function makeAccessToken(server: Server, client: Client, grant: Grant, no
       access_scope: scope,
       access_resources: grant.resources.join(' '),
       access_expires_at: expiresAt,
+      access_claims: grant.claims ? JSON.stringify(grant.claims) : null,
+      binding: grant.binding ?? null,
       now,
     },
   }
@@ -82,6 +94,10 @@ function makeJwt(
     exp: Math.floor(expiresAt / 1_000),
     jti: id,
     ...(grant.authTime === null ? {} : { auth_time: Math.floor(grant.authTime / 1_000) }),
+    ...(grant.acr ? { acr: grant.acr } : undefined),
+    ...(grant.amr ? { amr: grant.amr.split(' ') } : undefined),
+    ...(grant.binding ? { cnf: confirmationOf(grant.binding) } : undefined),
+    ...grant.claims,
   })
   return { token, id, hash: sha256(token) }
 }

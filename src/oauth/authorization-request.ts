@@ -32,6 +32,12 @@ export interface AuthorizationRequest extends ReplyTo {
   /** Seconds. */
   maxAge: number | null
   loginHint: string | null
+  idTokenHint: string | null
+  /** In the order of preference (OpenID Connect Core §3.1.2.1). */
+  acrValues: string[]
+  uiLocales: string[]
+  /** The key its code is bound to (`dpop_jkt`, RFC 9449 §10); null without one. */
+  binding: string | null
 }
 
 /** No redirect is trusted: a page says why. */
@@ -127,7 +133,9 @@ function readDetails(server: Server, form: Form, { client }: ReplyTo): Details |
   const resources = requestedResources(form.all('resource'), server.settings, client.resources)
   if (isRefusal(resources)) return resources
 
-  const prompt = form.get('prompt')?.split(' ').filter(Boolean) ?? []
+  const binding = form.get('dpop_jkt')
+  if (binding !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(binding)) return refuse('dpop_jkt_malformed')
+  const prompt = words(form.get('prompt')) ?? []
   if (prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)) {
     return refuse('prompt_invalid')
   }
@@ -139,7 +147,15 @@ function readDetails(server: Server, form: Form, { client }: ReplyTo): Details |
     codeChallenge,
     nonce: form.get('nonce') ?? null,
     prompt,
-    maxAge: age === undefined ? null : Number(age),
+    maxAge: age === undefined ? (client.registered.defaultMaxAge ?? null) : Number(age),
     loginHint: form.get('login_hint') ?? null,
+    idTokenHint: form.get('id_token_hint') ?? null,
+    acrValues: words(form.get('acr_values')) ?? client.registered.defaultAcrValues ?? [],
+    uiLocales: words(form.get('ui_locales')) ?? [],
+    binding: binding ?? null,
   }
+}
+
+function words(text: string | undefined): string[] | undefined {
+  return text?.split(' ').filter(Boolean)
 }

@@ -95,6 +95,8 @@ async function signIn(
   const answer = await server.signedIn(request, {
     prompt: asked.prompt,
     ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
+    ...(asked.acrValues.length === 0 ? {} : { acrValues: asked.acrValues }),
+    ...(asked.uiLocales.length === 0 ? {} : { uiLocales: asked.uiLocales }),
     ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
     get returnTo() {
       return returnTo()
@@ -220,6 +222,9 @@ async function askConsent(
     userId: user.id,
     subject: user.subject,
     authTime: user.authTime ?? null,
+    acr: user.acr ?? null,
+    amr: user.amr ?? null,
+    sid: user.sid ?? null,
     statementEnds: user.statementEnds ?? null,
   }
   await server.db.write(holdAuthorizationRequest, {

@@ -25,6 +25,9 @@ export type HeldRequest = Omit<AuthorizationRequest, 'client'> & {
   userId: string
   subject: string
   authTime: number | null
+  acr: string | null
+  amr: readonly string[] | null
+  sid: string | null
   /** When the account provider's statement about the user ends; null when it does not. */
   statementEnds: number | null
 }
@@ -70,12 +73,11 @@ export function consentForm(
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }
 
+/** What of a user goes into a code. */
+type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
+
 /** The inputs of a code for one request and user, and the code itself. */
-export function codeInput(
-  asked: AuthorizationRequest,
-  user: Pick<User, 'id' | 'subject' | 'authTime'>,
-  now: number,
-) {
+export function codeInput(asked: AuthorizationRequest, user: DecidingUser, now: number) {
   const { token: code, id, hash } = makeToken('gh_ac', now)
   return {
     code,
@@ -92,6 +94,13 @@ export function codeInput(
       state: asked.state,
       nonce: asked.nonce,
       auth_time: user.authTime ?? null,
+      code_binding: asked.binding,
+      acr: user.acr ?? null,
+      amr: user.amr?.join(' ') ?? null,
+      // Only an ID token tells it to the client, and only such a client hears of a sign-out.
+      sid: asked.scope.includes('openid') ? (user.sid ?? null) : null,
+      claims: null,
+      authorization_details: null,
       code_expires_at: now + asked.client.codeLifetime,
       now,
     },
@@ -133,7 +142,7 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
 
 interface Decision {
   asked: AuthorizationRequest
-  user: Pick<User, 'id' | 'subject' | 'authTime'>
+  user: DecidingUser
   requestId: string
   decision: 'allow' | 'deny'
 }
@@ -198,6 +207,9 @@ async function decidingUser(
     id: held.userId,
     subject: held.subject,
     ...(held.authTime === null ? {} : { authTime: held.authTime }),
+    ...(held.acr === null ? {} : { acr: held.acr }),
+    ...(held.amr === null ? {} : { amr: held.amr }),
+    ...(held.sid === null ? {} : { sid: held.sid }),
   }
   if (answer === null) {
     return held.statementEnds !== null && held.statementEnds <= server.now() ? shownTo : undefined

@@ -8,6 +8,7 @@ import { uncached } from './error-answer.ts'
 import { accessTokenIsAlive, findToken, type KnownToken, refreshTokenIsAlive } from './known-token.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet } from './scope.ts'
+import { confirmationOf, tokenTypeOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
 /** Unknown, expired, revoked and foreign tokens look the same (§2.2). */
@@ -43,12 +44,16 @@ async function describe(server: Server, known: KnownToken, asking: Client): Prom
     scope: row.scope,
     client_id: row.client_id,
     ...(kind === 'access'
-      ? { token_type: 'Bearer', iat: Math.floor(row.created_at / 1_000), jti: row.id }
+      ? { token_type: tokenTypeOf(row.jkt), iat: Math.floor(row.created_at / 1_000), jti: row.id }
       : {}),
     exp: Math.floor(row.expires_at / 1_000),
     sub: row.subject,
     aud: audience.length === 1 ? audience[0] : audience,
     iss: server.settings.issuer,
     ...(row.auth_time === null ? {} : { auth_time: Math.floor(row.auth_time / 1_000) }),
+    ...(row.acr === null ? {} : { acr: row.acr }),
+    ...(row.amr === null ? {} : { amr: row.amr.split(' ') }),
+    ...(row.jkt === null ? {} : { cnf: confirmationOf(row.jkt) }),
+    ...(kind === 'access' && row.claims !== null ? JSON.parse(row.claims) : {}),
   }
 }

@@ -76,6 +76,7 @@ export const refusals = {
   pkce_method_unsupported: row(400, 'invalid_request', 'The code_challenge_method must be S256'),
   pkce_challenge_malformed: row(400, 'invalid_request', 'The code_challenge must be 43 base64url characters'),
   prompt_invalid: row(400, 'invalid_request', 'The prompt value is not valid'),
+  dpop_jkt_malformed: row(400, 'invalid_request', 'dpop_jkt must be a JWK thumbprint in base64url'),
   max_age_invalid: row(400, 'invalid_request', 'max_age must be a whole number of seconds'),
   request_object_unsupported: row(400, 'request_not_supported', 'The request parameter is not supported'),
   request_uri_unsupported: row(
@@ -131,11 +132,13 @@ export const refusals = {
   code_redirect_uri_mismatch: row(400, 'invalid_grant', 'The code is not valid'),
   code_verifier_wrong: row(400, 'invalid_grant', 'The code_verifier is not valid'),
   code_verifier_unexpected: row(400, 'invalid_request', 'A code_verifier was sent without a code_challenge'),
+  code_binding_mismatch: row(400, 'invalid_grant', 'The code is not valid'),
   code_user_disabled: row(400, 'invalid_grant', 'The code is not valid'),
   refresh_token_unknown: row(400, 'invalid_grant', 'The refresh token is not valid'),
   refresh_token_expired: row(400, 'invalid_grant', 'The refresh token is not valid'),
   refresh_token_foreign: row(400, 'invalid_grant', 'The refresh token is not valid'),
   refresh_token_reused: row(400, 'invalid_grant', 'The refresh token is not valid'),
+  refresh_token_binding_mismatch: row(400, 'invalid_grant', 'The refresh token is not valid'),
   session_ended: row(400, 'invalid_grant', 'The refresh token is not valid'),
 
   // Revocation (RFC 7009 §2.2.1)

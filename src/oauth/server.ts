@@ -18,6 +18,11 @@ export interface User {
   name: string
   email?: string
   authTime?: number
+  /** How the user was authenticated (OpenID Connect Core §2), where the account provider says it. */
+  acr?: string
+  amr?: readonly string[]
+  /** Names the browser's sign-in to clients (`sid`), where the provider has such a thing. */
+  sid?: string
   /** When the account provider's statement ends, in epoch milliseconds; absent when it does not. */
   statementEnds?: number
 }

@@ -9,6 +9,7 @@ import { clientCredentials } from './grants/client-credentials.ts'
 import type { GrantType } from './grants/grant.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { bindingOf, tokenTypeOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
 /** Every grant type that is spoken; metadata and registration read this table. */
@@ -32,19 +33,23 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
       { client: client.id, grant_type: name },
     )
   }
-  const grant = await grantType.redeem(server, { client, form, origin: originOf(request) })
+  const binding = await bindingOf(server, request, client)
+  if (isRefusal(binding)) return binding
+  const grant = await grantType.redeem(server, { client, form, binding, origin: originOf(request) })
   if (isRefusal(grant)) return grant
   server.activity.clientUsed(client.id, { tokens: 1 })
-  const { access, refreshToken: refresh } = grant
+  const { access, refreshToken: refresh, idToken, more } = grant
   return json(
     200,
     {
       access_token: access.token,
-      token_type: 'Bearer',
+      token_type: tokenTypeOf(access.row.binding),
       expires_in: access.expiresIn,
       ...(refresh === undefined ? {} : { refresh_token: refresh }),
       // An empty scope has no spelling (RFC 6749 §3.3).
       ...(access.row.access_scope === '' ? {} : { scope: access.row.access_scope }),
+      ...(idToken === undefined ? {} : { id_token: idToken }),
+      ...more,
     },
     uncached,
   )

@@ -4,6 +4,7 @@ import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { makeAccessToken } from '../access-token.ts'
+import { grantedDetails } from '../authorization-details.ts'
 import { checkVerifier } from '../pkce.ts'
 import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -17,7 +18,7 @@ import { refreshExpiry } from './refresh-token.ts'
 export const authorizationCode: GrantType = {
   name: 'authorization_code',
   async redeem(server, request) {
-    const { client, form, origin } = request
+    const { client, form, origin, binding } = request
     const code = form.get('code')
     if (code === undefined) return refuse('missing_parameter', { parameter: 'code' })
     const stored = readToken('gh_ac', code)
@@ -45,6 +46,10 @@ export const authorizationCode: GrantType = {
         scope: scopeSet(row.scope),
         resources,
         authTime: row.auth_time,
+        acr: row.acr,
+        amr: row.amr,
+        binding,
+        claims: grantedDetails(row.authorization_details),
       },
       now,
     )
@@ -55,10 +60,16 @@ export const authorizationCode: GrantType = {
       granted_scope: row.scope,
       granted_resources: row.resources,
       auth_time: row.auth_time,
+      acr: row.acr,
+      amr: row.amr,
+      sid: row.sid,
+      claims: row.claims,
+      authorization_details: row.authorization_details,
       session_expires_at: sessionExpiresAt,
       refresh_id: refresh?.id ?? null,
       refresh_hash: refresh?.hash ?? null,
       refresh_expires_at: refresh ? refreshExpiry(client, now, sessionExpiresAt) : null,
+      refresh_binding: refresh && !client.confidential ? binding : null,
       ...access.row,
       ...eventInput(
         now,
@@ -80,10 +91,12 @@ export const authorizationCode: GrantType = {
 }
 
 /** Everything that can be wrong with a living code; none of it spends the code. */
-function checkCode(row: CodeRow, { client, form }: TokenRequest, now: number): Refusal | undefined {
+function checkCode(row: CodeRow, { client, form, binding }: TokenRequest, now: number): Refusal | undefined {
   if (row.expires_at <= now) return refuse('code_expired', { client: client.id })
   if (row.user_disabled_at !== null)
     return refuse('code_user_disabled', { client: client.id, user: row.user_id })
+  if (row.binding !== null && row.binding !== binding)
+    return refuse('code_binding_mismatch', { client: client.id })
   const redirectUri = form.get('redirect_uri')
   if (redirectUri === undefined ? row.code_challenge === null : redirectUri !== row.redirect_uri) {
     return refuse('code_redirect_uri_mismatch', { client: client.id })

@@ -10,7 +10,7 @@ import type { GrantType } from './grant.ts'
 
 export const clientCredentials: GrantType = {
   name: 'client_credentials',
-  async redeem(server, { client, form, origin }) {
+  async redeem(server, { client, form, origin, binding }) {
     if (!client.confidential) return refuse('client_credentials_public', { client: client.id })
     const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
     if (isRefusal(scope)) return scope
@@ -29,6 +29,7 @@ export const clientCredentials: GrantType = {
         scope,
         resources,
         authTime: null,
+        binding,
       },
       now,
     )

@@ -10,6 +10,8 @@ import type { Server } from '../server.ts'
 export interface TokenRequest {
   client: Client
   form: Form
+  /** The key or certificate this request proved to hold, as tokens are bound to it (`sender-constraint.ts`); null without one. */
+  binding: string | null
   /** Address and user agent, for the audit log. */
   origin: Pick<EventContext, 'address' | 'userAgent'>
 }
@@ -18,6 +20,10 @@ export interface TokenRequest {
 export interface TokenGrant {
   access: MadeAccessToken
   refreshToken?: string
+  /** Where `openid` was granted (OpenID Connect Core §3.1.3.3, §12.2). */
+  idToken?: string
+  /** Further members of the answer, in wire names; they may replace the standard ones. */
+  more?: Record<string, unknown>
 }
 
 export interface GrantType {

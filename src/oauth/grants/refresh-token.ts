@@ -5,7 +5,8 @@ import { randomText } from '../../crypto/random.ts'
 import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
-import { makeAccessToken } from '../access-token.ts'
+import { type Grant, makeAccessToken } from '../access-token.ts'
+import { grantedDetails } from '../authorization-details.ts'
 import type { Client } from '../clients.ts'
 import {
   findRefreshToken,
@@ -90,7 +91,9 @@ function narrow(row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal
   if (isRefusal(scope)) return scope
   const resources = narrowedResources(request.form.all('resource'), scopeSet(row.resources))
   if (isRefusal(resources)) return resources
-  return { scope, resources, rotatedFor: sha256(`${canonicalScope(scope)}\n${canonicalScope(resources)}`) }
+  const key = request.binding === null ? '' : `\n${request.binding}`
+  const rotatedFor = sha256(`${canonicalScope(scope)}\n${canonicalScope(resources)}${key}`)
+  return { scope, resources, rotatedFor }
 }
 
 async function rotate(
@@ -103,13 +106,16 @@ async function rotate(
   const narrowed = narrow(row, request)
   if (isRefusal(narrowed)) return narrowed
   const { client } = request
+  if (row.jkt !== null && row.jkt !== request.binding) {
+    return refuse('refresh_token_binding_mismatch', { client: client.id, session: row.session_id })
+  }
   const now = server.now()
   const salt = randomText(16)
   const successor = makeToken('gh_rt', now, {
     id: timeOrderedId(now),
     secret: server.secrets.mac('refresh successor', `${salt} ${presented}`),
   })
-  const access = makeAccessToken(server, client, grantOf(row, narrowed), now)
+  const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
   const rotated = await server.db.write(rotateRefreshToken, {
     refresh_id: row.id,
     refresh_hash: hash,
@@ -119,6 +125,7 @@ async function rotate(
     successor_salt: client.reuseWindow > 0 ? salt : null,
     successor_scope: row.scope,
     successor_resources: row.resources,
+    successor_binding: row.jkt,
     successor_expires_at: refreshExpiry(client, now, row.session_expires_at),
     ...access.row,
     ...eventInput(now, 'token_refresh', contextOf(row, request), { scope: access.row.access_scope }),
@@ -166,7 +173,7 @@ async function retryOrReuse(
   if (mayRepeat) {
     const successor = deriveAgain(server, presented, row)
     if (successor !== undefined) {
-      const access = makeAccessToken(server, client, grantOf(row, narrowed), now)
+      const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
       const repeated = await server.db.write(repeatRotation, {
         successor_id: row.rotated_to!,
         ...access.row,
@@ -191,7 +198,7 @@ function deriveAgain(server: Server, presented: string, row: RefreshTokenRow): s
   return undefined
 }
 
-function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
+function grantOf(row: RefreshTokenRow, narrowed: Narrowed, { binding }: TokenRequest): Grant {
   return {
     subject: row.subject,
     userId: row.user_id,
@@ -200,6 +207,10 @@ function grantOf(row: RefreshTokenRow, narrowed: Narrowed) {
     scope: narrowed.scope,
     resources: narrowed.resources,
     authTime: row.auth_time,
+    acr: row.acr,
+    amr: row.amr,
+    binding,
+    claims: grantedDetails(row.authorization_details),
   }
 }
 

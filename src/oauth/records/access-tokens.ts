@@ -10,6 +10,7 @@ export interface AccessTokenRow {
   subject: string
   scope: string
   resources: string
+  /** What it is bound to (`sender-constraint.ts`). */
   jkt: string | null
   created_at: number
   expires_at: number
@@ -17,6 +18,9 @@ export interface AccessTokenRow {
   session_revoked_at: number | null
   session_expires_at: number | null
   auth_time: number | null
+  acr: string | null
+  amr: string | null
+  claims: string | null
 }
 
 /** Columns of every operation that issues an access token. */
@@ -30,6 +34,8 @@ export const accessTokenColumns = {
   access_scope: 'text',
   access_resources: 'text',
   access_expires_at: 'int',
+  access_claims: 'text?',
+  binding: 'text?',
   now: 'int',
 } as const
 
@@ -43,6 +49,8 @@ export const insertAccessToken = (i: Refs<typeof accessTokenColumns>) =>
     subject: i.subject,
     scope: i.access_scope,
     resources: i.access_resources,
+    jkt: i.binding,
+    claims: i.access_claims,
     created_at: i.now,
     expires_at: i.access_expires_at,
   })
@@ -61,9 +69,9 @@ export const findAccessToken = select(
   { id: 'text', hash: 'text' },
   (
     i,
-  ) => sql<AccessTokenRow>`select t.id, t.client_id, t.session_id, t.user_id, t.subject, t.scope, t.resources, t.jkt,
+  ) => sql<AccessTokenRow>`select t.id, t.client_id, t.session_id, t.user_id, t.subject, t.scope, t.resources, t.jkt, t.claims,
       t.created_at, t.expires_at, t.revoked_at, s.revoked_at as session_revoked_at, s.expires_at as session_expires_at,
-      s.auth_time
+      s.auth_time, s.acr, s.amr
     from access_tokens t left join sessions s on s.id = t.session_id where t.id = ${i.id} and t.hash = ${i.hash}`,
 )
 

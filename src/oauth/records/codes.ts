@@ -14,6 +14,12 @@ export interface CodeRow {
   code_challenge: string | null
   nonce: string | null
   auth_time: number | null
+  binding: string | null
+  acr: string | null
+  amr: string | null
+  sid: string | null
+  claims: string | null
+  authorization_details: string | null
   created_at: number
   expires_at: number
   used_at: number | null
@@ -34,6 +40,12 @@ export const codeColumns = {
   state: 'text?',
   nonce: 'text?',
   auth_time: 'int?',
+  code_binding: 'text?',
+  acr: 'text?',
+  amr: 'text?',
+  sid: 'text?',
+  claims: 'text?',
+  authorization_details: 'text?',
   code_expires_at: 'int',
   now: 'int',
 } as const
@@ -53,6 +65,12 @@ export const insertCode = (i: import('../../db/sql.ts').Refs<typeof codeColumns 
     state: i.state,
     nonce: i.nonce,
     auth_time: i.auth_time,
+    binding: i.code_binding,
+    acr: i.acr,
+    amr: i.amr,
+    sid: i.sid,
+    claims: i.claims,
+    authorization_details: i.authorization_details,
     ip_address: i.event_address,
     user_agent: i.event_agent,
     created_at: i.now,
@@ -70,7 +88,7 @@ export const findCode = select(
   (
     i,
   ) => sql<CodeRow>`select c.id, c.hash, c.client_id, c.user_id, c.subject, c.redirect_uri, c.scope, c.resources,
-      c.code_challenge, c.nonce, c.auth_time, c.created_at, c.expires_at, c.used_at, c.session_id,
+      c.code_challenge, c.nonce, c.auth_time, c.binding, c.acr, c.amr, c.sid, c.claims, c.authorization_details, c.created_at, c.expires_at, c.used_at, c.session_id,
       u.disabled_at as user_disabled_at
     from codes c join users u on u.id = c.user_id where c.id = ${i.id} and c.hash = ${i.hash}`,
 )
@@ -88,10 +106,16 @@ export const redeemCode = write(
     granted_scope: 'text',
     granted_resources: 'text',
     auth_time: 'int?',
+    acr: 'text?',
+    amr: 'text?',
+    sid: 'text?',
+    claims: 'text?',
+    authorization_details: 'text?',
     session_expires_at: 'int',
     refresh_id: 'text?',
     refresh_hash: 'text?',
     refresh_expires_at: 'int?',
+    refresh_binding: 'text?',
     ...accessTokenColumns,
     ...eventColumns,
   },
@@ -112,6 +136,11 @@ export const redeemCode = write(
         granted_scope: i.granted_scope,
         resources: i.granted_resources,
         auth_time: i.auth_time,
+        acr: i.acr,
+        amr: i.amr,
+        sid: i.sid,
+        claims: i.claims,
+        authorization_details: i.authorization_details,
         ip_address: i.event_address,
         user_agent: i.event_agent,
         last_active_at: i.now,
@@ -126,6 +155,7 @@ export const redeemCode = write(
           session_id: i.session_id,
           scope: i.granted_scope,
           resources: i.granted_resources,
+          jkt: i.refresh_binding,
           created_at: i.now,
           expires_at: i.refresh_expires_at,
         },

@@ -8,6 +8,8 @@ export interface RefreshTokenRow {
   session_id: string
   scope: string
   resources: string
+  /** What a public client must prove to hold (RFC 9449 §5); null for every other one. */
+  jkt: string | null
   expires_at: number
   rotated_at: number | null
   rotated_to: string | null
@@ -16,6 +18,11 @@ export interface RefreshTokenRow {
   user_id: string
   subject: string
   auth_time: number | null
+  acr: string | null
+  amr: string | null
+  sid: string | null
+  claims: string | null
+  authorization_details: string | null
   session_expires_at: number
   session_revoked_at: number | null
   successor_hash: string | null
@@ -29,8 +36,9 @@ export const findRefreshToken = select(
   { id: 'text', hash: 'text' },
   (
     i,
-  ) => sql<RefreshTokenRow>`select t.id, t.session_id, t.scope, t.resources, t.expires_at, t.rotated_at, t.rotated_to,
-      t.rotated_for, s.client_id, s.user_id, s.subject, s.auth_time, s.expires_at as session_expires_at,
+  ) => sql<RefreshTokenRow>`select t.id, t.session_id, t.scope, t.resources, t.jkt, t.expires_at, t.rotated_at, t.rotated_to,
+      t.rotated_for, s.client_id, s.user_id, s.subject, s.auth_time, s.acr, s.amr,
+      s.sid, s.claims, s.authorization_details, s.expires_at as session_expires_at,
       s.revoked_at as session_revoked_at, n.hash as successor_hash, n.salt as successor_salt,
       n.rotated_at as successor_rotated_at, n.expires_at as successor_expires_at
     from refresh_tokens t join sessions s on s.id = t.session_id left join refresh_tokens n on n.id = t.rotated_to
@@ -52,6 +60,7 @@ export const rotateRefreshToken = write(
     successor_salt: 'text?',
     successor_scope: 'text',
     successor_resources: 'text',
+    successor_binding: 'text?',
     successor_expires_at: 'int',
     ...accessTokenColumns,
     ...eventColumns,
@@ -73,6 +82,7 @@ export const rotateRefreshToken = write(
         session_id: i.session_id,
         scope: i.successor_scope,
         resources: i.successor_resources,
+        jkt: i.successor_binding,
         created_at: i.now,
         expires_at: i.successor_expires_at,
         salt: i.successor_salt,

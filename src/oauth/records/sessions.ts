@@ -11,6 +11,12 @@ export interface SessionRow {
   granted_scope: string
   resources: string
   auth_time: number | null
+  acr: string | null
+  amr: string | null
+  /** The browser's sign-in it came from, where an ID token told it to the client. */
+  sid: string | null
+  claims: string | null
+  authorization_details: string | null
   ip_address: string | null
   user_agent: string | null
   uses: number

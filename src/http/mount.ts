@@ -1,4 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import { webRequest } from './node.ts'
 import type { Connection } from './web.ts'
 
@@ -48,17 +51,32 @@ export function toNodeHandler(
   }
 }
 
-/** Sends a web-standard response through Node's. */
+/** Sends a web-standard response through Node's; a stream of events as it comes, anything else whole. */
 export async function sendResponse(answer: Response, response: ServerResponse): Promise<void> {
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of answer.headers) if (name !== 'set-cookie') headers[name] = value
   const cookies = answer.headers.getSetCookie()
   if (cookies.length > 0) headers['set-cookie'] = cookies
+  if (answer.body && /^text\/event-stream\b/i.test(answer.headers.get('content-type') ?? '')) {
+    response.writeHead(answer.status, headers)
+    await sendEvents(answer.body, response)
+    return
+  }
   const body = Buffer.from(await answer.arrayBuffer())
   const bodiless = answer.status === 204 || answer.status === 304
   if (!bodiless) headers['content-length'] = String(body.byteLength)
   response.writeHead(answer.status, headers)
   response.end(bodiless || response.req.method === 'HEAD' ? undefined : body)
+}
+
+/** Until either side ends; a client that leaves ends the stream too. */
+async function sendEvents(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+  response.flushHeaders()
+  try {
+    await pipeline(Readable.fromWeb(body as NodeReadableStream), response)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+  }
 }
 
 /** Undefined for what no web-standard request can be: TRACE, `OPTIONS *`, the absolute form of a proxy. */

@@ -48,6 +48,30 @@ describe('a fetch handler on Node', () => {
     assert.equal(await head.text(), '')
   })
 
+  test('streams events as they come, and ends the stream when the client leaves', async () => {
+    const left = Promise.withResolvers<void>()
+    let send: (text: string) => void = () => {}
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        send = (text) => controller.enqueue(new TextEncoder().encode(text))
+      },
+      cancel: () => left.resolve(),
+    })
+    const headers = { 'content-type': 'text/event-stream' }
+    await using server = await serve(
+      toNodeHandler({ issuer: origin, fetch: () => new Response(body, { headers }) }),
+    )
+    const leave = new AbortController()
+    const answer = await fetch(server.url, { signal: leave.signal })
+    const reader = answer.body!.getReader()
+    for (const text of ['data: 1\n\n', 'data: 2\n\n']) {
+      send(text)
+      assert.equal(new TextDecoder().decode((await reader.read()).value), text)
+    }
+    leave.abort()
+    await left.promise
+  })
+
   test('is not asked about what no web-standard request can be', async () => {
     await using server = await serve(echo)
     const status = (method: string, path: string) =>

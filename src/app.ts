@@ -25,12 +25,13 @@ import { jsonLog, type Log } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { refusalPage } from './oauth/authorization-response.ts'
 import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
+import { openClientKeys } from './oauth/client-keys.ts'
 import { cacheClients } from './oauth/clients.ts'
 import { jsonRefusal } from './oauth/error-answer.ts'
+import { paths } from './oauth/paths.ts'
 import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
 import { type Route, routes, wellKnownRoutes } from './oauth/routes.ts'
 import type { Server } from './oauth/server.ts'
-import { paths } from './oauth/server-metadata.ts'
 import { openSigningKeys } from './oauth/signing-keys.ts'
 import { troubleFrom } from './oauth/trouble.ts'
 import { waitingRequest } from './oauth/waiting-request.ts'
@@ -87,13 +88,15 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     })
     const waitingFor = (address: string) => waitingRequest({ settings, clients }, address)
     const accounts = accountsFrom(config, { ...core, counters, frame, waitingFor })
+    const outbound = openOutbound(settings.outbound, options.resolve)
     const server: Server = {
       ...core,
       keys: await openSigningKeys(core),
       clients,
       counters,
       activity: countActivity(core),
-      outbound: openOutbound(settings.outbound, options.resolve),
+      outbound,
+      clientKeys: openClientKeys({ outbound, log, now }),
       frame,
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { paths as accountPaths } from '../accounts/account-pages.ts'
-import { paths } from '../oauth/server-metadata.ts'
+import { paths } from '../oauth/paths.ts'
 import type { Call, Command } from './command.ts'
 import { loadConfig } from './config-file.ts'
 import type { Step } from './demo/flow.ts'

@@ -15,6 +15,7 @@ import {
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
 import { codeInput, consentForm, type HeldRequest } from './consent.ts'
+import { paths } from './paths.ts'
 import { issueCode } from './records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from './records/consents.ts'
 import { countLivingSessions } from './records/sessions.ts'
@@ -22,7 +23,6 @@ import { redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
-import { paths } from './server-metadata.ts'
 import { troubleFrom } from './trouble.ts'
 
 /** How long a person may take to sign in and decide, in milliseconds. */

@@ -8,11 +8,11 @@ import { answerFromResponse, isResponse } from '../http/web.ts'
 import { connectedAppsPage } from '../pages/connected-apps.ts'
 import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
+import { paths } from './paths.ts'
 import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet } from './scope.ts'
 import type { Server, User } from './server.ts'
-import { paths } from './server-metadata.ts'
 
 /** `GET` lists the apps, `POST` with `client` disconnects one. Whoever is not signed in signs in first. */
 export async function showConnectedApps(server: Server, request: Incoming): Promise<Answer | Refusal> {

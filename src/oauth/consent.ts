@@ -13,12 +13,12 @@ import { answerPage } from '../pages/page.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
+import { paths } from './paths.ts'
 import { allowRequest, denyRequest, findAuthorizationRequest } from './records/consents.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
-import { paths } from './server-metadata.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
 export type HeldRequest = Omit<AuthorizationRequest, 'client'> & {

@@ -2,7 +2,7 @@
 // ChatGPT Actions read, and within the lengths they accept.
 
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import { paths } from './server-metadata.ts'
+import { paths } from './paths.ts'
 
 /** A JSON Schema, as OpenAPI 3.1 embeds it. */
 export type Schema = Readonly<Record<string, unknown>>

@@ -35,6 +35,23 @@ export const refusals = {
     'More than one client authentication method was used',
   ),
   client_assertion_unsupported: row(401, 'invalid_client', 'Client assertions are not supported'),
+  client_assertion_ambiguous: row(
+    401,
+    'invalid_client',
+    'A client assertion was sent beside another authentication method',
+  ),
+  client_assertion_type_unknown: row(401, 'invalid_client', 'The client_assertion_type is not supported'),
+  client_assertion_malformed: row(401, 'invalid_client', 'The client assertion is not a signed JWT'),
+  client_assertion_claims: row(401, 'invalid_client', 'The client assertion is not valid'),
+  client_assertion_signature: row(401, 'invalid_client', 'The client assertion is not valid'),
+  client_assertion_replayed: row(401, 'invalid_client', 'The client assertion is not valid'),
+  client_method_wrong: row(401, 'invalid_client', 'Client authentication failed'),
+  client_keys_forbidden: row(401, 'invalid_client', 'The keys of the client cannot be read'),
+  client_keys_unavailable: row(
+    503,
+    'temporarily_unavailable',
+    'The keys of the client cannot be read now; try again',
+  ),
   too_many_failures: row(429, 'temporarily_unavailable', 'Too many failed attempts; try again later'),
   too_many_requests: row(
     429,

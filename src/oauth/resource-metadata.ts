@@ -2,9 +2,9 @@
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
+import { paths } from './paths.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
-import { paths } from './server-metadata.ts'
 
 /** A protected resource's metadata document, in wire names (RFC 9728 §2). */
 export interface ResourceMetadata {

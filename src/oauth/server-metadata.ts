@@ -2,20 +2,9 @@
 
 import { type Answer, json } from '../http/message.ts'
 import { spokenMethods } from './client-authentication.ts'
+import { paths } from './paths.ts'
 import type { Server } from './server.ts'
 import { grantTypes } from './token.ts'
-
-export const paths = {
-  authorization: '/oauth/authorize',
-  consent: '/oauth/consent',
-  connectedApps: '/account/apps',
-  token: '/oauth/token',
-  introspection: '/oauth/introspect',
-  revocation: '/oauth/revoke',
-  jwks: '/.well-known/jwks.json',
-  serverMetadata: '/.well-known/oauth-authorization-server',
-  resourceMetadata: '/.well-known/oauth-protected-resource',
-} as const
 
 export const responseModes = ['query', 'form_post'] as const
 

@@ -7,6 +7,7 @@ import type { Outbound } from '../http/guarded-fetch.ts'
 import type { Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 import type { Activity } from './activity.ts'
+import type { ClientKeys } from './client-keys.ts'
 import type { ClientCache } from './clients.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -35,6 +36,8 @@ export interface Server extends Core {
   readonly activity: Activity
   /** The only way to a URL that somebody else chose. */
   readonly outbound: Outbound
+  /** The public keys that clients sign with. */
+  readonly clientKeys: ClientKeys
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
   /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */

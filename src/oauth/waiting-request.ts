@@ -2,9 +2,9 @@
 
 import { parseForm } from '../http/forms.ts'
 import { cancelledParameter } from './authorization-request.ts'
+import { paths } from './paths.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 import type { Server } from './server.ts'
-import { paths } from './server-metadata.ts'
 
 /**
  * The name of an active client, the registered redirect URI its answer goes to, and where the user goes to give up; undefined

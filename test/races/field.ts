@@ -7,7 +7,7 @@ import { type Sql, sql } from '../../src/db/sql.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import type { ClientInput } from '../../src/oauth/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/client-operations.ts'
-import { paths } from '../../src/oauth/server-metadata.ts'
+import { paths } from '../../src/oauth/paths.ts'
 import {
   authorizeParameters,
   credentials,

@@ -1,6 +1,6 @@
 import { html } from '../../http/html.ts'
 import type { Answer, Incoming } from '../../http/message.ts'
-import { paths } from '../../oauth/server-metadata.ts'
+import { paths } from '../../oauth/paths.ts'
 import { errorPage } from '../../pages/error.ts'
 import * as icons from '../../pages/icons.ts'
 import { head, layout } from '../../pages/layout.ts'

@@ -4,7 +4,7 @@
 import type { KeyObject } from 'node:crypto'
 import { type PublicJwk, publicKeyFrom } from '../../crypto/jws.ts'
 import type { Log } from '../../log.ts'
-import { paths } from '../server-metadata.ts'
+import { paths } from '../paths.ts'
 
 /** How long the authorization server may take to answer, in milliseconds. */
 export const answerDeadline = 8_000

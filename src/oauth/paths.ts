@@ -1,0 +1,14 @@
+// RFC 6749 §3, RFC 8414 §2, RFC 9126 §2, RFC 9728 §3: where each endpoint is, below the issuer.
+
+export const paths = {
+  authorization: '/oauth/authorize',
+  consent: '/oauth/consent',
+  connectedApps: '/account/apps',
+  token: '/oauth/token',
+  pushedAuthorization: '/oauth/par',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  jwks: '/.well-known/jwks.json',
+  serverMetadata: '/.well-known/oauth-authorization-server',
+  resourceMetadata: '/.well-known/oauth-protected-resource',
+} as const

@@ -1,7 +1,7 @@
 // `node scripts/configuration.ts`: writes the tables of docs/configuration.md from the Config type and its comments in
-// src/config.ts. test/docs/configuration.test.ts fails while they are out of date.
+// src/config.ts and its sections in src/config/. test/docs/configuration.test.ts fails while they are out of date.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,11 +15,16 @@ export interface Option {
   text: string
 }
 
-/** Interfaces that options lead to, and how the path goes on there. */
-const within: Record<string, string> = {
-  TokenConfig: 'TokenConfig',
-  LimitConfig: 'LimitConfig',
-  'Record<string, ResourceConfig>': 'ResourceConfig',
+/** The interface a type leads to, itself or by name; undefined where the option ends. */
+function interfaceIn(type: string): { name: string; byKey: boolean } | undefined {
+  const [, key, name] = /^(?:(Record<string, ))?(\w+Config)>?$/.exec(type) ?? []
+  return name === undefined ? undefined : { name, byKey: key !== undefined }
+}
+
+/** src/config.ts and its sections as one text. */
+export function configurationSource(): string {
+  const files = ['src/config.ts', ...globSync('src/config/*.ts', { cwd: root }).sort()]
+  return files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n')
 }
 
 /** Every option of `Config`, in the order of the file. */
@@ -29,7 +34,7 @@ export function optionsOf(source: string): Option[] {
 
 function members(source: string, name: string, prefix: string): Option[] {
   const start = source.indexOf(`export interface ${name} {\n`)
-  if (start < 0) throw new Error(`src/config.ts has no interface ${name}`)
+  if (start < 0) throw new Error(`src/config has no interface ${name}`)
   const end = source.indexOf('\n}\n', start)
   const lines = source.slice(start, end).split('\n').slice(1)
   return block(source, lines, prefix)
@@ -59,10 +64,16 @@ function block(source: string, lines: string[], prefix: string): Option[] {
       continue
     }
     found.push({ ...option, type: type! })
-    const other = within[type!]
-    if (other) found.push(...members(source, other, `${path}.${type!.startsWith('Record') ? '<uri>.' : ''}`))
+    const other = interfaceIn(type!)
+    if (other)
+      found.push(...members(source, other.name, `${path}.${other.byKey ? `<${keyOf(name!)}>.` : ''}`))
   }
   return found
+}
+
+/** What the keys of an option are, in one word. */
+function keyOf(name: string): string {
+  return { resources: 'uri', scopes: 'scope' }[name] ?? 'name'
 }
 
 function plain(comment: string[]): string {
@@ -84,12 +95,12 @@ const end = '<!-- end of what scripts/configuration.ts writes -->'
 export function renderOptions(options: readonly Option[]): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
   const rows = options.map(({ path, type, optional, text }) => {
-    const shown =
-      type in within
-        ? type.startsWith('Record')
-          ? 'an object by URI'
-          : 'an object'
-        : `\`${type.replaceAll('|', '\\|')}\``
+    const inside = interfaceIn(type)
+    const shown = inside
+      ? inside.byKey
+        ? 'an object by key'
+        : 'an object'
+      : `\`${type.replaceAll('|', '\\|')}\``
     return `| \`${path}\`${optional ? '' : ' (required)'} | ${shown} | ${cell(text)} |`
   })
   return `| Option | Type | Meaning |\n|---|---|---|\n${rows.join('\n')}`
@@ -104,6 +115,5 @@ export function withOptions(page: string, source: string): string {
 
 if (import.meta.main) {
   const file = join(root, 'docs/configuration.md')
-  const source = readFileSync(join(root, 'src/config.ts'), 'utf8')
-  writeFileSync(file, withOptions(readFileSync(file, 'utf8'), source))
+  writeFileSync(file, withOptions(readFileSync(file, 'utf8'), configurationSource()))
 }

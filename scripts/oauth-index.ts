@@ -4,6 +4,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { aliases, namePattern, titles } from './specifications.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -19,51 +20,10 @@ export interface Texts {
   tests: ReadonlyMap<string, string>
 }
 
-/** Every specification, in the order of the index. */
-const titles: Record<string, string> = {
-  'RFC 6749': 'The OAuth 2.0 Authorization Framework',
-  'OAuth 2.1': 'draft-ietf-oauth-v2-1',
-  'RFC 6750': 'Bearer Token Usage',
-  'RFC 6819': 'Threat Model and Security Considerations',
-  'RFC 7009': 'Token Revocation',
-  'RFC 7517': 'JSON Web Key (JWK)',
-  'RFC 7518': 'JSON Web Algorithms (JWA)',
-  'RFC 7591': 'Dynamic Client Registration (its client metadata)',
-  'RFC 7636': 'Proof Key for Code Exchange (PKCE)',
-  'RFC 7662': 'Token Introspection',
-  'RFC 8252': 'OAuth 2.0 for Native Apps',
-  'RFC 8414': 'Authorization Server Metadata',
-  'RFC 8707': 'Resource Indicators',
-  'RFC 9068': 'JWT Profile for Access Tokens',
-  'RFC 9207': 'Authorization Server Issuer Identification',
-  'RFC 9470': 'Step Up Authentication Challenge',
-  'RFC 9700': 'Best Current Practice for OAuth 2.0 Security',
-  'RFC 9728': 'Protected Resource Metadata',
-  'OAuth 2.0 Form Post Response Mode': '',
-  'OpenID Connect Core': 'version 1.0 (what of it an authorization request may carry)',
-  'RFC 3986': 'Uniform Resource Identifier (URI)',
-  'RFC 6265': 'HTTP State Management (cookies)',
-  'RFC 7515': 'JSON Web Signature (JWS)',
-  'RFC 7519': 'JSON Web Token (JWT)',
-  'RFC 7638': 'JWK Thumbprint',
-  'RFC 8037': 'Ed25519 in JOSE',
-  'RFC 8176': 'Authentication Method Reference Values',
-  'RFC 8693': 'Token Exchange (its act claim)',
-  'RFC 6585': 'Additional HTTP Status Codes',
-  'RFC 7521': 'Assertion Framework',
-  'RFC 9449': 'Demonstrating Proof of Possession (DPoP)',
-  'RFC 8725': 'JSON Web Token Best Current Practices',
-  'RFC 9110': 'HTTP Semantics',
-}
-
-/** What a specification is also called. */
-const aliases: Record<string, string> = {
-  'OIDC Core': 'OpenID Connect Core',
-  'Form Post Response Mode': 'OAuth 2.0 Form Post Response Mode',
-}
-
-const reference =
-  /\b(RFC \d{4}|OAuth 2\.1|(?:OAuth 2\.0 )?Form Post Response Mode|OpenID Connect Core|OIDC Core)(?: 1\.0)?|(?:§|(?=Appendix ))(Appendix [A-Z]|[0-9A-Z]+(?:\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\.[0-9]+)*))?/g
+const reference = new RegExp(
+  `\\b(${namePattern})(?:-\\d\\d)?(?: 1\\.0)?|(?:§|(?=Appendix ))(Appendix [A-Z]|[0-9A-Z]+(?:\\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\\.[0-9]+)*))?`,
+  'g',
+)
 
 /** Every section a text names, each under the specification named last before it: `RFC 6749 §4.1.3, §5.2; RFC 7636 §4.6`. */
 export function referencesIn(text: string): Reference[] {
@@ -115,11 +75,8 @@ function laterComments(source: string): string[] {
 
 /** Names of tests that begin with a section, wherever the file keeps them: in the call or in a table of cases. */
 function provenSections(source: string): Reference[] {
-  const specifications = [...Object.keys(titles), ...Object.keys(aliases)]
-    .map((name) => name.replaceAll('.', '\\.'))
-    .join('|')
   const names = source.matchAll(
-    new RegExp(`(['"\`])((?:RFC \\d{4}|${specifications})(?: 1\\.0)? (?:§|Appendix )[^:'"\`]*):`, 'g'),
+    new RegExp(`(['"\`])((?:${namePattern})(?:-\\d\\d)?(?: 1\\.0)? (?:§|Appendix )[^:'"\`]*):`, 'g'),
   )
   return [...names].flatMap((match) => referencesIn(match[2]!))
 }

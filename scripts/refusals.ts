@@ -4,6 +4,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { namePattern } from './specifications.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 export const refusalsFile = join(root, 'docs/refusals.md')
@@ -16,38 +17,29 @@ export interface Proof {
   file: string
 }
 
-/** Rows of the catalogue that concern what is built, by the endpoint they are asked at. */
+/** Every row of the catalogue, by the endpoint it is asked at. */
 export const areas: Record<string, readonly number[]> = {
-  'Authorization endpoint: the redirect is not trusted yet': span(1, 12),
-  'Authorization endpoint: redirect with an error': [...span(18, 30), 32, 33, 37, 39, 41],
+  'Authorization endpoint: the redirect is not trusted yet': span(1, 17),
+  'Authorization endpoint: redirect with an error': span(18, 42),
   'Consent and sign-in pages': span(43, 48),
+  'Pushed authorization requests': span(49, 53),
   'Token endpoint: every grant': span(54, 64),
-  'Client assertions': [70],
+  'Client assertions': span(65, 70),
   'Token endpoint: authorization code': span(71, 79),
-  'Token endpoint: refresh': span(80, 86),
-  'Token endpoint: client credentials': [88, 89],
+  'Token endpoint: refresh': span(80, 87),
+  'Token endpoint: other grants': span(88, 95),
+  DPoP: span(96, 103),
+  'Registration and its management': span(104, 109),
   'Introspection and revocation': span(110, 115),
-  'Resource server': span(116, 121),
-  'Mix-up': [125],
-}
-
-/** Rows of what is not built: a request for it is refused as something that is not supported. */
-export const later: Record<string, readonly number[]> = {
-  'Pushed authorization requests': [13, 14, 38, ...span(49, 53)],
-  'Client documents by URL and registration': [15, 16, 17, ...span(104, 109)],
-  'Request objects': span(34, 36),
-  'OpenID Connect: acr, nonce policy, userinfo, logout': [31, 42, 122, 123, 124],
-  'Rich authorization requests': [40],
-  'Client assertions with keys': span(65, 69),
-  DPoP: [87, ...span(96, 103)],
-  'Token exchange, JWT bearer and device grants': span(90, 95),
+  'Resource server': span(116, 122),
+  'Logout and mix-up': span(123, 125),
 }
 
 function span(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, n) => first + n)
 }
 
-const section = '(?:RFC \\d+|OAuth 2\\.1|OpenID Connect Core)[^\\n:(]*'
+const section = `(?:${namePattern})[^\\n:(]*`
 const rows = '\\((N\\d+(?:, N\\d+)*)\\)'
 /** A name with its rows at the end, or right behind its section. */
 const named = new RegExp(
@@ -86,26 +78,15 @@ export function refusalsDocument(proofs: readonly Proof[]): string {
     )
     return [`## ${area}`, '', '| Row | Rule | Proof |', '|---|---|---|', ...lines, ''].join('\n')
   })
-  const rest = Object.entries(later).map(
-    ([feature, rows]) => `| ${feature} | ${rows.map((row) => `N${row}`).join(', ')} |`,
-  )
   return `# What is refused, and where that is proved
 
-Every row of the refusal catalogue that concerns what is built, with the tests that prove it: the status, the code and
+Every row of the refusal catalogue, with the tests that prove it: the status, the code and
 the form of the answer, what the refusal must not change, and the same request made right. Each runs on SQLite and on
 PostgreSQL. The answers themselves stand in [errors.md](errors.md).
 
 This page is generated from the names of the tests: \`node scripts/refusals.ts\`.
 
 ${sections.join('\n')}
-## What is not built
-
-Rows of features that are not there. Their parameters and grant types are refused as not supported, or ignored as
-unknown where the specifications say so.
-
-| Feature | Rows |
-|---|---|
-${rest.join('\n')}
 `
 }
 

@@ -5,12 +5,12 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { optionsOf, withOptions } from '../../scripts/configuration.ts'
+import { configurationSource, optionsOf, withOptions } from '../../scripts/configuration.ts'
 import { resolveConfig } from '../../src/config.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
-const source = readFileSync(join(root, 'src/config.ts'), 'utf8')
+const source = configurationSource()
 
 describe('docs/configuration.md', () => {
   test('has every option of Config with its comment', () => {

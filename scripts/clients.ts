@@ -1,5 +1,5 @@
 // `node scripts/clients.ts` writes docs/clients.md: what each real client needs of the server, with the tests that prove it.
-// A test proves an item when its name begins with it: `A4, H3: …`.
+// A test proves an item when its name begins with it, or has it in parentheses: `A4, H3: …`, `RFC 8414 §3.3: … (A3)`.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -87,14 +87,25 @@ export interface ClientProof {
   file: string
 }
 
-const item = '(?:CL|CC|[ABGH])\\d{1,2}'
-const named = new RegExp(`(['"\`])(${item}(?:, ${item})*): ([^\\n]*?)\\1(?=\\s*[,:])`, 'g')
+const literal = /(['"`])((?:\\\1|(?!\1)[^\n])*)\1(?=\s*[,:])/g
+/** Items stand before the colon or in parentheses, alone or as a range: `G4–G6`. */
+const places = /^[^:\n]*: |\([^()\n]*\)/g
+const item = /\b(CL|CC|[ABGH])(\d{1,2})(?:–\1(\d{1,2}))?\b/g
 
 /** Every proof in the text of a test file. */
 export function clientProofsIn(file: string, text: string): ClientProof[] {
-  return [...text.matchAll(named)].flatMap(([, , items, rule]) =>
-    items!.split(', ').map((one) => ({ item: one, rule: rule!, file })),
+  return [...text.matchAll(literal)].flatMap(([, , name]) =>
+    itemsIn(name!).map((one) => ({ item: one, rule: name!, file })),
   )
+}
+
+function itemsIn(name: string): string[] {
+  const found = [...name.matchAll(places)].flatMap(([place]) => [...place.matchAll(item)])
+  return found.flatMap(([, list, first, last]) => {
+    const from = Number(first)
+    const to = Number(last ?? first)
+    return Array.from({ length: Math.max(1, to - from + 1) }, (_, n) => `${list}${from + n}`)
+  })
 }
 
 /** Every proof in the tests. */

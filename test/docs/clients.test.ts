@@ -31,15 +31,12 @@ describe('docs/clients.md', () => {
     )
   })
 
-  test('finds the items a name begins with, and nothing else', () => {
-    const text = `test('A4, CL2: one', () => {}); describe("H1: two", () => {}); test('three (B1)', () => {})`
+  test('finds the items at the beginning of a name and in parentheses, and nothing else', () => {
+    const text = `test('A4, CL2: one', () => {}); describe("H1–H3: two", () => {})
+      test('RFC 8414 §3: three (B1)', () => {}); const x = 'B2'; test('four A5 of five', () => {})`
     assert.deepEqual(
-      clientProofsIn('x', text).map((proof) => [proof.item, proof.rule]),
-      [
-        ['A4', 'one'],
-        ['CL2', 'one'],
-        ['H1', 'two'],
-      ],
+      clientProofsIn('x', text).map((proof) => proof.item),
+      ['A4', 'CL2', 'H1', 'H2', 'H3', 'B1'],
     )
   })
 })

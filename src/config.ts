@@ -1,7 +1,13 @@
 import type { BlockList } from 'node:net'
 import type { Accounts, AccountsHouse } from './accounts/account.ts'
 import type { Checks } from './config/checks.ts'
+import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
+import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
+import {
+  type SelfRegisteredClientsConfig,
+  selfRegisteredClientsSettings,
+} from './config/self-registered-clients.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { shortestSecret } from './crypto/secrets.ts'
 import { trustedProxies } from './http/address.ts'
@@ -61,6 +67,12 @@ export interface Config {
   trustedProxies?: string[]
   /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
   cors?: '*' | string[]
+  /** Clients that register themselves (RFC 7591). Off unless given. */
+  registration?: RegistrationConfig
+  /** Clients whose `client_id` is the URL of a document about them. Off unless given. */
+  clientIdMetadata?: ClientIdMetadataConfig
+  /** What both kinds may be, and how many. */
+  selfRegisteredClients?: SelfRegisteredClientsConfig
   /** Requests to URLs that clients chose. */
   outbound?: OutboundConfig
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
@@ -255,6 +267,13 @@ export function resolveConfig(config: Config): Settings {
     },
     pages: config.pages ?? {},
     trustedProxies: proxies,
+    registration: registrationSettings(config.registration, checks),
+    clientIdMetadata: clientIdMetadataSettings(config.clientIdMetadata, checks),
+    selfRegisteredClients: selfRegisteredClientsSettings(
+      config.selfRegisteredClients,
+      config.scopes ?? {},
+      checks,
+    ),
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,

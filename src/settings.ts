@@ -42,9 +42,34 @@ export interface Settings {
     texts?: Record<string, string>
   }
   trustedProxies: BlockList | undefined
+  /** Clients may register themselves; null when they may not. */
+  registration: {
+    policy: 'open' | 'initial_access_token'
+    requireSoftwareStatement: boolean
+    softwareStatementIssuers: ReadonlyMap<
+      string,
+      { id: string; jwks: { keys: object[] } | null; jwksUri: string | null }
+    >
+  } | null
+  /** Clients may be documents; null when they may not. */
+  clientIdMetadata: { hosts: readonly string[] | null; longestFreshness: number } | null
+  selfRegisteredClients: {
+    scope: readonly string[] | null
+    grantTypes: readonly string[]
+    redirects: readonly RedirectShape[]
+    redirectHosts: readonly string[] | null
+    perHour: number
+    perNetworkPerHour: number
+    networks: readonly { list: BlockList; perHour: number }[]
+    keepUnused: number
+    keepIdle: number
+  }
   outbound: OutboundSettings
   cors: '*' | string[]
   migrate: boolean | undefined
   jobs: boolean
   log: LogLevel | Log
 }
+
+/** The forms of a redirect URI: https, http on loopback, a private-use scheme. */
+export type RedirectShape = 'https' | 'loopback' | 'private_use'

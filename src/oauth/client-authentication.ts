@@ -1,16 +1,20 @@
-// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7521 §4.2.1 (refused): client_secret_basic, client_secret_post, none. One client may
-// use basic and post alike. Failures and requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
+// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7521 §4.2.1: which client asks, and whether it is. A client with a secret may use
+// client_secret_basic and client_secret_post alike; every other method is the registered one and no other. Failures and
+// requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
+import type { UnverifiedJwt } from '../crypto/jws.ts'
 import { networkOf } from '../http/address.ts'
 import type { Form } from '../http/forms.ts'
 import type { Incoming } from '../http/message.ts'
+import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { AuthenticationMethod } from './profiles.ts'
+import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
 
 /** How clients may authenticate here, in the order of preference. */
-export const spokenMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+export const spokenMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
@@ -18,6 +22,7 @@ const hour = 3_600_000
 interface Credentials {
   clientId: string
   secret: string | undefined
+  assertion?: UnverifiedJwt
 }
 
 const check: SecretCheck = clientSecretCheck()
@@ -45,9 +50,11 @@ export async function authenticateClient(
     )
 
   const verified = client
-    ? await verify(server, client, credentials.secret, () => wait() === 0)
+    ? await verify(server, client, credentials, () => wait() === 0)
     : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
+  // Keys that cannot be had say nothing about whoever asks.
+  if (refusals[verified.refusal].status === 503) return verified
   const retryAfter = Math.ceil(wait() / 1_000)
   if (retryAfter > 0) {
     return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
@@ -60,17 +67,39 @@ export async function authenticateClient(
 async function verify(
   server: Server,
   client: Client,
-  secret: string | undefined,
+  { secret, assertion }: Credentials,
   mayGuess: () => boolean,
 ): Promise<Client | Refusal> {
-  if (!client.active) return refuse('client_inactive', { client: client.id })
-  if (!client.confidential) {
-    return secret === undefined ? client : refuse('client_secret_wrong', { client: client.id })
+  const facts = { client: client.id }
+  if (!client.active) return refuse('client_inactive', facts)
+  const presented = assertion ? 'assertion' : secret === undefined ? 'nothing' : 'secret'
+  if (presented !== inTheForm[client.method]) {
+    const reason = presented === 'nothing' ? 'client_authentication_missing' : 'client_method_wrong'
+    return refuse(reason, { ...facts, presented, method: client.method })
   }
-  if (secret === undefined || client.secretHash === null)
-    return refuse('client_authentication_missing', { client: client.id })
+  if (assertion) return verifyAssertion(server, client, assertion)
+  if (secret !== undefined) return verifySecret(server, client, secret, mayGuess)
+  return client.method === 'none' ? client : refuse('client_authentication_missing', facts)
+}
+
+/** What each method puts into the request itself; a certificate comes with the connection. */
+const inTheForm: Readonly<Record<AuthenticationMethod, 'secret' | 'assertion' | 'nothing'>> = {
+  client_secret_basic: 'secret',
+  client_secret_post: 'secret',
+  private_key_jwt: 'assertion',
+  tls_client_auth: 'nothing',
+  self_signed_tls_client_auth: 'nothing',
+  none: 'nothing',
+}
+
+async function verifySecret(
+  server: Server,
+  client: Client,
+  secret: string,
+  mayGuess: () => boolean,
+): Promise<Client | Refusal> {
   const now = server.now()
-  if (await check(secret, client.secretHash, now, mayGuess)) return client
+  if (client.secretHash && (await check(secret, client.secretHash, now, mayGuess))) return client
   const { previousSecretHash, previousSecretExpiresAt } = client
   if (
     previousSecretHash &&
@@ -101,8 +130,12 @@ export function readCredentials(request: Incoming, form: Form): Credentials | Re
   const header = request.header('authorization')
   const bodyId = form.get('client_id')
   const bodySecret = form.get('client_secret')
-  if (form.get('client_assertion') !== undefined || form.get('client_assertion_type') !== undefined) {
-    return refuse('client_assertion_unsupported')
+  const assertion = readAssertion(form)
+  if (assertion) {
+    if (header !== undefined || bodySecret !== undefined) return refuse('client_assertion_ambiguous')
+    return isRefusal(assertion)
+      ? assertion
+      : { clientId: assertion.clientId, secret: undefined, assertion: assertion.jwt }
   }
   if (header === undefined) {
     if (bodyId === undefined) return refuse('client_authentication_missing')

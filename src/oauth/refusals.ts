@@ -34,7 +34,6 @@ export const refusals = {
     'invalid_request',
     'More than one client authentication method was used',
   ),
-  client_assertion_unsupported: row(401, 'invalid_client', 'Client assertions are not supported'),
   client_assertion_ambiguous: row(
     401,
     'invalid_client',

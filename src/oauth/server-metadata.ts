@@ -1,5 +1,6 @@
 // RFC 8414 §2, §3; RFC 9207 §3: what this server offers. It advertises only what has a route.
 
+import { algorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { paths } from './paths.ts'
@@ -24,8 +25,11 @@ export function serverMetadata(server: Server): Answer {
       response_modes_supported: responseModes,
       grant_types_supported: grantTypes.map((one) => one.name),
       token_endpoint_auth_methods_supported: spokenMethods,
+      token_endpoint_auth_signing_alg_values_supported: algorithms,
       introspection_endpoint_auth_methods_supported: spokenMethods.filter((one) => one !== 'none'),
+      introspection_endpoint_auth_signing_alg_values_supported: algorithms,
       revocation_endpoint_auth_methods_supported: spokenMethods,
+      revocation_endpoint_auth_signing_alg_values_supported: algorithms,
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),

@@ -56,6 +56,8 @@ export interface Outbound {
     form: URLSearchParams,
     options?: OutboundOptions,
   ): Promise<OutboundAnswer | OutboundFailure>
+  /** Why a URL may not be reached, found out without a connection; undefined when it may or when that cannot be told. */
+  check(url: string): Promise<OutboundFailure | undefined>
   /** Breaks off what is under way and refuses what comes. */
   close(): void
 }
@@ -65,6 +67,7 @@ export type Resolve = (host: string, chosenHere: boolean, signal: AbortSignal) =
 
 export const loopbackAddresses: readonly string[] = ['127.0.0.1', '::1']
 const standardDeadline = 5_000
+const checkDeadline = 2_000
 const standardMaxBytes = 64 * 1024
 /** Requests under way at the same time; more wait within their deadline. */
 const turns = { perKey: 4, inAll: 64, waiting: 256 }
@@ -158,6 +161,13 @@ export function openOutbound(settings: OutboundSettings, resolve: Resolve = reso
         reads: () => true,
       }
       return send(url, exchange, options.deadline ?? standardDeadline)
+    },
+    async check(url) {
+      const target = readTarget(url, allow)
+      if (isFailure(target)) return target
+      const signal = AbortSignal.any([AbortSignal.timeout(checkDeadline), closing.signal])
+      const addresses = await addressesOf(target, signal)
+      return isFailure(addresses) && addresses.failed === 'address_refused' ? addresses : undefined
     },
     close: () => closing.abort(),
   }

@@ -168,6 +168,21 @@ describe('a guarded fetch', () => {
     }
   })
 
+  test('a URL can be judged without a connection', async () => {
+    const before = documents.connections
+    const { port } = documents
+    const guarded = open({ allow: [`localhost:${port}`] }, async (host) =>
+      host === 'nowhere.test' ? [] : host === 'localhost' ? ['127.0.0.1'] : ['10.0.0.1'],
+    )
+    assert.equal((await guarded.check(`https://127.0.0.1:${port}/`))?.failed, 'address_refused')
+    assert.equal((await guarded.check('https://inside.test/logo.png'))?.failed, 'address_refused')
+    assert.equal((await guarded.check('http://93.184.216.34/'))?.failed, 'url_refused')
+    for (const url of ['https://93.184.216.34/', 'https://nowhere.test/', `https://localhost:${port}/`]) {
+      assert.equal(await guarded.check(url), undefined, url)
+    }
+    assert.equal(documents.connections, before)
+  })
+
   test('an allowed destination is its host and port as written, no other name or port of the same machine', async () => {
     const { port } = documents
     for (const url of [`https://localhost:${port}/client.json`, `https://127.0.0.1:${port + 1}/`]) {

@@ -150,7 +150,7 @@ onBothDatabases('client assertions', (dialect) => {
       assertion(created, ES256, house.clock),
       { client_id: withSecret.client.id, client_secret: withSecret.secret! },
       { client_id: open_.client.id },
-    ]) {
+    ] as Parameters[]) {
       assert.equal((await house.post('/oauth/revoke', { token: 'x', ...good })).status, 200)
     }
   })

@@ -21,6 +21,9 @@ const touchEvery = 60_000
 
 type Headers = Pick<Incoming, 'header'>
 
+/** How a user proved who they are; `authTime` is now where it does not say. */
+export type Authentication = Pick<Account, 'authTime' | 'acr' | 'amr'>
+
 /** Sign-ins of one provider whose pages are ours: a cookie in the browser, a hashed row in the database. */
 export interface SignIns {
   /** Who the browser is signed in as. */
@@ -33,10 +36,10 @@ export interface SignIns {
     request: Incoming,
     userId: string,
     event: EventType,
-    facts?: Record<string, unknown>,
+    how?: Authentication,
   ): { input: InputOf<typeof signInColumns>; setCookie: string }
   /** Signs the browser in. Answers the cookie. */
-  begin(request: Incoming, userId: string): Promise<string>
+  begin(request: Incoming, userId: string, how?: Authentication): Promise<string>
   /** Signs the browser out. Answers the cookie that says so. */
   end(request: Pick<Incoming, 'header' | 'address'>): Promise<string>
   ofUser(userId: string): Promise<ListedSignIn[]>
@@ -52,7 +55,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
     return token === undefined ? undefined : readToken('gh_si', token)
   }
 
-  const prepare: SignIns['prepare'] = (request, userId, event, facts) => {
+  const prepare: SignIns['prepare'] = (request, userId, event, how = {}) => {
     const time = now()
     const { token, id, hash } = makeToken('gh_si', time)
     const former = presented(request)
@@ -63,9 +66,12 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         user_id: userId,
         ended_id: former?.id ?? null,
         ended_hash: former?.hash ?? null,
+        auth_time: how.authTime ?? time,
+        acr: how.acr ?? null,
+        amr: how.amr?.join(' ') ?? null,
         now: time,
         sign_in_expires_at: time + lifetime,
-        ...eventInput(time, event, { userId, ...originOf(request) }, { provider, ...facts }),
+        ...eventInput(time, event, { userId, ...originOf(request) }, { provider }),
       },
       setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
     }
@@ -87,8 +93,8 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
 
     prepare,
 
-    async begin(request, userId) {
-      const { input, setCookie } = prepare(request, userId, 'sign_in')
+    async begin(request, userId, how) {
+      const { input, setCookie } = prepare(request, userId, 'sign_in', how)
       await db.write(beginSignIn, input)
       return setCookie
     },
@@ -112,9 +118,11 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
 
     accountOf: (row) => ({
       provider,
-      issuer: '',
+      issuer: row.issuer,
       subject: row.subject,
       authTime: row.auth_time,
+      ...(row.acr === null ? {} : { acr: row.acr }),
+      ...(row.amr === null ? {} : { amr: row.amr.split(' ') }),
       sessionId: row.id,
       ...(row.name === null ? {} : { name: row.name }),
       ...(row.email === null ? {} : { email: row.email }),

@@ -14,7 +14,7 @@ import { errorAnswer, pageMethods, readPosted } from '../page-forms.ts'
 import { changePassword, findLocalAccount } from '../records/local-accounts.ts'
 import type { SignInRow } from '../records/sign-ins.ts'
 import { originOf } from '../sign-ins.ts'
-import type { LocalAccountsHouse } from './house.ts'
+import { type LocalAccountsHouse, withPassword } from './house.ts'
 import { longestPassword, type PasswordProblem, PasswordsBusy, passwordProblem } from './password.ts'
 
 export function passwordError(frame: Frame, problem: PasswordProblem, minimum: number): string {
@@ -85,7 +85,12 @@ export function passwordPages(house: LocalAccountsHouse): {
               return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
             }
             const new_hash = await passwords.hash(wanted)
-            const { input, setCookie } = signIns.prepare(request, row.user_id, 'password_changed')
+            const { input, setCookie } = signIns.prepare(
+              request,
+              row.user_id,
+              'password_changed',
+              withPassword,
+            )
             const old_hash = account.password_hash
             const changed = await house.db.write(changePassword, { ...input, old_hash, new_hash })
             if (changed.length === 0) return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')

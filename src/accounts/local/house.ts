@@ -23,5 +23,7 @@ export interface LocalAccountsHouse extends AccountsHouse {
   options: Required<LocalAccountsOptions>
 }
 
+/** How one signs in here (RFC 8176 §2). */
+export const withPassword = { amr: ['pwd'] }
 /** Of every account with a password of ours. */
 export const provider = 'local'

@@ -8,7 +8,7 @@ import { pageMethods, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
-import type { LocalAccountsHouse } from './house.ts'
+import { type LocalAccountsHouse, withPassword } from './house.ts'
 import { canonicalLogin, longestLogin } from './login.ts'
 import { PasswordsBusy } from './password.ts'
 
@@ -95,7 +95,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
         await recordEvent(house, 'sign_in_failed', context, { provider: 'local', reason: 'user_disabled' })
         return show(request, { ...shown, problem: { status: 403, error: 'sign_in.disabled' } })
       }
-      const setCookie = await signIns.begin(request, account.user_id)
+      const setCookie = await signIns.begin(request, account.user_id, withPassword)
       return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
     },
   })

@@ -10,7 +10,7 @@ import { pageMethods, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount, signUp } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { passwordError } from './change-password.ts'
-import { type LocalAccountsHouse, provider } from './house.ts'
+import { type LocalAccountsHouse, provider, withPassword } from './house.ts'
 import { canonicalLogin, emailOf, isLogin, longestLogin } from './login.ts'
 import { PasswordsBusy, passwordProblem } from './password.ts'
 
@@ -87,7 +87,12 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
       if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
       try {
         const password_hash = await passwords.hash(password)
-        const { input, setCookie } = signIns.prepare(request, `usr_${timeOrderedId(house.now())}`, 'sign_up')
+        const { input, setCookie } = signIns.prepare(
+          request,
+          `usr_${timeOrderedId(house.now())}`,
+          'sign_up',
+          withPassword,
+        )
         try {
           await house.db.write(signUp, {
             ...input,

@@ -5,11 +5,16 @@ import { appendEvent, eventColumns } from '../../events/append.ts'
 export interface SignInRow {
   id: string
   user_id: string
+  /** The account's key beside its provider. */
+  issuer: string
   subject: string
   login: string | null
   name: string | null
   email: string | null
   auth_time: number
+  acr: string | null
+  /** Separated by spaces. */
+  amr: string | null
   last_seen_at: number
   expires_at: number
 }
@@ -20,7 +25,8 @@ export const findSignIn = select(
   { id: 'text', hash: 'text', provider: 'text', now: 'int' },
   (
     i,
-  ) => sql<SignInRow>`select s.id, s.user_id, d.subject, l.login, u.name, u.email, s.auth_time, s.last_seen_at, s.expires_at
+  ) => sql<SignInRow>`select s.id, s.user_id, d.issuer, d.subject, l.login, u.name, u.email, s.auth_time, s.acr, s.amr,
+      s.last_seen_at, s.expires_at
     from sign_ins s
       join users u on u.id = s.user_id
       join identities d on d.user_id = s.user_id and d.provider = ${i.provider}
@@ -35,6 +41,9 @@ export const signInColumns = {
   user_id: 'text',
   ended_id: 'text?',
   ended_hash: 'text?',
+  auth_time: 'int',
+  acr: 'text?',
+  amr: 'text?',
   now: 'int',
   sign_in_expires_at: 'int',
   ...eventColumns,
@@ -46,7 +55,9 @@ export const insertSignIn = (i: Refs<typeof signInColumns>): Sql =>
     id: i.sign_in_id,
     hash: i.sign_in_hash,
     user_id: i.user_id,
-    auth_time: i.now,
+    auth_time: i.auth_time,
+    acr: i.acr,
+    amr: i.amr,
     created_at: i.now,
     last_seen_at: i.now,
     expires_at: i.sign_in_expires_at,

@@ -351,6 +351,8 @@ create table sign_ins (
   expires_at bigint not null,
   ip_address text,
   user_agent text,
+  acr text,
+  amr text,
   constraint sign_ins_pkey PRIMARY KEY (id),
   constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );

@@ -320,7 +320,7 @@ create table sign_ins (
   expires_at integer not null,
   ip_address text,
   user_agent text
-) strict, without rowid;
+, acr text, amr text) strict, without rowid;
 
 create index sign_ins_expiry on sign_ins (expires_at);
 

@@ -23,6 +23,8 @@ alter table signing_keys add constraint signing_keys_alg_check check (alg in ('E
 alter table signing_keys drop constraint signing_keys_generation_key;
 alter table signing_keys add constraint signing_keys_alg_generation_key unique (alg, generation);
 
+alter table sign_ins add column acr text;
+alter table sign_ins add column amr text;
 alter table codes add column binding text;
 alter table codes add column acr text;
 alter table codes add column amr text;

@@ -10,6 +10,8 @@ drop table used_jtis;
 drop table device_codes;
 drop table pushed_authorization_requests;
 drop index sessions_sid;
+alter table sign_ins drop column acr;
+alter table sign_ins drop column amr;
 alter table codes drop column binding;
 alter table codes drop column acr;
 alter table codes drop column amr;

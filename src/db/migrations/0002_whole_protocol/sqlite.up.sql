@@ -93,6 +93,8 @@ insert into signing_keys_new select * from signing_keys;
 drop table signing_keys;
 alter table signing_keys_new rename to signing_keys;
 
+alter table sign_ins add column acr text;
+alter table sign_ins add column amr text;
 alter table codes add column binding text;
 alter table codes add column acr text;
 alter table codes add column amr text;

@@ -48,6 +48,17 @@ export interface RegisteredMetadata {
   authorizationDetailsTypes?: string[]
 }
 
+/** What answers to the client are signed with, where it has a say; their keys are best made before the first answer. */
+export function answerAlgorithms(registered: RegisteredMetadata): Algorithm[] {
+  const chosen = [
+    registered.idTokenSignedResponseAlg,
+    registered.userinfoSignedResponseAlg,
+    registered.authorizationSignedResponseAlg,
+    registered.introspectionSignedResponseAlg,
+  ]
+  return [...new Set(chosen.filter((alg) => alg !== undefined))]
+}
+
 type Member = keyof RegisteredMetadata
 
 interface Rule {

@@ -6,6 +6,7 @@ import { timeOrderedId } from '../crypto/ids.ts'
 import { sql } from '../db/sql.ts'
 import { eventInput } from '../events/append.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
+import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
 import {
   type ClientRow,
@@ -53,6 +54,7 @@ export async function createClient(
   if (await server.db.one(findClient, { id })) {
     throw new ConfigError([{ path: 'id', given: id, allowed: 'an id that no client has yet' }])
   }
+  await ensureKeys(server, input)
   await server.db.write(insertClient, {
     id,
     source,
@@ -72,6 +74,11 @@ export async function createClient(
   return { client: shownClient((await server.db.one(findClient, { id }))!), secret: made?.secret }
 }
 
+/** Keys for what the client wants signed, so that they are published before they sign. */
+async function ensureKeys({ keys }: Server, registered: RegisteredMetadata): Promise<void> {
+  for (const alg of answerAlgorithms(registered)) await keys.ensure(alg)
+}
+
 /** Changes what is given and keeps the rest. Throws `ConfigError`; answers undefined for an unknown client. */
 export async function changeClient(
   server: Server,
@@ -89,6 +96,7 @@ export async function changeClient(
       })
     }
     if (problems.length > 0) throw new ConfigError(problems)
+    await ensureKeys(server, changes)
     const now = Math.max(server.now(), row.updated_at + 1)
     const changed = await server.db.write(updateClient, {
       id,

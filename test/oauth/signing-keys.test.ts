@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { test } from 'node:test'
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
+import { signJwt } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
 import { publishAhead } from '../../src/oauth/signing-keys.ts'
 import { obtainTokens, readTokens, refresh } from '../support/flow.ts'
@@ -115,6 +116,89 @@ onBothDatabases('signing keys', (dialect) => {
       const current = twins.map(({ app }) => app.server.keys.current().kid)
       assert.equal(new Set(current).size, 1, `one key signs: ${current}`)
       for (const { app } of twins) assert.ok(app.server.keys.verifier(current[0]!))
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7518 §3.1: a key of another algorithm is made when it is first wanted, once for all processes', async () => {
+    const house = await openHouse(dialect)
+    try {
+      const { app: twin } = await house.twin()
+      const { keys } = house.app.server
+      const [first] = keys.list()
+      assert.deepEqual(
+        keys.list().map((key) => key.alg),
+        ['ES256'],
+        'a start makes one key',
+      )
+      assert.throws(() => keys.current('RS256'), /no signing key of RS256/)
+      for (const alg of ['RS256', 'PS256', 'EdDSA'] as const) {
+        const made = await Promise.all(
+          [keys, twin.server.keys, keys, twin.server.keys].map((ring) => ring.ensure(alg)),
+        )
+        assert.equal(new Set(made.map((key) => key.kid)).size, 1, alg)
+        const key = keys.current(alg)
+        assert.equal(key.kid, made[0]!.kid)
+        assert.ok(keys.verifier(key.kid, alg))
+        assert.equal(keys.verifier(key.kid), undefined, 'access tokens are signed with ES256 alone')
+        assert.equal(keys.verifier(first!.kid, alg), undefined)
+        const token = signJwt(key, 'JWT', { sub: 'alice' })
+        const set = await published(house.g)
+        await jwtVerify(token, createLocalJWKSet(set as never), { algorithms: [alg] })
+        assert.doesNotMatch(JSON.stringify(set), /"(d|p|q|dp|dq|qi)":/)
+      }
+      assert.equal(keys.current().kid, first!.kid)
+      assert.deepEqual(
+        keys.list().map((key) => [key.alg, key.state]),
+        keys.list().map((key) => [key.alg, 'signs']),
+      )
+      assert.equal(keys.list().length, 4)
+      const { app: later } = await house.twin()
+      assert.equal((await later.server.keys.ensure('RS256')).kid, keys.current('RS256').kid)
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7591 §2: what a client wants signed has its key as soon as the client is registered', async () => {
+    const house = await openHouse(dialect)
+    try {
+      const algs = async () => (await published(house.g)).keys.map((key) => key.alg).sort()
+      const { client } = await house.createClient({ idTokenSignedResponseAlg: 'RS256' })
+      assert.deepEqual(await algs(), ['ES256', 'RS256'])
+      await house.g.clients.change(client.id, { userinfoSignedResponseAlg: 'EdDSA' })
+      assert.deepEqual(await algs(), ['ES256', 'EdDSA', 'RS256'])
+      await house.createClient({ tokenEndpointAuthSigningAlg: 'PS256', idTokenSignedResponseAlg: 'RS256' })
+      assert.deepEqual(await algs(), ['ES256', 'EdDSA', 'RS256'], 'its own keys are its own business')
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 7517 §5: each algorithm rotates and retires by itself, and all are sealed anew together', async () => {
+    const house = await openHouse(dialect, { signingKeys: { rotateEveryDays: 10 } })
+    try {
+      const { keys } = house.app.server
+      const [es] = await kidsOf(house.g)
+      house.clock.advance(5 * day)
+      const { kid: rs } = await keys.ensure('RS256')
+      house.clock.advance(5 * day - publishAhead)
+      const byAge = await keys.rotate()
+      assert.equal(byAge.created.length, 1, 'only the older one is due')
+      assert.equal(keys.list().find((key) => key.kid === byAge.created[0])?.alg, 'ES256')
+      house.clock.advance(publishAhead)
+      assert.deepEqual(await keys.rotate(), { created: [], retired: [es] })
+      assert.equal(keys.current('RS256').kid, rs)
+      const forced = await keys.rotate({ force: true })
+      assert.deepEqual([forced.created.length, forced.retired.length], [2, 2])
+      assert.ok(forced.retired.includes(rs))
+      const newer = 'a newer secret that is long enough, really'
+      const before = (await kidsOf(house.g)).sort()
+      await house.twin({ secret: [newer, secret] })
+      const { g, app } = await house.twin({ secret: newer })
+      assert.deepEqual((await kidsOf(g)).sort(), before)
+      assert.equal(app.server.keys.current('RS256').kid, keys.current('RS256').kid)
     } finally {
       await house.close()
     }

@@ -1,8 +1,14 @@
 import type { BlockList } from 'node:net'
 import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import {
+  type AuthorizationDetailConfig,
+  authorizationDetailsSettings,
+} from './config/authorization-details.ts'
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
+import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
+import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
 import {
   type SelfRegisteredClientsConfig,
@@ -75,6 +81,12 @@ export interface Config {
   selfRegisteredClients?: SelfRegisteredClientsConfig
   /** Requests to URLs that clients chose. */
   outbound?: OutboundConfig
+  /** Authorization requests that clients push before they send the user (RFC 9126). Accepted unless told otherwise. */
+  pushedRequests?: PushedRequestsConfig
+  /** Types of `authorization_details` (RFC 9396) that clients may ask for, by name. */
+  authorizationDetails?: Record<string, AuthorizationDetailConfig>
+  /** What clients of the profile `fapi2` must do. */
+  fapi2?: Fapi2Config
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
   allowInsecureIssuer?: boolean
   /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
@@ -212,6 +224,7 @@ export function resolveConfig(config: Config): Settings {
     3650 * 86_400,
   )
   const limits = config.limits ?? {}
+  const pushedRequests = pushedRequestsSettings(config.pushedRequests, checks)
 
   const settings: Settings = {
     issuer: config.issuer,
@@ -275,6 +288,9 @@ export function resolveConfig(config: Config): Settings {
       checks,
     ),
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
+    pushedRequests,
+    authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
+    fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,
     jobs: config.jobs ?? true,

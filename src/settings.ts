@@ -65,6 +65,11 @@ export interface Settings {
     keepIdle: number
   }
   outbound: OutboundSettings
+  /** Pushed authorization requests; null when they are not accepted. */
+  pushedRequests: { required: boolean; lifetime: number; perNetwork: number } | null
+  /** The types of `authorization_details` that may be asked for. */
+  authorizationDetails: Readonly<Record<string, DetailType>>
+  fapi2: { messageSigning: boolean }
   cors: '*' | string[]
   migrate: boolean | undefined
   jobs: boolean
@@ -73,3 +78,18 @@ export interface Settings {
 
 /** The forms of a redirect URI: https, http on loopback, a private-use scheme. */
 export type RedirectShape = 'https' | 'loopback' | 'private_use'
+
+/** What a value in `authorization_details` may be: a part of JSON Schema. Lengths are counted in characters. */
+export type DetailSchema = { description?: string } & (
+  | { type: 'object'; properties: Record<string, DetailSchema>; required?: readonly string[] }
+  | { type: 'array'; items: DetailSchema; minItems?: number; maxItems?: number }
+  | { type: 'string'; enum?: readonly string[]; pattern?: string; minLength?: number; maxLength?: number }
+  | { type: 'number' | 'integer'; enum?: readonly number[]; minimum?: number; maximum?: number }
+  | { type: 'boolean' }
+)
+
+/** A type of `authorization_details` (RFC 9396 §2). */
+export interface DetailType {
+  schema: DetailSchema & { type: 'object' }
+  describe: (detail: Record<string, unknown>) => string[]
+}

@@ -1,15 +1,18 @@
 import type { BlockList } from 'node:net'
 import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import { type AuthenticationConfig, authenticationSettings } from './config/authentication.ts'
 import {
   type AuthorizationDetailConfig,
   authorizationDetailsSettings,
 } from './config/authorization-details.ts'
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
+import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
+import { isOpenidScope, scopeSettings } from './config/scopes.ts'
 import {
   type SelfRegisteredClientsConfig,
   selfRegisteredClientsSettings,
@@ -35,8 +38,13 @@ export interface Config {
   databaseConnections?: number
   /** Who is signed in. Default: local accounts with sign-in and sign-up pages. */
   accounts?: Accounts | ((house: AccountsHouse) => Accounts)
-  /** Scopes with the sentence the consent page shows for each. */
+  /**
+   * Scopes with the sentence the consent page shows for each. Those of OpenID Connect (`openid`, `profile`, `email`,
+   * `offline_access`) are there without being named; naming one words its sentence.
+   */
   scopes?: Record<string, string>
+  /** What a client may ask of the sign-in itself. */
+  authentication?: AuthenticationConfig
   /** APIs the tokens are for (RFC 8707), by their URI. The first is the default audience; with none it is the issuer. */
   resources?: Record<string, ResourceConfig>
   tokens?: TokenConfig
@@ -85,6 +93,8 @@ export interface Config {
   pushedRequests?: PushedRequestsConfig
   /** Types of `authorization_details` (RFC 9396) that clients may ask for, by name. */
   authorizationDetails?: Record<string, AuthorizationDetailConfig>
+  /** Tokens bound to a key of the client. */
+  dpop?: DpopConfig
   /** What clients of the profile `fapi2` must do. */
   fapi2?: Fapi2Config
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
@@ -153,8 +163,6 @@ export const bounds = {
   reuseWindow: [0, 300 * second],
 } as const
 
-const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
-
 /** Checks a configuration and fills in its defaults. Throws `ConfigError` with all problems at once. */
 export function resolveConfig(config: Config): Settings {
   const problems: ConfigProblem[] = []
@@ -185,17 +193,7 @@ export function resolveConfig(config: Config): Settings {
   const issuer = issuerFrom(config, problem)
   const secrets = typeof config.secret === 'string' ? [config.secret] : (config.secret ?? [])
   problems.push(...secretProblems(secrets))
-  for (const [name, description] of Object.entries(config.scopes ?? {})) {
-    if (!scopeToken.test(name))
-      problem(
-        `scopes.${name}`,
-        'printable ASCII without space, quote or backslash (RFC 6749 §3.3)',
-        name,
-        'jobs:read',
-      )
-    if (typeof description !== 'string' || description.trim() === '')
-      problem(`scopes.${name}`, 'the sentence the consent page shows', description, 'Search open jobs')
-  }
+  const scopes = scopeSettings(config.scopes, checks)
   for (const [uri, resource] of Object.entries(config.resources ?? {})) {
     if (!isResourceUri(uri))
       problem(
@@ -205,8 +203,8 @@ export function resolveConfig(config: Config): Settings {
         'https://api.example.com',
       )
     for (const scope of resource.scopes ?? []) {
-      if (!(scope in (config.scopes ?? {})))
-        problem(`resources.${uri}.scopes`, 'scopes that `scopes` names', scope)
+      if (!Object.hasOwn(scopes, scope) || isOpenidScope(scope))
+        problem(`resources.${uri}.scopes`, 'scopes that `scopes` names, none of OpenID Connect', scope)
     }
   }
   const tokens = config.tokens ?? {}
@@ -235,7 +233,8 @@ export function resolveConfig(config: Config): Settings {
     secrets,
     database: config.database ?? '.gatehouse/gatehouse.db',
     databaseConnections: count('databaseConnections', config.databaseConnections, 10),
-    scopes: config.scopes ?? {},
+    scopes,
+    authentication: authenticationSettings(config.authentication, checks),
     resources: config.resources ?? {},
     defaultResource: Object.keys(config.resources ?? {})[0] ?? config.issuer,
     tokens: {
@@ -282,14 +281,11 @@ export function resolveConfig(config: Config): Settings {
     trustedProxies: proxies,
     registration: registrationSettings(config.registration, checks),
     clientIdMetadata: clientIdMetadataSettings(config.clientIdMetadata, checks),
-    selfRegisteredClients: selfRegisteredClientsSettings(
-      config.selfRegisteredClients,
-      config.scopes ?? {},
-      checks,
-    ),
+    selfRegisteredClients: selfRegisteredClientsSettings(config.selfRegisteredClients, scopes, checks),
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     pushedRequests,
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
+    dpop: dpopSettings(config.dpop, checks),
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,

@@ -15,7 +15,10 @@ export interface Settings {
   secrets: string[]
   database: string
   databaseConnections: number
+  /** Those of the configuration, then those of OpenID Connect. */
   scopes: Record<string, string>
+  /** What sign-ins can be told apart by, the weakest first. */
+  authentication: { acrValues: readonly string[] }
   resources: Record<string, { name?: string; tokenFormat?: 'jwt' | 'opaque'; scopes?: string[] }>
   defaultResource: string
   tokens: {
@@ -69,6 +72,7 @@ export interface Settings {
   pushedRequests: { required: boolean; lifetime: number; perNetwork: number } | null
   /** The types of `authorization_details` that may be asked for. */
   authorizationDetails: Readonly<Record<string, DetailType>>
+  dpop: { nonces: 'required' | 'optional'; required: boolean }
   fapi2: { messageSigning: boolean }
   cors: '*' | string[]
   migrate: boolean | undefined

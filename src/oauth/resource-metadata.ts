@@ -1,5 +1,6 @@
 // RFC 9728 §2, §3, §3.1: what an API says about itself, and where.
 
+import { isOpenidScope } from '../config/scopes.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
 import { paths } from './paths.ts'
@@ -15,7 +16,7 @@ export interface ResourceMetadata {
   resource_name?: string
 }
 
-/** The document of one API. `offline_access` never stands in it: it is asked of the authorization server, not of an API. */
+/** The document of one API. Scopes of OpenID Connect never stand in it: they are asked of the authorization server, not of an API. */
 export function resourceMetadata(of: {
   resource: string
   /** The issuer of the tokens, or several. */
@@ -23,7 +24,7 @@ export function resourceMetadata(of: {
   scopes?: readonly string[]
   name?: string
 }): ResourceMetadata {
-  const scopes = of.scopes?.filter((scope) => scope !== 'offline_access')
+  const scopes = of.scopes?.filter((scope) => !isOpenidScope(scope))
   return {
     resource: of.resource,
     authorization_servers: [of.issuer].flat(),

@@ -1,8 +1,14 @@
-// RFC 6749 §3.3: access token scope. Scopes compare as sets; the stored form is one canonical space-separated text.
+// RFC 6749 §3.3; OpenID Connect Core §3.1.2.1: access token scope. Scopes compare as sets; the stored form is one canonical
+// space-separated text.
 
+import { isOpenidScope } from '../config/scopes.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 
 const syntax = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
+export function isScopeName(text: string): boolean {
+  return syntax.test(text) && !text.includes(' ')
+}
 
 /** Distinct scope names in their order, or a refusal when the text does not follow the grammar. */
 export function parseScope(text: string | undefined): string[] | Refusal {
@@ -29,7 +35,10 @@ export function scopesMissing(granted: readonly string[], asked: readonly string
   return asked.filter((scope) => !granted.includes(scope))
 }
 
-/** What a client asks for, held against the registry and its own allowance; all it may have when it names none. */
+/**
+ * What a client asks for, held against the registry and its own allowance. When it names none, all it may have of the scopes
+ * that APIs demand; beside `openid` a name nobody knows is dropped (OpenID Connect Core §3.1.2.1).
+ */
 export function requestedScope(
   text: string | undefined,
   registry: Record<string, string>,
@@ -37,12 +46,15 @@ export function requestedScope(
 ): string[] | Refusal {
   const asked = parseScope(text)
   if (isRefusal(asked)) return asked
-  if (asked.length === 0) return allowed.filter((scope) => Object.hasOwn(registry, scope))
-  const unknown = asked.find((scope) => !Object.hasOwn(registry, scope))
-  if (unknown !== undefined) return refuse('scope_unknown', { scope: unknown })
-  const foreign = asked.find((scope) => !allowed.includes(scope))
-  if (foreign !== undefined) return refuse('scope_not_allowed', { scope: foreign })
-  return asked
+  if (asked.length === 0) {
+    return allowed.filter((scope) => Object.hasOwn(registry, scope) && !isOpenidScope(scope))
+  }
+  const known = asked.filter((scope) => Object.hasOwn(registry, scope))
+  if (known.length < asked.length && !asked.includes('openid')) {
+    return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })
+  }
+  const foreign = known.find((scope) => !allowed.includes(scope))
+  return foreign === undefined ? known : refuse('scope_not_allowed', { scope: foreign })
 }
 
 /** What a token request narrows a grant to (RFC 6749 §6): a subset, everything when it names none. */

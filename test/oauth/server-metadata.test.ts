@@ -13,7 +13,13 @@ onBothDatabases('server metadata', (dialect) => {
     assert.match(answer.headers.get('cache-control') ?? '', /^public, max-age=\d+$/)
     const metadata = (await answer.json()) as Record<string, unknown>
     assert.equal(metadata.issuer, issuer)
-    assert.deepEqual(metadata.scopes_supported, Object.keys(scopes))
+    assert.deepEqual(metadata.scopes_supported, [
+      ...Object.keys(scopes),
+      'openid',
+      'profile',
+      'email',
+      'offline_access',
+    ])
     assert.deepEqual(metadata.response_types_supported, ['code'])
     assert.deepEqual(metadata.response_modes_supported, ['query', 'form_post'])
     assert.deepEqual(metadata.grant_types_supported, [

@@ -1,5 +1,6 @@
 // RFC 6749 §4.4: client credentials. No user, no session, never a refresh token (§4.4.3).
 
+import { isOpenidScope } from '../../config/scopes.ts'
 import { eventInput } from '../../events/append.ts'
 import { makeAccessToken } from '../access-token.ts'
 import { issueClientToken } from '../records/access-tokens.ts'
@@ -14,6 +15,8 @@ export const clientCredentials: GrantType = {
     if (!client.confidential) return refuse('client_credentials_public', { client: client.id })
     const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
     if (isRefusal(scope)) return scope
+    const personal = scope.find(isOpenidScope)
+    if (personal !== undefined) return refuse('scope_without_user', { client: client.id, scope: personal })
     const resources = requestedResources(form.all('resource'), server.settings, client.resources)
     if (isRefusal(resources)) return resources
 

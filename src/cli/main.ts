@@ -16,6 +16,10 @@ const commands: Record<string, { summary: string; load(): Promise<{ command: Com
   users: { summary: 'See, disable and delete users', load: () => import('./users.ts') },
   sessions: { summary: 'See and revoke what users allowed clients', load: () => import('./sessions.ts') },
   events: { summary: 'Read the audit log, or follow it live', load: () => import('./events.ts') },
+  verify: {
+    summary: 'Try what any authorization server of yours must refuse',
+    load: () => import('./verify.ts'),
+  },
   doctor: { summary: 'Find what is wrong and say what to do', load: () => import('./doctor.ts') },
 }
 

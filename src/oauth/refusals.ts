@@ -126,6 +126,7 @@ export const refusals = {
   scope_malformed: row(400, 'invalid_scope', 'The scope is malformed'),
   scope_unknown: row(400, 'invalid_scope', 'A requested scope is not known'),
   scope_not_allowed: row(400, 'invalid_scope', 'A requested scope is not allowed for this client'),
+  scope_without_user: row(400, 'invalid_scope', 'A requested scope is about a user, and there is none'),
   scope_exceeded: row(400, 'invalid_scope', 'The requested scope exceeds what was granted'),
   resource_malformed: row(400, 'invalid_target', 'The resource must be an absolute URI without fragment'),
   resource_unknown: row(400, 'invalid_target', 'The resource is not known here'),

@@ -19,12 +19,12 @@ describe('RFC 9728 §3.1: where the document stands', () => {
   }
 })
 
-test('RFC 9728 §2: the document of an API anywhere; offline_access is never in it', () => {
+test('RFC 9728 §2: the document of an API anywhere; no scope of OpenID Connect is ever in it (B8)', () => {
   assert.deepEqual(
     resourceMetadata({
       resource: 'https://api.example.com',
       issuer: 'https://auth.example.com',
-      scopes: ['jobs:read', 'offline_access'],
+      scopes: ['openid', 'jobs:read', 'profile', 'email', 'offline_access'],
       name: 'Job board',
     }),
     {
@@ -61,7 +61,7 @@ describe('documents answered by the server', () => {
       issuer: origin,
       scopes: { 'jobs:read': 'Search jobs', offline_access: 'Stay connected', other: 'Something else' },
       resources: {
-        [`${origin}/jobs`]: { name: 'Job board', scopes: ['jobs:read', 'offline_access'] },
+        [`${origin}/jobs`]: { name: 'Job board', scopes: ['jobs:read'] },
         [`${origin}/mcp`]: {},
         'https://elsewhere.example.com/api': {},
       },
@@ -75,7 +75,13 @@ describe('documents answered by the server', () => {
       bearer_methods_supported: ['header'],
       resource_name: 'Job board',
     })
-    assert.equal(await resourceIn(await get(`${well}/mcp`)), `${origin}/mcp`)
+    const everything = (await (await get(`${well}/mcp`)).json()) as Record<string, unknown>
+    assert.equal(everything.resource, `${origin}/mcp`)
+    assert.deepEqual(
+      everything.scopes_supported,
+      ['jobs:read', 'other'],
+      'what the server itself offers is elsewhere',
+    )
     assert.equal(await resourceIn(await get(well)), origin, 'the issuer itself stands at the root')
     assert.equal((await get(`${well}/api`)).status, 404, 'another origin answers for itself')
     assert.equal((await get(`${well}/jobs/`)).status, 404)

@@ -13,6 +13,7 @@ export {
 } from './accounts/jwt.ts'
 export type { LocalAccountsOptions } from './accounts/local/house.ts'
 export { localAccounts } from './accounts/local.ts'
+export { type OpenidAccountsOptions, openidAccounts } from './accounts/openid.ts'
 export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'
@@ -32,6 +33,16 @@ export type {
   BearerRequest,
 } from './oauth/bearer.ts'
 export { gptRedirectUris } from './oauth/client-operations.ts'
+export {
+  type AuthenticatesRequests,
+  type McpAccess,
+  type McpRequest,
+  type ProtectedTool,
+  type ProtectedTools,
+  type ProtectedToolsOptions,
+  protectTools,
+  type ToolSecurityScheme,
+} from './oauth/mcp.ts'
 export {
   type ApiDescription,
   type ApiOperation,

@@ -57,7 +57,9 @@ export function errorAnswer(
     | 'form.expired'
     | 'form.method'
     | 'sign_in.disabled'
-    | 'development.elsewhere',
+    | 'development.elsewhere'
+    | 'openid.unknown'
+    | 'openid.failed',
   headers?: Answer['headers'],
 ): Answer {
   const frame = house.frame()

@@ -58,6 +58,10 @@ export const defaultTexts = {
   'development.elsewhere': 'The development sign-in answers on this computer only.',
   'development.empty': 'No development accounts are configured.',
 
+  'openid.unknown':
+    'This sign-in was not begun in this browser, or it took too long. Go back to the app and start again.',
+  'openid.failed': 'Signing in did not succeed. Go back to the app and start again.',
+
   'consent.title': '{client} wants access to your {product} account',
   'consent.account': 'Signed in as',
   'consent.switch': 'Switch account',

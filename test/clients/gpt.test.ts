@@ -197,6 +197,26 @@ test('RFC 9700 §4.14.2 (N83): an old token after the window ends the connection
   await json(other.call('searchJobs'))
 })
 
+test('G8: answers are text far below 100,000 characters, and 429 says when to come back', async () => {
+  const { client, secret } = await auth.clients.create({ name: 'Busy GPT', requestsPerHour: 1 })
+  const ask = () =>
+    fetch(`${origin}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: client.id,
+        client_secret: secret!,
+      }),
+    })
+  await json(ask())
+  const limited = await ask()
+  assert.equal(limited.status, 429)
+  assert.match(limited.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
+  assert.match(limited.headers.get('content-type') ?? '', /^application\/json/)
+  assert.ok((await limited.text()).length < 100_000)
+  assert.ok(JSON.stringify(document).length < 100_000)
+})
+
 test('G12: Disconnect on the connected-apps page kills access and refresh tokens at once', async () => {
   const [gpt, other] = [await openGpt(), await openGpt()]
   const visitor = await connect(gpt)

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { openidAccounts } from '../../src/accounts/openid.ts'
+import { ConfigError } from '../../src/config-error.ts'
+import { sql } from '../../src/db/sql.ts'
+import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
+import { type House, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { type OpenidIssuer, openidIssuer } from './openid-issuer.ts'
+import { type Shown, type Visitor, visit } from './visitor.ts'
+
+onBothDatabases('accounts of an OpenID provider', (dialect) => {
+  async function opened(work: (house: House, upstream: OpenidIssuer, visitor: Visitor) => Promise<void>) {
+    const upstream = await openidIssuer()
+    const house = await openHouse(dialect, {
+      accounts: openidAccounts({ issuer: upstream.issuer, clientId: 'gatehouse', clientSecret: 'a secret' }),
+    })
+    try {
+      await work(house, upstream, visit(house))
+    } finally {
+      await house.close()
+    }
+  }
+
+  /** To the provider and back, from wherever the browser was sent to sign in. */
+  async function throughProvider(upstream: OpenidIssuer, visitor: Visitor, signIn: string): Promise<Shown> {
+    const sent = await visitor.get(signIn)
+    assert.equal(sent.status, 303, sent.html)
+    return visitor.get(await upstream.signIn(sent.location!))
+  }
+
+  const path = (address: string) => address.slice(issuer.length)
+
+  test('OpenID Connect Core §3.1.2: sign-in at the provider, then consent here, then a token for the same subject', () =>
+    opened(async (house, upstream, visitor) => {
+      const created = await house.createClient()
+      const pkce = makePkce()
+      const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, pkce)}`)
+      const back = await throughProvider(upstream, visitor, path(sent.location!))
+      assert.equal(upstream.asked.get('redirect_uri'), `${issuer}/sign-in/callback`)
+      assert.equal(upstream.asked.get('code_challenge_method'), 'S256')
+      assert.ok(upstream.asked.get('nonce') && upstream.asked.get('max_age'))
+      const consent = await visitor.get(path(back.location!))
+      assert.match(consent.html, /Ulla Upstream/)
+      const answer = new URL(
+        (await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).location!,
+      )
+      const tokens = await readTokens(await redeem(house, created, answer.searchParams.get('code')!, pkce))
+      const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
+      assert.equal(claims.sub, 'upstream-user')
+      assert.equal(claims.acr, 'urn:example:mfa')
+      assert.deepEqual(claims.amr, ['pwd', 'otp'])
+      const [identity] = await house.app.server.db.query<{
+        provider: string
+        issuer: string
+        subject: string
+      }>(sql`select provider, issuer, subject from identities`)
+      assert.deepEqual(
+        { ...identity },
+        { provider: 'openid', issuer: upstream.issuer, subject: 'upstream-user' },
+      )
+      assert.equal(
+        [...visitor.cookies.keys()].some((name) => name.startsWith('gh_openid_')),
+        false,
+      )
+    }))
+
+  test('OpenID Connect Core §3.1.3.7: an answer that does not hold signs nobody in', () =>
+    opened(async (_house, upstream, visitor) => {
+      const past = Math.floor(Date.now() / 1_000) - 3_600
+      const wrong: [string, () => void][] = [
+        ['another nonce', () => (upstream.claims = { nonce: 'another' })],
+        ['another audience', () => (upstream.claims = { aud: 'another' })],
+        [
+          'several audiences, another authorized party',
+          () => (upstream.claims = { aud: ['gatehouse', 'b'], azp: 'b' }),
+        ],
+        ['another issuer', () => (upstream.claims = { iss: 'https://evil.example' })],
+        ['expired', () => (upstream.claims = { exp: past })],
+        ['no time of authentication', () => (upstream.claims = { auth_time: undefined })],
+        ['a key it does not publish', () => (upstream.forged = true)],
+        ['a refused code', () => (upstream.status = 400)],
+      ]
+      for (const [name, set] of wrong) {
+        Object.assign(upstream, { claims: {}, forged: false, status: undefined })
+        set()
+        const back = await throughProvider(upstream, visitor, '/sign-in')
+        assert.equal(back.status, 400, name)
+        assert.equal(visitor.cookies.has('gh_sign_in'), false, name)
+      }
+      Object.assign(upstream, { claims: {}, forged: false, status: undefined })
+      assert.equal((await throughProvider(upstream, visitor, '/sign-in')).location, `${issuer}/account`)
+      assert.equal(visitor.cookies.has('gh_sign_in'), true)
+    }))
+
+  test('RFC 6749 §10.12: an answer counts only in the browser that asked, and only once', () =>
+    opened(async (house, upstream, visitor) => {
+      const stranger = visit(house)
+      const sent = await visitor.get('/sign-in')
+      const callback = await upstream.signIn(sent.location!)
+      assert.equal((await stranger.get(callback)).status, 400)
+      assert.equal(stranger.cookies.has('gh_sign_in'), false)
+      assert.equal((await visitor.get(callback.replace(/state=[^&]+/, 'state=x'))).status, 400)
+      assert.equal((await visitor.get(callback)).status, 303)
+      assert.equal((await visitor.get(callback)).status, 400)
+    }))
+
+  test('OpenID Connect Core §3.1.2.1: prompt=login and acr_values reach the provider', () =>
+    opened(async (house, upstream, visitor) => {
+      await throughProvider(upstream, visitor, '/sign-in')
+      assert.equal(upstream.asked.get('prompt'), null)
+      house.clock.advance(Date.now() - house.clock.now() + 60_000)
+      const created = await house.createClient()
+      const parameters = authorizeParameters(created, makePkce(), { prompt: 'login' })
+      const sent = await visitor.get(`/oauth/authorize?${parameters}`)
+      await visitor.get(path(sent.location!))
+      assert.match(sent.location!, /again=1/)
+      const asked = await visitor.get(path(sent.location!))
+      assert.equal(new URL(asked.location!).searchParams.get('prompt'), 'login')
+    }))
+
+  test('RFC 6749 §4.1.2.1: who gives up there goes back to the client with access_denied', () =>
+    opened(async (house, upstream, visitor) => {
+      const created = await house.createClient()
+      const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, makePkce())}`)
+      upstream.refuses = 'access_denied'
+      const back = await throughProvider(upstream, visitor, path(sent.location!))
+      const answer = new URL((await visitor.get(path(back.location!))).location!)
+      assert.equal(answer.searchParams.get('error'), 'access_denied')
+      upstream.refuses = undefined
+      const again = await throughProvider(upstream, visitor, path(sent.location!))
+      assert.equal((await visitor.get(path(again.location!))).status, 200)
+    }))
+
+  test('a provider that cannot be asked, or calls itself otherwise, is 503 and loses nothing', () =>
+    opened(async (_house, upstream, visitor) => {
+      upstream.name = 'https://evil.example'
+      assert.equal((await visitor.get('/sign-in')).status, 503)
+      upstream.name = undefined
+      upstream.status = 500
+      assert.equal((await throughProvider(upstream, visitor, '/sign-in')).status, 503)
+      upstream.status = undefined
+      assert.equal((await throughProvider(upstream, visitor, '/sign-in')).status, 303)
+    }))
+})
+
+describe('openidAccounts', () => {
+  test('names every problem of its options at once, and never the secret', () => {
+    const options = {
+      issuer: 'http://provider.example',
+      clientId: '',
+      clientSecret: '',
+      scope: 'profile',
+      provider: 'Not a word',
+      signInLifetime: 1,
+    }
+    assert.throws(
+      () => openidAccounts(options),
+      (error: unknown) => error instanceof ConfigError && error.problems.length === 6,
+    )
+  })
+})

@@ -27,6 +27,7 @@ import { refusalPage } from './oauth/authorization-response.ts'
 import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
 import { openClientKeys } from './oauth/client-keys.ts'
 import { cacheClients } from './oauth/clients.ts'
+import { nonceByTime } from './oauth/dpop-nonce.ts'
 import { jsonRefusal } from './oauth/error-answer.ts'
 import { paths } from './oauth/paths.ts'
 import { isRefusal, type Refusal, refuse } from './oauth/refusals.ts'
@@ -97,6 +98,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       activity: countActivity(core),
       outbound,
       clientKeys: openClientKeys({ outbound, log, now }),
+      nonces: nonceByTime(core.secrets, { required: settings.dpop.nonces === 'required' }),
       frame,
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {

@@ -8,7 +8,7 @@ export const uncached = { 'cache-control': 'no-store', pragma: 'no-cache' }
 
 export function jsonRefusal(request: Incoming, refusal: Refusal): Answer {
   const { status } = refusals[refusal.refusal]
-  const headers: Answer['headers'] = { ...uncached }
+  const headers: Answer['headers'] = { ...uncached, ...refusal.headers }
   if (status === 401 && request.header('authorization') !== undefined) {
     headers['www-authenticate'] = 'Basic realm="gatehouse", charset="UTF-8"'
   }

@@ -1,5 +1,5 @@
 // Every reason a request is refused, with its answer on the wire: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
-// RFC 7662 §2.3, RFC 8707 §2. The wire stays generic; the reason and its facts go to the log and to events.
+// RFC 7662 §2.3, RFC 8707 §2, RFC 9449 §5. The wire stays generic; the reason and its facts go to the log and to events.
 
 interface Row {
   /** `error` on the wire; '' where the RFCs give none. */
@@ -158,6 +158,18 @@ export const refusals = {
   refresh_token_binding_mismatch: row(400, 'invalid_grant', 'The refresh token is not valid'),
   session_ended: row(400, 'invalid_grant', 'The refresh token is not valid'),
 
+  // Proofs of a key (RFC 9449 §5, §8), 401 at an API; certificates (RFC 8705 §3)
+  dpop_proof_missing: row(400, 'invalid_dpop_proof', 'A DPoP proof is required'),
+  dpop_proof_malformed: row(400, 'invalid_dpop_proof', 'The DPoP header is not one DPoP proof'),
+  dpop_proof_key: row(400, 'invalid_dpop_proof', 'The key or the algorithm of the DPoP proof is not accepted'),
+  dpop_proof_signature: row(400, 'invalid_dpop_proof', 'The signature of the DPoP proof is not valid'),
+  dpop_proof_request: row(400, 'invalid_dpop_proof', 'The DPoP proof is for another method or URL'),
+  dpop_proof_token: row(400, 'invalid_dpop_proof', 'The DPoP proof is not for this access token'),
+  dpop_proof_time: row(400, 'invalid_dpop_proof', 'The DPoP proof is too old or from the future'),
+  dpop_proof_replayed: row(400, 'invalid_dpop_proof', 'The DPoP proof was used before'),
+  dpop_nonce_missing: row(400, 'use_dpop_nonce', 'The DPoP proof must hold the nonce of the DPoP-Nonce header'),
+  dpop_nonce_stale: row(400, 'use_dpop_nonce', 'The DPoP proof must hold the nonce of the DPoP-Nonce header'),
+
   // Revocation (RFC 7009 §2.2.1)
   token_foreign: row(400, 'invalid_request', 'The token was issued to another client'),
   token_type_unsupported: row(400, 'unsupported_token_type', 'Tokens of this type cannot be revoked'),
@@ -172,6 +184,9 @@ export const refusals = {
   access_token_revoked: row(401, 'invalid_token', 'The access token is not valid'),
   access_token_audience: row(401, 'invalid_token', 'The access token is for another resource'),
   access_token_type: row(401, 'invalid_token', 'The token is no access token'),
+  access_token_bound: row(401, 'invalid_token', 'The access token is bound to a key and needs a DPoP proof'),
+  access_token_unbound: row(401, 'invalid_token', 'The access token is not bound to a key'),
+  access_token_other_key: row(401, 'invalid_token', 'The access token is bound to another key'),
   scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a scope'),
   authentication_insufficient: row(
     401,
@@ -195,6 +210,8 @@ export interface Refusal {
   readonly description?: string
   /** Seconds after which to try again. */
   readonly retryAfter?: number
+  /** Further headers of the answer, their names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
   /** What may be done instead of a method that is not allowed (405). */
   readonly allow?: readonly string[]
 }

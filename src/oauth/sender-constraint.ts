@@ -1,22 +1,65 @@
-// RFC 9449 §5; RFC 8705 §3: the key or certificate a token request proves to hold, to which its tokens are bound.
+// RFC 9449 §5, §5.2, §8.2, §10.1, §11.1; RFC 8705 §3: the key or certificate a request to this server proves to hold, to which
+// its tokens are bound.
 
+import type { Core } from '../core.ts'
 import type { Incoming } from '../http/message.ts'
 import type { Client } from './clients.ts'
-import type { Refusal } from './refusals.ts'
+import { checkProof, type Proof } from './dpop.ts'
+import { type Refusal, refuse } from './refusals.ts'
+import { spendJti } from './replay.ts'
 import type { Server } from './server.ts'
 
 /** A certificate's binding is told from a key's by this prefix. */
 const certificate = 'x5t#S256:'
 
 /**
- * The binding of a request: the bare JWK thumbprint of a DPoP key, `x5t#S256:` and the thumbprint of a certificate, or null
- * for bearer tokens. It is stored with each token as it stands.
+ * The DPoP proof of a request to the token or the pushed-request endpoint, checked but not spent; null where there is none.
+ * To be asked before the client is authenticated: a client that is told the nonce sends the same request again, and whatever
+ * it authenticated with must still be good then.
+ */
+export function proofOf(server: Server, request: Incoming): Proof | null | Refusal {
+  const header = request.header('dpop')
+  if (header === undefined) return null
+  // The public address, never the Host header: it stays the same behind any proxy.
+  const url = server.settings.issuer + request.path
+  return checkProof(header, { method: request.method, urls: [url] }, server)
+}
+
+/** Spends a proof that holds, so that it is good for this one request in all processes (§11.1). At most once a request. */
+export async function spendProof(core: Pick<Core, 'db'>, proof: Proof): Promise<Refusal | undefined> {
+  return (await spendJti(core, 'dpop', proof.id, proof.expiresAt))
+    ? undefined
+    : refuse('dpop_proof_replayed', { jkt: proof.jkt })
+}
+
+/** What the answer carries besides: the nonce for the next proof, before the one in this goes stale (§8.2). */
+export function nextNonce(proof: Proof | null): Record<string, string> {
+  return proof?.nextNonce === undefined ? {} : { 'dpop-nonce': proof.nextNonce }
+}
+
+/**
+ * The binding of a token request: the bare JWK thumbprint of a DPoP key, `x5t#S256:` and the thumbprint of a certificate, or
+ * null for bearer tokens. It is stored with each token as it stands. A proof is spent here and decides: the certificate of the
+ * connection counts where none was sent.
  */
 export async function bindingOf(
-  _server: Server,
+  server: Server,
   _request: Incoming,
-  _client: Client,
+  client: Client,
+  proof: Proof | null,
 ): Promise<string | null | Refusal> {
+  if (proof) {
+    const { algorithms } = client.rules
+    if (algorithms && !algorithms.includes(proof.alg))
+      return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
+    return (await spendProof(server, proof)) ?? proof.jkt
+  }
+  if (
+    server.settings.dpop.required ||
+    client.registered.dpopBoundAccessTokens ||
+    client.rules.senderConstrained
+  )
+    return refuse('dpop_proof_missing', { client: client.id })
   return null
 }
 

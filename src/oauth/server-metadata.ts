@@ -1,8 +1,9 @@
-// RFC 8414 §2, §3; RFC 9207 §3: what this server offers. It advertises only what has a route.
+// RFC 8414 §2, §3; RFC 9207 §3; RFC 9449 §5.1: what this server offers. It advertises only what has a route.
 
 import { algorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
 import { spokenMethods } from './client-authentication.ts'
+import { proofAlgorithms } from './dpop.ts'
 import { paths } from './paths.ts'
 import type { Server } from './server.ts'
 import { grantTypes } from './token.ts'
@@ -31,6 +32,7 @@ export function serverMetadata(server: Server): Answer {
       revocation_endpoint_auth_methods_supported: spokenMethods,
       revocation_endpoint_auth_signing_alg_values_supported: algorithms,
       code_challenge_methods_supported: ['S256'],
+      dpop_signing_alg_values_supported: proofAlgorithms,
       authorization_response_iss_parameter_supported: true,
       ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
     },

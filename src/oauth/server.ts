@@ -9,6 +9,7 @@ import type { Frame } from '../pages/views.ts'
 import type { Activity } from './activity.ts'
 import type { ClientKeys } from './client-keys.ts'
 import type { ClientCache } from './clients.ts'
+import type { ProofNonces } from './dpop-nonce.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 /** A user of this server, resolved from the account the host's seam named. */
@@ -38,6 +39,8 @@ export interface Server extends Core {
   readonly outbound: Outbound
   /** The public keys that clients sign with. */
   readonly clientKeys: ClientKeys
+  /** The nonces that proofs of a key must hold. */
+  readonly nonces: ProofNonces
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
   /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */

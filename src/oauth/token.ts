@@ -1,4 +1,4 @@
-// RFC 6749 §3.2, §5.1: the token endpoint. Each grant type is a file of its own in grants/.
+// RFC 6749 §3.2, §5.1; RFC 9449 §5, §8: the token endpoint. Each grant type is a file of its own in grants/.
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -9,7 +9,7 @@ import { clientCredentials } from './grants/client-credentials.ts'
 import type { GrantType } from './grants/grant.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { bindingOf, tokenTypeOf } from './sender-constraint.ts'
+import { bindingOf, nextNonce, proofOf, tokenTypeOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
 /** Every grant type that is spoken; metadata and registration read this table. */
@@ -18,6 +18,8 @@ export const grantTypes: readonly GrantType[] = [authorizationCode, refreshToken
 export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request, ['resource'])
   if (isRefusal(form)) return form
+  const proof = proofOf(server, request)
+  if (isRefusal(proof)) return proof
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   const name = form.get('grant_type')
@@ -33,7 +35,7 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
       { client: client.id, grant_type: name },
     )
   }
-  const binding = await bindingOf(server, request, client)
+  const binding = await bindingOf(server, request, client, proof)
   if (isRefusal(binding)) return binding
   const grant = await grantType.redeem(server, { client, form, binding, origin: originOf(request) })
   if (isRefusal(grant)) return grant
@@ -51,6 +53,6 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
       ...(idToken === undefined ? {} : { id_token: idToken }),
       ...more,
     },
-    uncached,
+    { ...uncached, ...nextNonce(proof) },
   )
 }

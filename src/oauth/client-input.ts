@@ -17,7 +17,7 @@ import {
 import type { ClientRow } from './records/clients.ts'
 import { redirectUriProblem } from './redirect-uri.ts'
 import { canonicalScope } from './scope.ts'
-import { grantTypes as spoken } from './token.ts'
+import { spokenGrantTypes } from './token.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {
@@ -102,7 +102,7 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
         'https://app.example.com/callback',
       )
   })
-  checkGrantTypes(grantTypes, { redirectUris, confidential }, problem)
+  checkGrantTypes(settings, grantTypes, { redirectUris, confidential }, problem)
   if (!requirePkce && !confidential) problem('requirePkce', false, 'true, since the client is public')
   checkScopeAndResources(settings, input, problem)
   for (const path of ['logoUri', 'clientUri', 'policyUri', 'tosUri'] as const) {
@@ -167,10 +167,12 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
 }
 
 function checkGrantTypes(
+  settings: Settings,
   grantTypes: readonly string[],
   { redirectUris, confidential }: { redirectUris: readonly string[]; confidential: boolean },
   problem: Problem,
 ): void {
+  const spoken = spokenGrantTypes(settings)
   const known = spoken.map((one) => one.name)
   for (const grantType of grantTypes) {
     if (!known.includes(grantType)) problem('grantTypes', grantType, known.join(', '))
@@ -178,8 +180,9 @@ function checkGrantTypes(
   if (grantTypes.includes('authorization_code') && redirectUris.length === 0) {
     problem('redirectUris', '[]', 'at least one, since the client uses authorization_code')
   }
-  if (grantTypes.includes('client_credentials') && !confidential) {
-    problem('grantTypes', 'client_credentials', 'only for a confidential client (RFC 6749 §4.4)')
+  for (const { name, confidentialOnly } of spoken) {
+    if (confidentialOnly && !confidential && grantTypes.includes(name))
+      problem('grantTypes', name, 'only for a confidential client (RFC 6749 §4.4)')
   }
 }
 

@@ -137,11 +137,7 @@ export const refusals = {
   grant_type_missing: row(400, 'invalid_request', 'The grant_type is missing'),
   grant_type_unsupported: row(400, 'unsupported_grant_type', 'The grant_type is not supported'),
   grant_type_unauthorized: row(400, 'unauthorized_client', 'This client may not use this grant_type'),
-  client_credentials_public: row(
-    400,
-    'unauthorized_client',
-    'A public client may not use client_credentials',
-  ),
+  grant_type_confidential: row(400, 'unauthorized_client', 'A public client may not use this grant_type'),
   code_unknown: row(400, 'invalid_grant', 'The code is not valid'),
   code_expired: row(400, 'invalid_grant', 'The code is not valid'),
   code_foreign: row(400, 'invalid_grant', 'The code is not valid'),

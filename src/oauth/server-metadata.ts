@@ -6,7 +6,7 @@ import { spokenMethods } from './client-authentication.ts'
 import { proofAlgorithms } from './dpop.ts'
 import { paths } from './paths.ts'
 import type { Server } from './server.ts'
-import { grantTypes } from './token.ts'
+import { spokenGrantTypes } from './token.ts'
 
 export const responseModes = ['query', 'form_post'] as const
 
@@ -24,7 +24,7 @@ export function serverMetadata(server: Server): Answer {
       scopes_supported: Object.keys(scopes),
       response_types_supported: ['code'],
       response_modes_supported: responseModes,
-      grant_types_supported: grantTypes.map((one) => one.name),
+      grant_types_supported: spokenGrantTypes(server.settings).map((one) => one.name),
       token_endpoint_auth_methods_supported: spokenMethods,
       token_endpoint_auth_signing_alg_values_supported: algorithms,
       introspection_endpoint_auth_methods_supported: spokenMethods.filter((one) => one !== 'none'),

@@ -1,10 +1,8 @@
 // RFC 6749 §4.1, §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2: redeeming an authorization code, once.
 
-import { timeOrderedId } from '../../crypto/ids.ts'
-import { makeToken, readToken } from '../../crypto/tokens.ts'
+import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
-import { makeAccessToken } from '../access-token.ts'
-import { grantedDetails } from '../authorization-details.ts'
+import { newSession } from '../new-session.ts'
 import { checkVerifier } from '../pkce.ts'
 import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -13,7 +11,6 @@ import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { endSession, evictSurplusSessions } from '../sessions.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
-import { refreshExpiry } from './refresh-token.ts'
 
 export const authorizationCode: GrantType = {
   name: 'authorization_code',
@@ -33,44 +30,17 @@ export const authorizationCode: GrantType = {
     const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
     if (isRefusal(resources)) return resources
 
-    const sessionId = `ses_${timeOrderedId(now)}`
-    const sessionExpiresAt = now + server.settings.tokens.sessionLifetime
-    const access = makeAccessToken(
+    const { sessionId, access, refreshToken, input } = newSession(
       server,
       client,
-      {
-        subject: row.subject,
-        userId: row.user_id,
-        sessionId,
-        sessionExpiresAt,
-        scope: scopeSet(row.scope),
-        resources,
-        authTime: row.auth_time,
-        acr: row.acr,
-        amr: row.amr,
-        binding,
-        claims: grantedDetails(row.authorization_details),
-      },
+      row,
+      { resources, binding },
       now,
     )
-    const refresh = client.grantTypes.includes('refresh_token') ? makeToken('gh_rt', now) : undefined
     const redeemed = await server.db.write(redeemCode, {
       code_id: row.id,
       code_hash: row.hash,
-      granted_scope: row.scope,
-      granted_resources: row.resources,
-      auth_time: row.auth_time,
-      acr: row.acr,
-      amr: row.amr,
-      sid: row.sid,
-      claims: row.claims,
-      authorization_details: row.authorization_details,
-      session_expires_at: sessionExpiresAt,
-      refresh_id: refresh?.id ?? null,
-      refresh_hash: refresh?.hash ?? null,
-      refresh_expires_at: refresh ? refreshExpiry(client, now, sessionExpiresAt) : null,
-      refresh_binding: refresh && !client.confidential ? binding : null,
-      ...access.row,
+      ...input,
       ...eventInput(
         now,
         'token_exchange',
@@ -86,7 +56,7 @@ export const authorizationCode: GrantType = {
         : refuse('code_expired', { client: client.id })
     }
     await evictSurplusSessions(server, row.user_id, client.id, origin)
-    return { access, refreshToken: refresh?.token }
+    return { access, refreshToken }
   },
 }
 

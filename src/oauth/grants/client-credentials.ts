@@ -11,8 +11,8 @@ import type { GrantType } from './grant.ts'
 
 export const clientCredentials: GrantType = {
   name: 'client_credentials',
+  confidentialOnly: true,
   async redeem(server, { client, form, origin, binding }) {
-    if (!client.confidential) return refuse('client_credentials_public', { client: client.id })
     const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
     if (isRefusal(scope)) return scope
     const personal = scope.find(isOpenidScope)

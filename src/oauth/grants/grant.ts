@@ -2,6 +2,7 @@
 
 import type { EventContext } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'
+import type { Settings } from '../../settings.ts'
 import type { MadeAccessToken } from '../access-token.ts'
 import type { Client } from '../clients.ts'
 import type { Refusal } from '../refusals.ts'
@@ -29,5 +30,11 @@ export interface TokenGrant {
 export interface GrantType {
   /** The value of `grant_type`. */
   readonly name: string
+  /** Whether the configuration switches it on; absent for one that is always there. */
+  isOn?(settings: Settings): boolean
+  /** Clients that prove nothing may not use it. */
+  readonly confidentialOnly?: boolean
+  /** Parameters that may come more than once; default `resource` (RFC 8707 §2). */
+  readonly mayRepeat?: readonly string[]
   redeem(server: Server, request: TokenRequest): Promise<TokenGrant | Refusal>
 }

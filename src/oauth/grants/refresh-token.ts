@@ -7,7 +7,7 @@ import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Grant, makeAccessToken } from '../access-token.ts'
 import { grantedDetails } from '../authorization-details.ts'
-import type { Client } from '../clients.ts'
+import { refreshExpiry } from '../new-session.ts'
 import {
   findRefreshToken,
   type RefreshTokenRow,
@@ -38,11 +38,6 @@ export const refreshToken: GrantType = {
       lostRace(server, presented, stored, request)
     )
   },
-}
-
-/** When a refresh token ends: unused for its lifetime, or with its session. */
-export function refreshExpiry(client: Client, now: number, sessionExpiresAt: number): number {
-  return Math.min(now + client.refreshTokenLifetime, sessionExpiresAt)
 }
 
 async function checkOwner(

@@ -1,6 +1,6 @@
 import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
+import { beginSession, sessionColumns } from './sessions.ts'
 
 export interface CodeRow {
   id: string
@@ -96,29 +96,10 @@ export const findCode = select(
 /**
  * Spends a code once, for its own client only, and begins the session with its first tokens (RFC 6749 §4.1.2-§4.1.4);
  * not for a user who was disabled or withdrew the consent behind it, which an authorization under way may not have seen.
- * The refresh token is left out when `refresh_id` is null.
  */
 export const redeemCode = write(
   'redeem_code',
-  {
-    code_id: 'text',
-    code_hash: 'text',
-    granted_scope: 'text',
-    granted_resources: 'text',
-    auth_time: 'int?',
-    acr: 'text?',
-    amr: 'text?',
-    sid: 'text?',
-    claims: 'text?',
-    authorization_details: 'text?',
-    session_expires_at: 'int',
-    refresh_id: 'text?',
-    refresh_hash: 'text?',
-    refresh_expires_at: 'int?',
-    refresh_binding: 'text?',
-    ...accessTokenColumns,
-    ...eventColumns,
-  },
+  { code_id: 'text', code_hash: 'text', ...sessionColumns },
   (i) => ({
     guard: sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
       where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
@@ -126,43 +107,6 @@ export const redeemCode = write(
         and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null)
         and exists (select 1 from consents k where k.user_id = codes.user_id and k.client_id = codes.client_id)
       ${returning} codes.id`,
-    effects: [
-      insert('sessions', {
-        id: i.session_id,
-        client_id: i.client_id,
-        user_id: i.user_id,
-        subject: i.subject,
-        scope: i.granted_scope,
-        granted_scope: i.granted_scope,
-        resources: i.granted_resources,
-        auth_time: i.auth_time,
-        acr: i.acr,
-        amr: i.amr,
-        sid: i.sid,
-        claims: i.claims,
-        authorization_details: i.authorization_details,
-        ip_address: i.event_address,
-        user_agent: i.event_agent,
-        last_active_at: i.now,
-        created_at: i.now,
-        expires_at: i.session_expires_at,
-      }),
-      insert(
-        'refresh_tokens',
-        {
-          id: i.refresh_id,
-          hash: i.refresh_hash,
-          session_id: i.session_id,
-          scope: i.granted_scope,
-          resources: i.granted_resources,
-          jkt: i.refresh_binding,
-          created_at: i.now,
-          expires_at: i.refresh_expires_at,
-        },
-        sql`${i.refresh_id} is not null`,
-      ),
-      insertAccessToken(i),
-      appendEvent(i),
-    ],
+    effects: beginSession(i),
   }),
 )

@@ -1,5 +1,6 @@
-import { from, join, raw, returning, select, sql, write } from '../../db/sql.ts'
+import { from, insert, join, type Refs, raw, returning, type Sql, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
 
 /** One authorization of one client by one user. */
 export interface SessionRow {
@@ -26,6 +27,80 @@ export interface SessionRow {
   revoked_at: number | null
   revoked_reason: string | null
 }
+
+/** What a user granted a client, and how they were authenticated: what a session begins with. */
+export type GrantedRow = Pick<
+  SessionRow,
+  | 'user_id'
+  | 'subject'
+  | 'scope'
+  | 'resources'
+  | 'auth_time'
+  | 'acr'
+  | 'amr'
+  | 'sid'
+  | 'claims'
+  | 'authorization_details'
+>
+
+/** Columns of every operation that begins a session with its first tokens; the refresh token is left out when `refresh_id` is null. */
+export const sessionColumns = {
+  granted_scope: 'text',
+  granted_resources: 'text',
+  auth_time: 'int?',
+  acr: 'text?',
+  amr: 'text?',
+  sid: 'text?',
+  claims: 'text?',
+  authorization_details: 'text?',
+  session_expires_at: 'int',
+  refresh_id: 'text?',
+  refresh_hash: 'text?',
+  refresh_expires_at: 'int?',
+  refresh_binding: 'text?',
+  ...accessTokenColumns,
+  ...eventColumns,
+} as const
+
+/** The part of an operation that begins the session. */
+export const beginSession = (i: Refs<typeof sessionColumns>): Sql[] => [
+  insert('sessions', {
+    id: i.session_id,
+    client_id: i.client_id,
+    user_id: i.user_id,
+    subject: i.subject,
+    scope: i.granted_scope,
+    granted_scope: i.granted_scope,
+    resources: i.granted_resources,
+    auth_time: i.auth_time,
+    acr: i.acr,
+    amr: i.amr,
+    sid: i.sid,
+    claims: i.claims,
+    authorization_details: i.authorization_details,
+    ip_address: i.event_address,
+    user_agent: i.event_agent,
+    last_active_at: i.now,
+    created_at: i.now,
+    expires_at: i.session_expires_at,
+  }),
+  insert(
+    'refresh_tokens',
+    {
+      id: i.refresh_id,
+      hash: i.refresh_hash,
+      session_id: i.session_id,
+      scope: i.granted_scope,
+      resources: i.granted_resources,
+      jkt: i.refresh_binding,
+      created_at: i.now,
+      expires_at: i.refresh_expires_at,
+    },
+    sql`${i.refresh_id} is not null`,
+  ),
+  insertAccessToken(i),
+  appendEvent(i),
+]
 
 export const findSession = select(
   'find_session',

@@ -1,0 +1,70 @@
+// RFC 6749 §4.1.4, §5.1, §6; RFC 9449 §5: what every grant that begins a session issues with it: an access token, and a refresh
+// token where the client has that grant.
+
+import { timeOrderedId } from '../crypto/ids.ts'
+import { makeToken } from '../crypto/tokens.ts'
+import { type MadeAccessToken, makeAccessToken } from './access-token.ts'
+import { grantedDetails } from './authorization-details.ts'
+import type { Client } from './clients.ts'
+import type { GrantedRow } from './records/sessions.ts'
+import { scopeSet } from './scope.ts'
+import type { Server } from './server.ts'
+
+/** When a refresh token ends: unused for its lifetime, or with its session. */
+export function refreshExpiry(client: Client, now: number, sessionExpiresAt: number): number {
+  return Math.min(now + client.refreshTokenLifetime, sessionExpiresAt)
+}
+
+/** A session about to begin: its first tokens, and the inputs of the rows (`sessionColumns`). */
+export function newSession(
+  server: Server,
+  client: Client,
+  granted: GrantedRow,
+  first: { resources: readonly string[]; binding: string | null },
+  now: number,
+) {
+  const sessionId = `ses_${timeOrderedId(now)}`
+  const sessionExpiresAt = now + server.settings.tokens.sessionLifetime
+  const { binding } = first
+  const access: MadeAccessToken = makeAccessToken(
+    server,
+    client,
+    {
+      subject: granted.subject,
+      userId: granted.user_id,
+      sessionId,
+      sessionExpiresAt,
+      scope: scopeSet(granted.scope),
+      resources: first.resources,
+      authTime: granted.auth_time,
+      acr: granted.acr,
+      amr: granted.amr,
+      binding,
+      claims: grantedDetails(granted.authorization_details),
+    },
+    now,
+  )
+  const refresh = client.grantTypes.includes('refresh_token') ? makeToken('gh_rt', now) : undefined
+  return {
+    sessionId,
+    access,
+    refreshToken: refresh?.token,
+    input: {
+      granted_scope: granted.scope,
+      granted_resources: granted.resources,
+      auth_time: granted.auth_time,
+      acr: granted.acr,
+      amr: granted.amr,
+      sid: granted.sid,
+      claims: granted.claims,
+      authorization_details: granted.authorization_details,
+      session_expires_at: sessionExpiresAt,
+      refresh_id: refresh?.id ?? null,
+      refresh_hash: refresh?.hash ?? null,
+      refresh_expires_at: refresh ? refreshExpiry(client, now, sessionExpiresAt) : null,
+      // Those of a confidential client are bound to its credentials already (RFC 9449 §5).
+      refresh_binding: refresh && !client.confidential ? binding : null,
+      ...access.row,
+    },
+  }
+}

@@ -8,7 +8,6 @@ import {
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
-import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
@@ -94,8 +93,6 @@ export interface Config {
   pushedRequests?: PushedRequestsConfig
   /** Types of `authorization_details` (RFC 9396) that clients may ask for, by name. */
   authorizationDetails?: Record<string, AuthorizationDetailConfig>
-  /** Tokens bound to a key of the client. */
-  dpop?: DpopConfig
   /** Tokens bound to a key of the client. */
   dpop?: DpopConfig
   /** What clients of the profile `fapi2` must do. */
@@ -288,7 +285,6 @@ export function resolveConfig(config: Config): Settings {
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     pushedRequests,
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
-    dpop: dpopSettings(config.dpop, checks),
     dpop: dpopSettings(config.dpop, checks),
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),
     cors: config.cors ?? '*',

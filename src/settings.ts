@@ -73,7 +73,6 @@ export interface Settings {
   /** The types of `authorization_details` that may be asked for. */
   authorizationDetails: Readonly<Record<string, DetailType>>
   dpop: { nonces: 'required' | 'optional'; required: boolean }
-  dpop: { nonces: 'required' | 'optional'; required: boolean }
   fapi2: { messageSigning: boolean }
   cors: '*' | string[]
   migrate: boolean | undefined

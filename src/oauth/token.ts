@@ -1,6 +1,7 @@
 // RFC 6749 §3.2, §5.1; RFC 9449 §5, §8: the token endpoint. Each grant type is a file of its own in grants/.
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
+import type { Settings } from '../settings.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { uncached } from './error-answer.ts'
@@ -12,29 +13,33 @@ import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { bindingOf, nextNonce, proofOf, tokenTypeOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
-/** Every grant type that is spoken; metadata and registration read this table. */
+/** Every grant type there is. */
 export const grantTypes: readonly GrantType[] = [authorizationCode, refreshToken, clientCredentials]
 
+/** Those that are spoken here; metadata and registration say them. */
+export function spokenGrantTypes(settings: Settings): readonly GrantType[] {
+  return grantTypes.filter((one) => one.isOn?.(settings) ?? true)
+}
+
 export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {
-  const form = await readBackChannelForm(request, ['resource'])
+  const form = await readBackChannelForm(request, ['resource', 'audience'])
   if (isRefusal(form)) return form
+  const name = form.get('grant_type')
+  const grantType = spokenGrantTypes(server.settings).find((one) => one.name === name)
+  const { mayRepeat = ['resource'] } = grantType ?? {}
+  const repeated = form.repeated.find((one) => !mayRepeat.includes(one))
+  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated })
   const proof = proofOf(server, request)
   if (isRefusal(proof)) return proof
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
-  const name = form.get('grant_type')
   if (name === undefined) return refuse('grant_type_missing', { client: client.id })
-  const grantType = grantTypes.find((one) => one.name === name)
   if (!grantType)
     return refuse('grant_type_unsupported', { client: client.id, grant_type: name.slice(0, 80) })
-  if (!client.grantTypes.includes(name)) {
-    return refuse(
-      name === 'client_credentials' && !client.confidential
-        ? 'client_credentials_public'
-        : 'grant_type_unauthorized',
-      { client: client.id, grant_type: name },
-    )
-  }
+  if (grantType.confidentialOnly && !client.confidential)
+    return refuse('grant_type_confidential', { client: client.id, grant_type: name })
+  if (!client.grantTypes.includes(name))
+    return refuse('grant_type_unauthorized', { client: client.id, grant_type: name })
   const binding = await bindingOf(server, request, client, proof)
   if (isRefusal(binding)) return binding
   const grant = await grantType.redeem(server, { client, form, binding, origin: originOf(request) })

@@ -24,6 +24,7 @@ import { type Job, startScheduler } from './jobs/scheduler.ts'
 import { jsonLog, type Log } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { refusalPage } from './oauth/authorization-response.ts'
+import { reapClients } from './oauth/arrivals.ts'
 import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
 import { openClientKeys } from './oauth/client-keys.ts'
 import { cacheClients } from './oauth/clients.ts'
@@ -87,7 +88,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
         ? { account: { name: user.name, email: user.email }, navigation: navigation(settings, accounts) }
         : {}),
     })
-    const waitingFor = (address: string) => waitingRequest({ settings, clients }, address)
+    const waitingFor = (address: string) => waitingRequest(server, address)
     const accounts = accountsFrom(config, { ...core, counters, frame, waitingFor })
     const outbound = openOutbound(settings.outbound, options.resolve)
     const server: Server = {
@@ -138,7 +139,10 @@ function sidOf({ provider, issuer, sessionId }: Account): string {
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
   const table = new Map<string, Route>(
-    [...routes, ...wellKnownRoutes(settings)].map((route) => [route.path, route]),
+    [...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnownRoutes(settings)].map((route) => [
+      route.path,
+      route,
+    ]),
   )
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
@@ -280,6 +284,7 @@ export function jobsOf(server: Server): Job[] {
   return [
     cleanUp(steps),
     { name: 'clear_salts', every: 10_000, run: (turn) => clearSalts(server, turn) },
+    { name: 'reap_clients', every: 600_000, run: (turn) => reapClients(server, turn) },
     {
       name: 'rotate_signing_keys',
       every: 3_600_000,

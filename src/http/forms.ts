@@ -10,8 +10,7 @@ export interface Form {
 
 /** Parses form text; undefined when a percent-escape is broken or a NUL is in it, which no parameter may hold and no database keeps. */
 export function parseForm(text: string): Form | undefined {
-  const values = new Map<string, string[]>()
-  const repeated: string[] = []
+  const pairs: [string, string][] = []
   if (text !== '') {
     for (const pair of text.split('&')) {
       if (pair === '') continue
@@ -21,13 +20,23 @@ export function parseForm(text: string): Form | undefined {
       if (name === undefined || value === undefined || name.includes('\0') || value.includes('\0')) {
         return undefined
       }
-      if (value === '') continue
-      const known = values.get(name)
-      if (!known) values.set(name, [value])
-      else {
-        known.push(value)
-        if (known.length === 2) repeated.push(name)
-      }
+      pairs.push([name, value])
+    }
+  }
+  return formOf(pairs)
+}
+
+/** A form of these parameters, in their order. */
+export function formOf(pairs: Iterable<readonly [name: string, value: string]>): Form {
+  const values = new Map<string, string[]>()
+  const repeated: string[] = []
+  for (const [name, value] of pairs) {
+    if (value === '') continue
+    const known = values.get(name)
+    if (!known) values.set(name, [value])
+    else {
+      known.push(value)
+      if (known.length === 2) repeated.push(name)
     }
   }
   return {

@@ -1,18 +1,16 @@
-// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9101 §5, §7 (refused); OpenID Connect Core §3.1.2.1
+// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9126 §5; RFC 9101 §10.5; OpenID Connect Core §3.1.2.1
 // (prompt, max_age, login_hint): what a client asks at the authorization endpoint. First client and redirect URI, then
 // everything else.
 
 import type { Form } from '../http/forms.ts'
 import type { Client } from './clients.ts'
+import { isPosted, type ResponseMode, responseModes } from './jarm.ts'
 import { readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { requestedResources } from './resource-indicators.ts'
 import { requestedScope } from './scope.ts'
 import type { Server } from './server.ts'
-import { responseModes } from './server-metadata.ts'
-
-export type ResponseMode = (typeof responseModes)[number]
 
 /** Where an answer may go: known only once client and redirect URI are trusted. */
 export interface ReplyTo {
@@ -38,6 +36,18 @@ export interface AuthorizationRequest extends ReplyTo {
   uiLocales: string[]
   /** The key its code is bound to (`dpop_jkt`, RFC 9449 §10); null without one. */
   binding: string | null
+  /** The pushed request it came as (RFC 9126), which ends with it; null for one that came in the query. */
+  pushedId: string | null
+  /** `sub` of the only user it is for, where the client proved to know them when it pushed it. */
+  boundSubject: string | null
+}
+
+/** The parameters that count, and how they came (`request-source.ts`). */
+export interface RequestSource {
+  form: Form
+  pushed: { id: string; subject: string | null } | null
+  /** The client signed them (RFC 9101). */
+  signed: boolean
 }
 
 /** No redirect is trusted: a page says why. */
@@ -52,23 +62,23 @@ export interface Refused {
   refusal: Refusal
 }
 
-/** Says, at the authorization endpoint, that the user gave up at the sign-in. */
-export const cancelledParameter = 'gatehouse_cancelled'
 /** Ends up in a row and in a redirect; a longer one is no honest request. */
 const longestValue = 4_096
+type ClientLookup = Pick<Server, 'clients'>
 const prompts = ['none', 'login', 'consent', 'select_account']
 
 export async function readAuthorizationRequest(
   server: Server,
-  form: Form,
+  source: RequestSource,
 ): Promise<AuthorizationRequest | Refused | Untrusted> {
-  const replyTo = await readReplyTo(server, form)
+  const replyTo = await readReplyTo(server, source.form)
   if ('page' in replyTo) return replyTo
-  const details = readDetails(server, form, replyTo)
+  const details = readDetails(server, source, replyTo)
   return isRefusal(details) ? { replyTo, refusal: details } : { ...replyTo, ...details }
 }
 
-async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrusted> {
+/** The client that asks, before anything else of the request is believed. */
+export async function readClient(server: ClientLookup, form: Form): Promise<Client | Untrusted> {
   if (form.repeated.includes('client_id') || form.repeated.includes('redirect_uri')) {
     return { page: refuse('authorize_client_repeated') }
   }
@@ -76,10 +86,19 @@ async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrus
   if (clientId === undefined) return { page: refuse('authorize_client_missing') }
   const client = await server.clients.find(clientId)
   if (!client) return { page: refuse('authorize_client_unknown', { client: clientId.slice(0, 128) }) }
-  if (!client.active) return { page: refuse('authorize_client_inactive', { client: client.id }), client }
+  return client.active ? client : { page: refuse('authorize_client_inactive', { client: client.id }), client }
+}
 
+/** Client and redirect URI: from here on a refusal may be sent there (RFC 6749 §4.1.2.1). */
+export async function readReplyTo(server: ClientLookup, form: Form): Promise<ReplyTo | Untrusted> {
+  const client = await readClient(server, form)
+  if ('page' in client) return client
   const asked = form.get('redirect_uri')
-  if (asked === undefined && client.redirectUris.length !== 1) {
+  const mustBeNamed =
+    client.redirectUris.length !== 1 ||
+    client.rules.pushedRequestsOnly ||
+    words(form.get('scope'))?.includes('openid')
+  if (asked === undefined && mustBeNamed) {
     return { page: refuse('redirect_uri_missing', { client: client.id }), client }
   }
   const redirectUri = asked === undefined ? client.redirectUris[0] : asked
@@ -92,8 +111,8 @@ async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrus
   const mode = form.get('response_mode') ?? 'query'
   const responseMode = responseModes.find((one) => one === mode)
   // A private-use scheme opens a program, which no form can be posted to.
-  const postable = responseMode !== 'form_post' || /^https?:/.test(redirectUri)
-  if (!responseMode || !postable || form.repeated.includes('response_mode')) {
+  const reachable = responseMode && (!isPosted(responseMode) || /^https?:/.test(redirectUri))
+  if (!reachable || form.repeated.includes('response_mode')) {
     return { page: refuse('response_mode_unsupported', { client: client.id }), client }
   }
   // A state sent twice is not echoed: nobody could say which one is meant.
@@ -103,26 +122,33 @@ async function readReplyTo(server: Server, form: Form): Promise<ReplyTo | Untrus
 
 type Details = Omit<AuthorizationRequest, keyof ReplyTo>
 
-function readDetails(server: Server, form: Form, { client }: ReplyTo): Details | Refusal {
+function readDetails(
+  { settings }: Server,
+  { form, pushed, signed }: RequestSource,
+  { client }: ReplyTo,
+): Details | Refusal {
   const repeated = form.repeated.find((name) => name !== 'resource')
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
   if (form.names.some((name) => form.all(name).some((value) => value.length > longestValue))) {
     return refuse('malformed_form', { client: client.id })
   }
-  if (form.get('request') !== undefined && form.get('request_uri') !== undefined) {
-    return refuse('request_object_ambiguous')
-  }
-  if (form.get('request') !== undefined) return refuse('request_object_unsupported')
-  if (form.get('request_uri') !== undefined) return refuse('request_uri_unsupported')
+  const { registered, rules } = client
+  const pushedOnly =
+    rules.pushedRequestsOnly ||
+    registered.requirePushedAuthorizationRequests ||
+    settings.pushedRequests?.required
+  if (pushedOnly && !pushed) return refuse('pushed_request_missing', { client: client.id })
+  if (registered.requireSignedRequestObject && !signed)
+    return refuse('request_object_missing', { client: client.id })
   if (form.get('registration') !== undefined) return refuse('registration_unsupported')
 
   const responseType = form.get('response_type')
   if (responseType === undefined) return refuse('response_type_missing')
   if (responseType !== 'code') return refuse('response_type_unsupported')
-  if (!client.grantTypes.includes('authorization_code'))
+  if (!client.grantTypes.includes('authorization_code') || !client.responseTypes.includes('code'))
     return refuse('response_type_unauthorized', { client: client.id })
 
-  const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
+  const scope = requestedScope(form.get('scope'), settings.scopes, client.scope)
   if (isRefusal(scope)) return scope
   const codeChallenge = readChallenge(
     form.get('code_challenge'),
@@ -130,7 +156,7 @@ function readDetails(server: Server, form: Form, { client }: ReplyTo): Details |
     client.requirePkce,
   )
   if (isRefusal(codeChallenge)) return codeChallenge
-  const resources = requestedResources(form.all('resource'), server.settings, client.resources)
+  const resources = requestedResources(form.all('resource'), settings, client.resources)
   if (isRefusal(resources)) return resources
 
   const binding = form.get('dpop_jkt')
@@ -147,12 +173,14 @@ function readDetails(server: Server, form: Form, { client }: ReplyTo): Details |
     codeChallenge,
     nonce: form.get('nonce') ?? null,
     prompt,
-    maxAge: age === undefined ? (client.registered.defaultMaxAge ?? null) : Number(age),
+    maxAge: age === undefined ? (registered.defaultMaxAge ?? null) : Number(age),
     loginHint: form.get('login_hint') ?? null,
     idTokenHint: form.get('id_token_hint') ?? null,
-    acrValues: words(form.get('acr_values')) ?? client.registered.defaultAcrValues ?? [],
+    acrValues: words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [],
     uiLocales: words(form.get('ui_locales')) ?? [],
     binding: binding ?? null,
+    pushedId: pushed?.id ?? null,
+    boundSubject: pushed?.subject ?? null,
   }
 }
 

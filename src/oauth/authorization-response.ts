@@ -1,4 +1,5 @@
-// RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; OAuth 2.0 Form Post Response Mode: every answer of the authorization endpoint.
+// RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; RFC 9700 §4.11.2; OAuth 2.0 Form Post Response Mode: every answer of the authorization
+// endpoint.
 
 import { type Answer, seeOther } from '../http/message.ts'
 import { errorPage } from '../pages/error.ts'
@@ -6,28 +7,64 @@ import { formPostPage } from '../pages/form-post.ts'
 import { answerPage } from '../pages/page.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import type { Client } from './clients.ts'
+import { isPosted, isSigned, signResponse } from './jarm.ts'
 import { type Refusal, refusals, wireError } from './refusals.ts'
 import type { Server } from './server.ts'
 
 /** Sends parameters to the client's redirect URI, always with `state` (if one came) and `iss`. */
-export function authorizationResponse(
+export async function authorizationResponse(
   server: Server,
   replyTo: ReplyTo,
   parameters: Record<string, string>,
-): Answer {
-  const fields = {
-    ...parameters,
-    ...(replyTo.state === null ? {} : { state: replyTo.state }),
-    iss: server.settings.issuer,
-  }
-  if (replyTo.responseMode === 'form_post') {
+): Promise<Answer> {
+  const fields = await responseFields(server, replyTo, parameters)
+  if (isPosted(replyTo.responseMode)) {
     return answerPage(formPostPage(server.frame(), { action: replyTo.redirectUri, fields }))
   }
   return seeOther(withQuery(replyTo.redirectUri, fields))
 }
 
-export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Refusal): Answer {
+/** The user has decided, or it is nobody's to decide: the client hears of it. */
+export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
   return authorizationResponse(server, replyTo, wireError(refusal))
+}
+
+/**
+ * An error before the user was asked anything. Nobody vouches for the redirect URI of a client that registered itself, and
+ * whoever can make us send people there unasked has an open redirector: a page says where it leads, and the user goes or
+ * does not (RFC 9700 §4.11.2).
+ */
+export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
+  const { client, redirectUri, responseMode } = replyTo
+  if (client.source !== 'dcr' && client.source !== 'cimd') return authorizationError(server, replyTo, refusal)
+  const { error, error_description } = wireError(refusal)
+  const fields = await responseFields(server, replyTo, { error, error_description })
+  const leave = isPosted(responseMode)
+    ? { address: redirectUri, fields }
+    : { address: withQuery(redirectUri, fields) }
+  const page = {
+    status: refusals[refusal.refusal].status,
+    title: 'This request cannot be completed',
+    message: error_description,
+    code: error,
+    client: client.name,
+    leave,
+  }
+  return answerPage(errorPage(server.frame(), page))
+}
+
+/** What the client gets: the parameters with `state` and `iss`, or the one JWT that holds them. */
+async function responseFields(
+  server: Server,
+  { client, state, responseMode }: ReplyTo,
+  parameters: Record<string, string>,
+): Promise<Record<string, string>> {
+  const fields = {
+    ...parameters,
+    ...(state === null ? {} : { state }),
+    iss: server.settings.issuer,
+  }
+  return isSigned(responseMode) ? signResponse(server, client, fields) : fields
 }
 
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */

@@ -1,4 +1,5 @@
-// RFC 6749 §3.1, §4.1.1, §4.1.2; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization endpoint.
+// RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9126 §4, §7.3; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization
+// endpoint.
 
 import { authenticationIsRecent } from '../accounts/account.ts'
 import { makeToken } from '../crypto/tokens.ts'
@@ -7,43 +8,48 @@ import { browserOf } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
 import { answerFromResponse, isResponse } from '../http/web.ts'
-import {
-  type AuthorizationRequest,
-  cancelledParameter,
-  readAuthorizationRequest,
-} from './authorization-request.ts'
-import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
+import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } from './authorization-request.ts'
+import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
+import { beginFlow } from './client-id-metadata.ts'
 import { codeInput, consentForm, type HeldRequest } from './consent.ts'
 import { paths } from './paths.ts'
-import { issueCode } from './records/codes.ts'
+import { issueCode, issuePushedCode } from './records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from './records/consents.ts'
+import { endPushedRequest } from './records/pushed-requests.ts'
 import { countLivingSessions } from './records/sessions.ts'
 import { redirectsToOwnComputer } from './redirect-uri.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
+import { expandRequest } from './request-source.ts'
+import { cancelledParameter, demandedAt, demandsSignIn, patience, returnAddress } from './return-address.ts'
 import { scopeSet, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 import { troubleFrom } from './trouble.ts'
 
-/** How long a person may take to sign in and decide, in milliseconds. */
-const patience = 30 * 60_000
-/** Says, on the way back from a sign-in that was demanded, when it was demanded. */
-const demandedParameter = 'gatehouse_demanded'
-
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const form = await readForm(request)
   if (isRefusal(form)) return refusalPage(server, form)
-  const asked = await readAuthorizationRequest(server, form)
+  const unwelcome = await beginFlow(server, form, request.address)
+  if (unwelcome) {
+    server.log.warn('authorization refused', { reason: unwelcome.refusal, ...unwelcome.facts })
+    return refusalPage(server, unwelcome)
+  }
+  const source = await expandRequest(server, form)
+  const asked =
+    'page' in source || 'refusal' in source ? source : await readAuthorizationRequest(server, source)
   if ('page' in asked) {
     server.log.warn('authorization refused', { reason: asked.page.refusal, ...asked.page.facts })
     return refusalPage(server, asked.page, asked.client)
   }
-  if ('refusal' in asked) return refused(server, asked.replyTo, asked.refusal)
-  if (form.get(cancelledParameter) !== undefined) return refused(server, asked, refuse('user_denied'))
+  if ('refusal' in asked) {
+    const pushedId = 'form' in source ? (source.pushed?.id ?? null) : null
+    return refused(server, { ...asked.replyTo, pushedId }, asked.refusal)
+  }
   try {
+    if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
     const user = await signIn(server, request, form, asked)
     if (isResponse(user)) return await answerFromResponse(user)
-    if (isRefusal(user)) return refused(server, asked, user)
+    if (isRefusal(user)) return await refused(server, asked, user)
     return await decide(server, request, form, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
@@ -51,17 +57,24 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
 }
 
-function refused(
+/** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
+async function refused(
   server: Server,
-  replyTo: Parameters<typeof authorizationError>[1],
+  asked: ReplyTo & Pick<AuthorizationRequest, 'pushedId'>,
   refusal: Refusal,
-): Answer {
-  server.log.info('authorization refused', {
-    reason: refusal.refusal,
-    client: replyTo.client.id,
-    ...refusal.facts,
-  })
-  return authorizationError(server, replyTo, refusal)
+): Promise<Answer> {
+  const { client, pushedId } = asked
+  server.log.info('authorization refused', { reason: refusal.refusal, client: client.id, ...refusal.facts })
+  if (pushedId !== null && refusals[refusal.refusal].status < 500) {
+    const ended = await server.db.write(endPushedRequest, { pushed_id: pushedId, now: server.now() })
+    if (ended.length === 0) return alreadyEnded(server, asked)
+  }
+  return earlyError(server, asked, refusal)
+}
+
+/** Somebody else was faster, in another tab say: one flow has one answer. */
+function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
+  return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), client)
 }
 
 async function readForm(request: Incoming): Promise<Form | Refusal> {
@@ -85,13 +98,13 @@ async function signIn(
 ): Promise<User | Response | Refusal> {
   const now = server.now()
   const silent = asked.prompt.includes('none')
-  const demanded = demandedAt(server, form, asked, now)
+  const demanded = demandedAt(server, form, asked)
   const notBefore = Math.max(
     demanded ?? (demandsSignIn(asked) ? now : 0),
     asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
   // Most people are signed in already: the way back is worked out only when somebody asks for it.
-  const returnTo = () => returnAddress(server, form, asked, demanded ?? now)
+  const returnTo = () => returnAddress(server, form, asked)
   const answer = await server.signedIn(request, {
     prompt: asked.prompt,
     ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
@@ -110,48 +123,13 @@ async function signIn(
   if (answer === null) return refuse('login_required', { client: asked.client.id })
   if (isResponse(answer)) return silent ? refuse('login_required', { client: asked.client.id }) : answer
   if ('disabled' in answer) return refuse('user_disabled', { client: asked.client.id })
+  if (asked.boundSubject !== null && answer.subject !== asked.boundSubject)
+    return refuse('login_required', { client: asked.client.id, bound: true })
   if (!authenticationIsRecent({ notBefore }, answer.authTime, now)) {
     // The provider cannot show that the user proved themselves anew: the old sign-in makes no code.
     return refuse('login_required', { client: asked.client.id, demanded: true })
   }
   return answer
-}
-
-/** `max_age=0` demands the same as `prompt=login` (OpenID Connect Core §3.1.2.1). */
-function demandsSignIn(asked: AuthorizationRequest): boolean {
-  return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
-}
-
-/** The same request again, as a GET, marked with when a new sign-in was demanded so that it is demanded only once. */
-function returnAddress(server: Server, form: Form, asked: AuthorizationRequest, demanded: number): string {
-  const query = new URLSearchParams()
-  for (const name of form.names) {
-    if (name === demandedParameter) continue
-    for (const value of form.all(name)) query.append(name, value)
-  }
-  if (demandsSignIn(asked)) {
-    query.set(
-      demandedParameter,
-      `${demanded}.${server.secrets.mac('form token', demandPurpose(asked, demanded))}`,
-    )
-  }
-  return `${server.settings.issuer}${paths.authorization}?${query}`
-}
-
-function demandedAt(
-  server: Server,
-  form: Form,
-  asked: AuthorizationRequest,
-  now: number,
-): number | undefined {
-  const [time, mac] = form.get(demandedParameter)?.split('.') ?? []
-  const at = Number(time)
-  if (!mac || !demandsSignIn(asked) || !(at <= now && at > now - patience)) return undefined
-  return server.secrets.verifies('form token', demandPurpose(asked, at), mac) ? at : undefined
-}
-
-function demandPurpose(asked: AuthorizationRequest, at: number): string {
-  return `sign-in demanded ${at} ${asked.client.id} ${asked.codeChallenge ?? ''} ${asked.state ?? ''}`
 }
 
 /** Consent that is remembered answers at once; whatever is new is asked. */
@@ -193,7 +171,7 @@ async function grantCode(
 ): Promise<Answer> {
   const now = server.now()
   const { code, input } = codeInput(asked, user, now)
-  await server.db.write(issueCode, {
+  const row = {
     ...input,
     ...eventInput(
       now,
@@ -201,7 +179,12 @@ async function grantCode(
       { userId: user.id, clientId: asked.client.id, ...originOf(request) },
       { scope: input.scope, consent: 'remembered' },
     ),
-  })
+  }
+  if (asked.pushedId === null) await server.db.write(issueCode, row)
+  else {
+    const issued = await server.db.write(issuePushedCode, { pushed_id: asked.pushedId, ...row })
+    if (issued.length === 0) return alreadyEnded(server, asked)
+  }
   server.activity.clientUsed(asked.client.id, { authorizations: 1 })
   return authorizationResponse(server, asked, { code })
 }
@@ -232,10 +215,11 @@ async function askConsent(
     hash: waiting.hash,
     client_id: client.id,
     request: JSON.stringify(row),
+    pushed_id: asked.pushedId,
     now,
     expires_at: now + patience,
   })
-  const again = returnAddress(server, form, asked, demandedAt(server, form, asked, now) ?? now)
   const browser = browserOf(request, server.settings.secure)
-  return consentForm(server, browser, asked, user, held, waiting, server.switchUrl(again))
+  const switchUrl = server.switchUrl(returnAddress(server, form, asked))
+  return consentForm(server, browser, asked, user, held, waiting, switchUrl)
 }

@@ -10,6 +10,8 @@ import {
   oldAccessTokens,
   oldAuthorizationRequests,
   oldCodes,
+  oldInitialAccessTokens,
+  oldPushedRequests,
   oldRefreshTokens,
   oldSigningKeys,
   oldUsedJtis,
@@ -17,9 +19,13 @@ import {
   revokedSessions,
   saltsBetween,
 } from './records/deletions.ts'
+import { patience } from './return-address.ts'
 
 /** A spent or expired code is still recognised for so long, in milliseconds (RFC 6749 §4.1.2). */
 export const keepCodes = 86_400_000
+
+/** A pushed request outlives its name while its user signs in and then decides, in milliseconds. */
+const keepPushedRequests = 2 * patience
 
 /** One step per table that grows with use; a step is repeated while it says there may be more. */
 export function cleanUpOauth(
@@ -28,6 +34,7 @@ export function cleanUpOauth(
   const { db, now, settings } = core
   return {
     authorization_requests: () => deleteBefore(db, oldAuthorizationRequests, now()),
+    pushed_authorization_requests: () => deleteBefore(db, oldPushedRequests, now() - keepPushedRequests),
     codes: () => deleteBefore(db, oldCodes, now() - keepCodes),
     access_tokens: () => deleteBefore(db, oldAccessTokens, now()),
     refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),

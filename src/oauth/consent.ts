@@ -14,7 +14,13 @@ import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
 import { paths } from './paths.ts'
-import { allowRequest, denyRequest, findAuthorizationRequest } from './records/consents.ts'
+import {
+  allowPushedRequest,
+  allowRequest,
+  denyPushedRequest,
+  denyRequest,
+  findAuthorizationRequest,
+} from './records/consents.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.ts'
@@ -118,23 +124,27 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
   const now = server.now()
   const context = { userId: user.id, clientId: asked.client.id, ...originOf(request) }
   if (decision === 'deny') {
-    const denied = await server.db.write(denyRequest, {
-      request_id: requestId,
-      now,
-      ...eventInput(now, 'authorize_denied', context),
-    })
+    const row = { request_id: requestId, now, ...eventInput(now, 'authorize_denied', context) }
+    const denied =
+      asked.pushedId === null
+        ? await server.db.write(denyRequest, row)
+        : await server.db.write(denyPushedRequest, { pushed_id: asked.pushedId, ...row })
     if (denied.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
     return authorizationError(server, asked, refuse('user_denied'))
   }
   const { code, input } = codeInput(asked, user, now)
-  const allowed = await server.db.write(allowRequest, {
+  const row = {
     request_id: requestId,
     consent_scope: input.scope,
     consent_resources: canonicalScope(asked.resources),
     redirect_host: redirectHost(asked.redirectUri),
     ...input,
     ...eventInput(now, 'authorize', context, { scope: input.scope, consent: 'given' }),
-  })
+  }
+  const allowed =
+    asked.pushedId === null
+      ? await server.db.write(allowRequest, row)
+      : await server.db.write(allowPushedRequest, { pushed_id: asked.pushedId, ...row })
   if (allowed.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
   server.activity.clientUsed(asked.client.id, { authorizations: 1 })
   return authorizationResponse(server, asked satisfies ReplyTo, { code })

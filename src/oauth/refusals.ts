@@ -45,6 +45,9 @@ export const refusals = {
   client_assertion_signature: row(401, 'invalid_client', 'The client assertion is not valid'),
   client_assertion_replayed: row(401, 'invalid_client', 'The client assertion is not valid'),
   client_method_wrong: row(401, 'invalid_client', 'Client authentication failed'),
+  client_certificate_malformed: row(401, 'invalid_client', 'The client certificate could not be read'),
+  client_certificate_wrong: row(401, 'invalid_client', 'Client authentication failed'),
+  client_certificate_missing: row(400, 'invalid_request', 'This client must show its certificate'),
   client_keys_forbidden: row(401, 'invalid_client', 'The keys of the client cannot be read'),
   client_keys_unavailable: row(
     503,
@@ -67,6 +70,24 @@ export const refusals = {
   ),
   authorize_client_unknown: row(400, 'invalid_request', 'This application is not known here'),
   authorize_client_inactive: row(400, 'invalid_request', 'This application is not active'),
+  // A client_id that is the URL of a document (CIMD §3, §5.1)
+  client_url_malformed: row(400, 'invalid_request', 'The client_id is not an address a document can be at'),
+  client_host_untrusted: row(
+    400,
+    'invalid_request',
+    'Applications described at this address are not accepted here',
+  ),
+  client_document_unavailable: row(
+    400,
+    'invalid_request',
+    'The description of this application could not be read from its address',
+  ),
+  client_document_invalid: row(400, 'invalid_request', 'The description of this application is not valid'),
+  too_many_arrivals: row(
+    429,
+    'temporarily_unavailable',
+    'Too many new applications at the moment; try again later',
+  ),
   redirect_uri_missing: row(400, 'invalid_request', 'The redirect_uri is missing and the client has several'),
   redirect_uri_unregistered: row(
     400,
@@ -94,12 +115,24 @@ export const refusals = {
   prompt_invalid: row(400, 'invalid_request', 'The prompt value is not valid'),
   dpop_jkt_malformed: row(400, 'invalid_request', 'dpop_jkt must be a JWK thumbprint in base64url'),
   max_age_invalid: row(400, 'invalid_request', 'max_age must be a whole number of seconds'),
-  request_object_unsupported: row(400, 'request_not_supported', 'The request parameter is not supported'),
+  request_object_unsupported: row(
+    400,
+    'request_not_supported',
+    'The request parameter is not supported for this client',
+  ),
   request_uri_unsupported: row(
     400,
     'request_uri_not_supported',
     'The request_uri parameter is not supported',
   ),
+  request_uri_unknown: row(400, 'invalid_request_uri', 'The request_uri does not name a pushed request'),
+  request_object_malformed: row(400, 'invalid_request_object', 'The request object is not a signed JWT'),
+  request_object_claims: row(400, 'invalid_request_object', 'The request object is not valid'),
+  request_object_signature: row(400, 'invalid_request_object', 'The request object is not valid'),
+  request_object_missing: row(400, 'invalid_request', 'This client must send a signed request object'),
+  response_mode_unsigned: row(400, 'invalid_request', 'This client must ask for a signed response'),
+  nonce_missing: row(400, 'invalid_request', 'This client must send a nonce'),
+  pushed_request_missing: row(400, 'invalid_request', 'The request must be pushed first'),
   request_object_ambiguous: row(400, 'invalid_request', 'Send either request or request_uri, not both'),
   registration_unsupported: row(
     400,
@@ -111,6 +144,26 @@ export const refusals = {
   user_denied: row(400, 'access_denied', 'The user denied the request'),
   user_disabled: row(400, 'access_denied', 'The account is disabled'),
   session_quota_full: row(400, 'access_denied', 'The account has too many sessions with this application'),
+
+  // Pushed authorization requests (RFC 9126 §2.3); the first is a page at the authorization endpoint
+  pushed_request_unknown: row(
+    400,
+    'invalid_request_uri',
+    'This request has expired or was completed already; go back to the application and start again',
+  ),
+  pushed_request_unaccepted: row(
+    400,
+    'invalid_request',
+    'Pushed authorization requests are not accepted here',
+  ),
+  pushed_request_nested: row(400, 'invalid_request', 'A pushed request cannot hold a request_uri'),
+  pushed_request_key: row(400, 'invalid_request', 'dpop_jkt is not the key of the DPoP proof'),
+  pushed_response_mode_unsupported: row(400, 'invalid_request', 'The response_mode is not supported'),
+  too_many_pushed_requests: row(
+    429,
+    'temporarily_unavailable',
+    'Too many requests were pushed from this network; try again later',
+  ),
 
   // Consent form
   form_token_wrong: row(
@@ -157,18 +210,47 @@ export const refusals = {
   // Proofs of a key (RFC 9449 §5, §8), 401 at an API; certificates (RFC 8705 §3)
   dpop_proof_missing: row(400, 'invalid_dpop_proof', 'A DPoP proof is required'),
   dpop_proof_malformed: row(400, 'invalid_dpop_proof', 'The DPoP header is not one DPoP proof'),
-  dpop_proof_key: row(400, 'invalid_dpop_proof', 'The key or the algorithm of the DPoP proof is not accepted'),
+  dpop_proof_key: row(
+    400,
+    'invalid_dpop_proof',
+    'The key or the algorithm of the DPoP proof is not accepted',
+  ),
   dpop_proof_signature: row(400, 'invalid_dpop_proof', 'The signature of the DPoP proof is not valid'),
   dpop_proof_request: row(400, 'invalid_dpop_proof', 'The DPoP proof is for another method or URL'),
   dpop_proof_token: row(400, 'invalid_dpop_proof', 'The DPoP proof is not for this access token'),
   dpop_proof_time: row(400, 'invalid_dpop_proof', 'The DPoP proof is too old or from the future'),
   dpop_proof_replayed: row(400, 'invalid_dpop_proof', 'The DPoP proof was used before'),
-  dpop_nonce_missing: row(400, 'use_dpop_nonce', 'The DPoP proof must hold the nonce of the DPoP-Nonce header'),
+  dpop_nonce_missing: row(
+    400,
+    'use_dpop_nonce',
+    'The DPoP proof must hold the nonce of the DPoP-Nonce header',
+  ),
   dpop_nonce_stale: row(400, 'use_dpop_nonce', 'The DPoP proof must hold the nonce of the DPoP-Nonce header'),
 
   // Revocation (RFC 7009 §2.2.1)
   token_foreign: row(400, 'invalid_request', 'The token was issued to another client'),
   token_type_unsupported: row(400, 'unsupported_token_type', 'Tokens of this type cannot be revoked'),
+
+  // Registration and its management (RFC 7591 §3.2.2, RFC 7592 §2)
+  registration_not_json: row(400, 'invalid_client_metadata', 'The body must be a JSON object'),
+  registration_redirect_uri: row(400, 'invalid_redirect_uri', 'A redirect URI is not allowed'),
+  registration_metadata: row(400, 'invalid_client_metadata', 'The client metadata is not allowed'),
+  registration_secret_chosen: row(
+    400,
+    'invalid_client_metadata',
+    'client_secret: it is chosen here and cannot be set',
+  ),
+  software_statement_missing: row(400, 'invalid_software_statement', 'A software statement is required'),
+  software_statement_invalid: row(400, 'invalid_software_statement', 'The software statement is not valid'),
+  software_statement_unapproved: row(
+    400,
+    'unapproved_software_statement',
+    'The issuer of the software statement is not trusted',
+  ),
+  initial_access_token_missing: row(401, '', ''),
+  initial_access_token_invalid: row(401, 'invalid_token', 'The initial access token is not valid'),
+  registration_token_missing: row(401, '', ''),
+  registration_token_invalid: row(401, 'invalid_token', 'The registration access token is not valid'),
 
   // Resource server (RFC 6750 §3.1)
   token_missing: row(401, '', ''),

@@ -1,4 +1,4 @@
-// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7662, RFC 8414, RFC 7517, RFC 9728 with its method: the protocol on one screen.
+// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7591, RFC 7592, RFC 7662, RFC 8414, RFC 7517, RFC 9126, RFC 9728 with its method: the protocol on one screen.
 
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
@@ -9,6 +9,7 @@ import { introspection } from './introspection.ts'
 import { paths } from './paths.ts'
 import type { Refusal } from './refusals.ts'
 import { protectedResource, resourceMetadataPaths } from './resource-metadata.ts'
+import { pushedAuthorization } from './pushed-authorization.ts'
 import { revocation } from './revocation.ts'
 import type { Server } from './server.ts'
 import { serverMetadata } from './server-metadata.ts'
@@ -42,6 +43,13 @@ export const routes: readonly Route[] = [
   { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
   { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },
   { methods: get, path: paths.serverMetadata, cors: true, speaks: 'json', run: serverMetadata },
+  {
+    methods: ['POST'],
+    path: paths.pushedAuthorization,
+    cors: true,
+    speaks: 'json',
+    run: pushedAuthorization,
+  },
   {
     methods: get,
     path: paths.jwks,

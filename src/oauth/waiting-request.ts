@@ -1,9 +1,10 @@
-// RFC 6749 §4.1.1: which client's authorization request waits behind an address, for pages that stand in front of it.
+// RFC 6749 §4.1.1, RFC 9126 §4: which client's authorization request waits behind an address, for pages that stand in front of it.
 
 import { parseForm } from '../http/forms.ts'
-import { cancelledParameter } from './authorization-request.ts'
+import { readReplyTo } from './authorization-request.ts'
 import { paths } from './paths.ts'
-import { matchRedirectUri } from './redirect-uri.ts'
+import { expandRequest } from './request-source.ts'
+import { cancelledParameter } from './return-address.ts'
 import type { Server } from './server.ts'
 
 /**
@@ -11,15 +12,15 @@ import type { Server } from './server.ts'
  * for any other address.
  */
 export async function waitingRequest(
-  server: Pick<Server, 'settings' | 'clients'>,
+  server: Server,
   address: string,
 ): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
   const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
-  const id = form?.get('client_id')
-  const client = id === undefined ? undefined : await server.clients.find(id)
-  if (!form || !client?.active) return undefined
-  const asked = form.get('redirect_uri') ?? client.redirectUris[0]
-  if (asked === undefined || matchRedirectUri(client.redirectUris, asked) === undefined) return undefined
-  return { client: client.name, redirectUri: asked, cancelUrl: `${address}&${cancelledParameter}=1` }
+  const source = form && (await expandRequest(server, form))
+  if (!source || 'page' in source || 'refusal' in source) return undefined
+  const asked = await readReplyTo(server, source.form)
+  if ('page' in asked) return undefined
+  const { client, redirectUri } = asked
+  return { client: client.name, redirectUri, cancelUrl: `${address}&${cancelledParameter}=1` }
 }

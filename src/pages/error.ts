@@ -1,8 +1,8 @@
-import { html } from '../http/html.ts'
+import { type Html, html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { inertText, safeLink } from './inert.ts'
-import { head, layout } from './layout.ts'
-import type { Page } from './page.ts'
+import { head, hiddenFields, layout } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
 import { clientName, isolated, say } from './say.ts'
 import type { ErrorView, Frame } from './views.ts'
 
@@ -14,10 +14,12 @@ export function errorPage(frame: Frame, view: ErrorView): Page {
     title: view.title,
     shape: 'narrow',
     inFlow: true,
+    ...(view.leave?.fields ? { formAction: answerSources(view.leave.address) } : {}),
     main: html`<div class="card">
 <div class="mark danger">${icons.alert}</div>
 ${head(html`${inertText(view.title)}`, view.message)}
 ${link && html`<a class="button plain" href="${link}">${inertText(view.link?.text ?? '')}</a>`}
+${view.leave && wayOut(frame, view, view.leave)}
 <dl class="details">
 <dt>${say(frame, 'error.status')}</dt><dd>${view.status}</dd>
 ${view.code && html`<dt>${say(frame, 'error.code')}</dt><dd><code>${inertText(view.code)}</code></dd>`}
@@ -26,6 +28,19 @@ ${view.requestId && html`<dt>${say(frame, 'error.request')}</dt><dd><code>${iner
 </dl>
 </div>`,
   })
+}
+
+/** Where it leads stands in full beside the button: who is behind the client is not known. */
+function wayOut(frame: Frame, view: ErrorView, { address, fields }: NonNullable<ErrorView['leave']>): Html {
+  const { host, protocol } = new URL(address)
+  const [client, place] = [clientName(frame, view.client ?? ''), host || protocol]
+  const label = say(frame, 'error.leave', { host: place })
+  return html`<p>${say(frame, 'error.leave_explained', { client, host: html`<strong>${isolated(place)}</strong>` })}</p>
+${
+  fields
+    ? html`<form method="post" action="${address}">${hiddenFields(fields)}<button class="plain">${label}</button></form>`
+    : html`<a class="button plain" rel="noreferrer" href="${address}">${label}</a>`
+}`
 }
 
 function ownOrSafeLink(href: string): string | undefined {

@@ -140,6 +140,9 @@ export const defaultTexts = {
   'error.status': 'Status',
   'error.client': 'App',
   'error.request': 'Request',
+  'error.leave': 'Continue to {host}',
+  'error.leave_explained':
+    '{client} registered itself, and {product} has not checked who is behind it. Going on takes you to {host}.',
 
   'form_post.title': 'Taking you back',
   'form_post.lead': 'You are on your way to {host}. If nothing happens, continue yourself.',

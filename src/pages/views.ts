@@ -154,6 +154,11 @@ export interface ErrorView {
   requestId?: string
   /** A link the reader may follow instead of a redirect that is not trusted. */
   link?: { href: string; text: string }
+  /**
+   * The registered address of a client nobody vouches for, where the reader may take the answer: in the address itself, or
+   * posted as `fields`.
+   */
+  leave?: { address: string; fields?: Record<string, string> }
 }
 
 export interface SignedOutView {

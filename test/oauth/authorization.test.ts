@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from '../../src/db/sql.ts'
 import { authorize, authorizeParameters, makePkce, readConsent, readRedirect } from '../support/flow.ts'
-import { alice, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { alice, houseFor, issuer, onBothDatabases, openHouse } from '../support/house.ts'
 import {
   assertPage,
   assertRedirectError,
@@ -273,62 +273,92 @@ onBothDatabases('authorization endpoint', (dialect) => {
     }
   })
 
-  test('RFC 9101 §7: request, request_uri and registration are not supported, each by its name (N32)', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    for (const [name, error] of [
-      ['request', 'request_not_supported'],
-      ['request_uri', 'request_uri_not_supported'],
-      ['registration', 'registration_not_supported'],
-    ]) {
-      const asked = authorizeParameters(client, makePkce(), { [name!]: 'x' })
-      assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), error!)
-      const empty = authorizeParameters(client, makePkce(), { [name!]: '' })
-      assert.ok(readAnswer(await authorize(house, empty)).get('code'))
+  test('RFC 9101 §7: request, request_uri and registration are not supported where they are off, each by its name (N32)', async () => {
+    const house = await openHouse(dialect, { pushedRequests: { accepted: false } })
+    try {
+      // It has no keys, so it cannot sign a request object.
+      const client = await house.createClient()
+      for (const [name, error] of [
+        ['request', 'request_not_supported'],
+        ['request_uri', 'request_uri_not_supported'],
+        ['registration', 'registration_not_supported'],
+      ]) {
+        const asked = authorizeParameters(client, makePkce(), { [name!]: 'x' })
+        assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), error!)
+        const empty = authorizeParameters(client, makePkce(), { [name!]: '' })
+        assert.ok(readAnswer(await authorize(house, empty)).get('code'))
+      }
+      const named = authorizeParameters(client, makePkce(), { request_uri: 'https://client.example/r' })
+      const answer = await grantsNothing(house, () => authorize(house, named))
+      assertRedirectError(answer, 'request_uri_not_supported')
+    } finally {
+      await house.close()
     }
   })
 
   test('RFC 9101 §5: request together with request_uri is invalid_request (N33)', async () => {
     const house = await open()
     const client = await house.createClient()
-    const asked = authorizeParameters(client, makePkce(), {
-      request: 'x',
-      request_uri: 'https://client.example/r',
-    })
+    const both = { request: 'x', request_uri: 'https://client.example/r' }
+    const asked = authorizeParameters(client, makePkce(), both)
     assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_request')
+    const nowhere = authorizeParameters(client, makePkce(), { ...both, redirect_uri: undefined })
+    await assertPage(await grantsNothing(house, () => authorize(house, nowhere)), 400, {
+      shows: ['invalid_request', 'Job board'],
+    })
+    for (const name of ['request', 'request_uri']) {
+      const twice = authorizeParameters(client, makePkce(), { [name]: ['x', 'x'] })
+      assertRedirectError(await grantsNothing(house, () => authorize(house, twice)), 'invalid_request')
+    }
     assert.ok(readAnswer(await authorize(house, authorizeParameters(client, makePkce()))).get('code'))
   })
 
-  test('RFC 9101 §7: a request_uri causes no outgoing request (N37)', async (t) => {
+  test('RFC 9101 §7: a request_uri that was not pushed is invalid_request_uri and causes no outgoing request (N37)', async (t) => {
     const house = await open()
     const client = await house.createClient()
     const sent = t.mock.method(globalThis, 'fetch', () => Promise.reject(new Error('not reached')))
+    const fetched = t.mock.method(house.app.server.outbound, 'getJson', () => assert.fail('not reached'))
     for (const request_uri of [
       'http://169.254.169.254/latest/meta-data',
       'http://127.0.0.1:1/',
       'https://client.example/request.jwt',
-      'urn:ietf:params:oauth:request_uri:unknown',
+      'urn:example:request',
+      'echo-mark',
     ]) {
       const asked = authorizeParameters(client, makePkce(), { request_uri })
       const answer = await grantsNothing(house, () => authorize(house, asked))
-      assertRedirectError(answer, 'request_uri_not_supported')
+      assertRedirectError(answer, 'invalid_request_uri')
+      asked.delete('redirect_uri')
+      const page = await grantsNothing(house, () => authorize(house, asked))
+      await assertPage(page, 400, { shows: ['invalid_request_uri', 'Job board'], echoes: ['echo-mark'] })
+      asked.set('redirect_uri', 'https://elsewhere.example/callback')
+      await assertPage(await grantsNothing(house, () => authorize(house, asked)))
     }
-    assert.equal(sent.mock.callCount(), 0)
+    assert.equal(sent.mock.callCount() + fetched.mock.callCount(), 0)
     assert.ok(readAnswer(await authorize(house, authorizeParameters(client, makePkce()))).get('code'))
   })
 
   test('OpenID Connect Core §3.1.2.6: an unknown response_mode gets a page without error parameters', async () => {
     const house = await open()
     const client = await house.createClient()
-    for (const response_mode of ['fragment', 'web_message', 'QUERY', ['query', 'form_post'], 'echo-mark']) {
+    for (const response_mode of [
+      'fragment',
+      'fragment.jwt',
+      'web_message',
+      'QUERY',
+      ['query', 'form_post'],
+      'echo-mark',
+    ]) {
       const asked = authorizeParameters(client, makePkce(), { response_mode })
       const answer = await grantsNothing(house, () => authorize(house, asked))
       const page = await assertPage(answer, 400, { shows: ['Job board'], echoes: ['a state', 'echo-mark'] })
       assert.doesNotMatch(page, /invalid_request|error_description/)
     }
     const program = await house.createClient({ redirectUris: ['com.example.app:/callback'] })
-    const posted = authorizeParameters(program, makePkce(), { response_mode: 'form_post' })
-    await assertPage(await grantsNothing(house, () => authorize(house, posted)))
+    for (const response_mode of ['form_post', 'form_post.jwt']) {
+      const posted = authorizeParameters(program, makePkce(), { response_mode })
+      await assertPage(await grantsNothing(house, () => authorize(house, posted)))
+    }
     for (const response_mode of ['query', '', undefined]) {
       const asked = authorizeParameters(client, makePkce(), { response_mode })
       assert.ok(readAnswer(await authorize(house, asked)).get('code'))

@@ -1,5 +1,6 @@
 import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { spendPushedRequest } from './pushed-requests.ts'
 import { beginSession, sessionColumns } from './sessions.ts'
 
 export interface CodeRow {
@@ -81,6 +82,16 @@ export const insertCode = (i: import('../../db/sql.ts').Refs<typeof codeColumns 
 export const issueCode = write('issue_code', { ...codeColumns, ...eventColumns }, (i) => ({
   effects: [insertCode(i), appendEvent(i)],
 }))
+
+/** The same for a pushed request, whose flow ends with it. */
+export const issuePushedCode = write(
+  'issue_pushed_code',
+  { pushed_id: 'text', ...codeColumns, ...eventColumns },
+  (i) => ({
+    guard: spendPushedRequest(i),
+    effects: [insertCode(i), appendEvent(i)],
+  }),
+)
 
 export const findCode = select(
   'find_code',

@@ -29,7 +29,15 @@ export const findConsent = select(
 /** Keeps a request while its user decides. */
 export const holdAuthorizationRequest = write(
   'hold_authorization_request',
-  { id: 'text', hash: 'text', client_id: 'text', request: 'text', now: 'int', expires_at: 'int' },
+  {
+    id: 'text',
+    hash: 'text',
+    client_id: 'text',
+    request: 'text',
+    pushed_id: 'text?',
+    now: 'int',
+    expires_at: 'int',
+  },
   (i) => ({
     effects: [
       insert('authorization_requests', {
@@ -37,6 +45,7 @@ export const holdAuthorizationRequest = write(
         hash: i.hash,
         client_id: i.client_id,
         request: i.request,
+        pushed_id: i.pushed_id,
         created_at: i.now,
         expires_at: i.expires_at,
       }),
@@ -59,38 +68,60 @@ const spendRequest = (i: Refs<{ request_id: 'text'; now: 'int' }>) =>
     ${returning} authorization_requests.id`
 
 /**
- * The user allows: the request is spent once, the consent grows by what was asked, the code is issued. The consent grows
- * inside the statement, so that of two forms allowed at once neither is forgotten, and nothing withdrawn comes back.
+ * The same for a request that was pushed: the pushed row decides, for all tabs that show a form of it, and is always taken
+ * first.
  */
-export const allowRequest = write(
-  'allow_request',
-  {
-    request_id: 'text',
-    consent_scope: 'text',
-    consent_resources: 'text',
-    redirect_host: 'text',
-    ...codeColumns,
-    ...eventColumns,
+const spendPushedAndRequest = (i: Refs<{ pushed_id: 'text'; request_id: 'text'; now: 'int' }>) => ({
+  guard: sql<{ id: string }>`update pushed_authorization_requests set used_at = ${i.now} ${from}
+    where pushed_authorization_requests.id = ${i.pushed_id} and pushed_authorization_requests.used_at is null
+      and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.expires_at > ${i.now})
+    ${returning} pushed_authorization_requests.id`,
+  spent: sql`delete from authorization_requests ${using} where authorization_requests.id = ${i.request_id}`,
+})
+
+const allowColumns = {
+  request_id: 'text',
+  consent_scope: 'text',
+  consent_resources: 'text',
+  redirect_host: 'text',
+  ...codeColumns,
+  ...eventColumns,
+} as const
+
+/** The consent grows inside the statement, so that of two forms allowed at once neither is forgotten. */
+const allowed = (i: Refs<typeof allowColumns>) => [
+  sql`${insert('consents', {
+    user_id: i.user_id,
+    client_id: i.client_id,
+    scope: i.consent_scope,
+    resources: i.consent_resources,
+    redirect_host: i.redirect_host,
+    created_at: i.now,
+    updated_at: i.now,
+  })} on conflict (user_id, client_id) do update set
+    scope = ${unionOfWords('consents.scope', 'excluded.scope')},
+    resources = ${unionOfWords('consents.resources', 'excluded.resources')},
+    redirect_host = excluded.redirect_host, updated_at = excluded.updated_at`,
+  insertCode(i),
+  appendEvent(i),
+]
+
+/**
+ * The user allows: the request is spent once, the consent grows by what was asked, the code is issued; nothing withdrawn
+ * comes back.
+ */
+export const allowRequest = write('allow_request', allowColumns, (i) => ({
+  guard: spendRequest(i),
+  effects: allowed(i),
+}))
+
+export const allowPushedRequest = write(
+  'allow_pushed_request',
+  { pushed_id: 'text', ...allowColumns },
+  (i) => {
+    const { guard, spent } = spendPushedAndRequest(i)
+    return { guard, effects: [spent, ...allowed(i)] }
   },
-  (i) => ({
-    guard: spendRequest(i),
-    effects: [
-      sql`${insert('consents', {
-        user_id: i.user_id,
-        client_id: i.client_id,
-        scope: i.consent_scope,
-        resources: i.consent_resources,
-        redirect_host: i.redirect_host,
-        created_at: i.now,
-        updated_at: i.now,
-      })} on conflict (user_id, client_id) do update set
-        scope = ${unionOfWords('consents.scope', 'excluded.scope')},
-        resources = ${unionOfWords('consents.resources', 'excluded.resources')},
-        redirect_host = excluded.redirect_host, updated_at = excluded.updated_at`,
-      insertCode(i),
-      appendEvent(i),
-    ],
-  }),
 )
 
 /** The user denies: the request is spent, nothing else changes. */
@@ -101,6 +132,15 @@ export const denyRequest = write(
     guard: spendRequest(i),
     effects: [appendEvent(i)],
   }),
+)
+
+export const denyPushedRequest = write(
+  'deny_pushed_request',
+  { pushed_id: 'text', request_id: 'text', now: 'int', ...eventColumns },
+  (i) => {
+    const { guard, spent } = spendPushedAndRequest(i)
+    return { guard, effects: [spent, appendEvent(i)] }
+  },
 )
 
 /** What a user allowed one client, and how it was used. */

@@ -2,6 +2,7 @@ import { deletion, stepLimit } from '../../db/deletion.ts'
 import { from, raw, returning, select, sql, write } from '../../db/sql.ts'
 
 export const oldAuthorizationRequests = deletion('authorization_requests')
+export const oldPushedRequests = deletion('pushed_authorization_requests')
 export const oldCodes = deletion('codes')
 export const oldAccessTokens = deletion('access_tokens')
 export const oldRefreshTokens = deletion('refresh_tokens')

@@ -1,0 +1,153 @@
+// RFC 9126 §2, §2.1, §2.2, §2.3, §4, §7.3; RFC 9449 §10.1: a client pushes its authorization request over the back channel and
+// sends the user with a name for it. It is checked as a whole when it is pushed, and again when the user arrives; it is good
+// for one flow.
+
+import { makeToken, readToken } from '../crypto/tokens.ts'
+import { networkOf } from '../http/address.ts'
+import { type Form, formOf } from '../http/forms.ts'
+import { type Answer, type Incoming, json } from '../http/message.ts'
+import { type RequestSource, readAuthorizationRequest } from './authorization-request.ts'
+import { readBackChannelForm } from './back-channel.ts'
+import { authenticateClient } from './client-authentication.ts'
+import type { Client } from './clients.ts'
+import type { Proof } from './dpop.ts'
+import { uncached } from './error-answer.ts'
+import { findPushed, insertPushedRequest } from './records/pushed-requests.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { readRequestObject } from './request-object.ts'
+import { nextNonce, proofOf, spendProof } from './sender-constraint.ts'
+import type { Server } from './server.ts'
+
+const namePrefix = 'urn:ietf:params:oauth:request_uri:'
+const networkWindow = 15 * 60_000
+/** Says who the client is, not what it asks; nothing of it is kept. */
+const credentials = ['client_secret', 'client_assertion', 'client_assertion_type']
+
+/** `POST /oauth/par` */
+export async function pushedAuthorization(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const { pushedRequests } = server.settings
+  if (pushedRequests === null) return refuse('pushed_request_unaccepted')
+  const form = await readBackChannelForm(request, ['resource'])
+  if (isRefusal(form)) return form
+  const proof = proofOf(server, request)
+  if (isRefusal(proof)) return proof
+  const client = await authenticateClient(server, request, form)
+  if (isRefusal(client)) return client
+  if (form.get('request_uri') !== undefined) return refuse('pushed_request_nested', { client: client.id })
+  const tooMany = limitNetwork(server, request, client, pushedRequests.perNetwork)
+  if (tooMany) return tooMany
+
+  const now = server.now()
+  const object = form.get('request')
+  const parameters =
+    object === undefined ? ownParameters(form, client) : await readRequestObject(server, client, object, now)
+  if (isRefusal(parameters)) return parameters
+  const bound = bindKey(parameters, client, proof)
+  if (isRefusal(bound)) return bound
+  const made = makeToken('gh_pr', now)
+  const source: RequestSource = {
+    form: bound,
+    pushed: { id: made.id, subject: null },
+    signed: object !== undefined,
+  }
+  const refusal = await checkPushed(server, source)
+  if (refusal) return refusal
+  const replayed = proof && (await spendProof(server, proof))
+  if (replayed) return replayed
+  await server.db.write(insertPushedRequest, {
+    id: made.id,
+    hash: made.hash,
+    client_id: client.id,
+    request: JSON.stringify({ signed: source.signed, parameters: pairsOf(bound) } satisfies Pushed),
+    subject: null,
+    now,
+    expires_at: now + pushedRequests.lifetime,
+  })
+  const answer = { request_uri: namePrefix + made.token, expires_in: pushedRequests.lifetime / 1_000 }
+  return json(201, answer, { ...uncached, ...nextNonce(proof) })
+}
+
+/** What is kept of a pushed request. */
+interface Pushed {
+  signed: boolean
+  parameters: [name: string, value: string][]
+}
+
+/**
+ * The request behind a `request_uri`, for the client that pushed it, as long as its flow has not ended. Every reason why it
+ * is none looks the same. `arrived` is when the user first came with it.
+ */
+export async function findPushedRequest(
+  server: Server,
+  client: Client,
+  uri: string,
+  arrived: number,
+): Promise<RequestSource | Refusal> {
+  if (server.settings.pushedRequests === null) return refuse('request_uri_unsupported', { client: client.id })
+  if (!uri.startsWith(namePrefix)) return refuse('request_uri_unknown', { client: client.id })
+  const stored = readToken('gh_pr', uri.slice(namePrefix.length))
+  const row = stored && (await server.db.one(findPushed, { id: stored.id, hash: stored.hash }))
+  const state = !row
+    ? 'unknown'
+    : row.client_id !== client.id
+      ? 'foreign'
+      : row.used_at !== null
+        ? 'used'
+        : row.expires_at <= arrived
+          ? 'expired'
+          : undefined
+  if (!row || state) return refuse('pushed_request_unknown', { client: client.id, state })
+  const { signed, parameters } = JSON.parse(row.request) as Pushed
+  return { form: formOf(parameters), pushed: { id: row.id, subject: row.subject }, signed }
+}
+
+/** Pushed by whoever knows a client_id: what such requests take up is bounded by where they come from. */
+function limitNetwork(
+  { counters }: Server,
+  { address }: Incoming,
+  client: Client,
+  limit: number,
+): Refusal | undefined {
+  if (client.confidential || address === '') return undefined
+  const key = `pushed:${networkOf(address)}`
+  const wait = counters.blockedFor(key, limit)
+  if (wait > 0)
+    return refuse(
+      'too_many_pushed_requests',
+      { client: client.id, limit },
+      { retryAfter: Math.ceil(wait / 1_000) },
+    )
+  void counters.count(key, networkWindow)
+  return undefined
+}
+
+function ownParameters(form: Form, client: Client): Form {
+  const own = pairsOf(form).filter(([name]) => name !== 'client_id' && !credentials.includes(name))
+  return formOf([['client_id', client.id], ...own])
+}
+
+function pairsOf(form: Form): [string, string][] {
+  return form.names.flatMap((name) => form.all(name).map((value): [string, string] => [name, value]))
+}
+
+/** The key that signed the proof beside the request is the one its code is bound to (RFC 9449 §10.1). */
+function bindKey(form: Form, client: Client, proof: Proof | null): Form | Refusal {
+  if (!proof) return form
+  if (client.rules.algorithms?.includes(proof.alg) === false)
+    return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
+  const named = form.get('dpop_jkt')
+  if (named !== undefined)
+    return named === proof.jkt ? form : refuse('pushed_request_key', { client: client.id })
+  return formOf([...pairsOf(form), ['dpop_jkt', proof.jkt]])
+}
+
+/** The rules of the authorization endpoint; what is a page there, for want of a redirect, is an answer here. */
+async function checkPushed(server: Server, source: RequestSource): Promise<Refusal | undefined> {
+  const asked = await readAuthorizationRequest(server, source)
+  if ('refusal' in asked) return asked.refusal
+  if (!('page' in asked)) return undefined
+  const { page } = asked
+  return page.refusal === 'response_mode_unsupported'
+    ? refuse('pushed_response_mode_unsupported', page.facts)
+    : page
+}

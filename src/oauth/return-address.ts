@@ -1,0 +1,77 @@
+// OpenID Connect Core §3.1.2.1, §3.1.2.3 (prompt, max_age); RFC 9126 §4; RFC 9101 §10.8: the way back to an authorization
+// request from a sign-in page, and the moments it vouches for with a key.
+
+import { sha256 } from '../crypto/tokens.ts'
+import type { Form } from '../http/forms.ts'
+import type { AuthorizationRequest } from './authorization-request.ts'
+import { paths } from './paths.ts'
+import type { Server } from './server.ts'
+
+/** How long a person may take to sign in, and then to decide, in milliseconds. */
+export const patience = 30 * 60_000
+/** Says, at the authorization endpoint, that the user gave up at the sign-in. */
+export const cancelledParameter = 'gatehouse_cancelled'
+/** Says, on the way back from a sign-in that was demanded, when it was demanded. */
+const demandedParameter = 'gatehouse_demanded'
+/** Says, on every way back, when a request that may expire meanwhile first arrived. */
+const openedParameter = 'gatehouse_opened'
+const ours = [cancelledParameter, demandedParameter, openedParameter]
+
+type Keyed = Pick<Server, 'secrets' | 'now'>
+
+/** `max_age=0` demands the same as `prompt=login` (OpenID Connect Core §3.1.2.1). */
+export function demandsSignIn(asked: AuthorizationRequest): boolean {
+  return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
+}
+
+/** When a new sign-in was demanded of this request, if it was, so that it is demanded only once. */
+export function demandedAt(server: Keyed, form: Form, asked: AuthorizationRequest): number | undefined {
+  if (!demandsSignIn(asked)) return undefined
+  return readMoment(server, form.get(demandedParameter), demanded(asked))
+}
+
+/**
+ * When a request that lives for a while only (pushed, or a request object) first arrived: now, unless the way back from a
+ * sign-in says so. The time a person takes to sign in is not the client's.
+ */
+export function openedAt(server: Keyed, form: Form): number {
+  return readMoment(server, form.get(openedParameter), opened(form)) ?? server.now()
+}
+
+/** The same request again, as a GET. Of a pushed one nothing but its name is in it. */
+export function returnAddress(server: Server, form: Form, asked: AuthorizationRequest): string {
+  const query = new URLSearchParams()
+  for (const name of form.names) {
+    if (ours.includes(name) || (asked.pushedId !== null && !['client_id', 'request_uri'].includes(name)))
+      continue
+    for (const value of form.all(name)) query.append(name, value)
+  }
+  if (form.get('request_uri') !== undefined || form.get('request') !== undefined)
+    query.set(openedParameter, writeMoment(server, openedAt(server, form), opened(form)))
+  if (demandsSignIn(asked)) {
+    const at = demandedAt(server, form, asked) ?? server.now()
+    query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
+  }
+  return `${server.settings.issuer}${paths.authorization}?${query}`
+}
+
+const demanded = (asked: AuthorizationRequest) => (at: number) =>
+  `sign-in demanded ${at} ${asked.client.id} ${asked.codeChallenge ?? ''} ${asked.state ?? ''}`
+
+const opened = (form: Form) => (at: number) =>
+  `request opened ${at} ${form.get('client_id') ?? ''} ${sha256(form.get('request_uri') ?? form.get('request') ?? '')}`
+
+function writeMoment({ secrets }: Keyed, at: number, purpose: (at: number) => string): string {
+  return `${at}.${secrets.mac('form token', purpose(at))}`
+}
+
+function readMoment(
+  { secrets, now }: Keyed,
+  text: string | undefined,
+  purpose: (at: number) => string,
+): number | undefined {
+  const [time, mac] = text?.split('.') ?? []
+  const at = Number(time)
+  if (!mac || !(at <= now() && at > now() - patience)) return undefined
+  return secrets.verifies('form token', purpose(at), mac) ? at : undefined
+}

@@ -130,6 +130,8 @@ describe('docs/errors.md', () => {
         'invalid_token',
       ],
       ...['insufficient_scope', 'insufficient_user_authentication', 'unmet_authentication_requirements', ''],
+      ...['invalid_redirect_uri', 'invalid_client_metadata'],
+      ...['invalid_software_statement', 'unapproved_software_statement'],
     ]
     assert.deepEqual(
       Object.values(refusals).filter((row) => !known.includes(row.error)),

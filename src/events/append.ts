@@ -30,6 +30,11 @@ export type EventType =
   | 'client_restored'
   | 'client_revoked'
   | 'client_secret_rotated'
+  | 'client_registered'
+  | 'client_deleted'
+  | 'client_reaped'
+  | 'initial_access_token_created'
+  | 'initial_access_token_revoked'
   | 'signing_key_created'
   | 'signing_key_retired'
   | (string & {})

@@ -5,10 +5,16 @@ import { raw, returning, select, sql, using, write } from '../db/sql.ts'
 import type { EventType } from './append.ts'
 
 /**
- * Types that machines cause without a person: one for every refresh and every client credentials grant. They make up
- * nearly all of the log, so they are kept for `events.keepTokenDays`; all others for `events.keepDays`.
+ * Types that machines cause without a person: one for every refresh, every client credentials grant, and every client that
+ * comes and goes by itself. They make up nearly all of the log, so they are kept for `events.keepTokenDays`; all others for
+ * `events.keepDays`.
  */
-export const everyTokenTypes: readonly EventType[] = ['token_refresh', 'client_credentials']
+export const everyTokenTypes: readonly EventType[] = [
+  'token_refresh',
+  'client_credentials',
+  'client_registered',
+  'client_reaped',
+]
 
 /** The types there are after one (all, after the empty text), one index look-up each. */
 export const eventTypes = select(

@@ -41,6 +41,7 @@ export function cleanUpOauth(
     expired_sessions: () => deleteBefore(db, expiredSessions, now() - settings.sessions.keep),
     revoked_sessions: () => deleteBefore(db, revokedSessions, now() - settings.sessions.keep),
     used_jtis: () => deleteBefore(db, oldUsedJtis, now()),
+    initial_access_tokens: () => deleteBefore(db, oldInitialAccessTokens, now()),
     signing_keys: () => deleteBefore(db, oldSigningKeys, now()),
   }
 }

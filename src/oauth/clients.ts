@@ -46,6 +46,8 @@ export interface Client {
   registered: RegisteredMetadata
   /** Until when its metadata document counts as fresh, in epoch milliseconds; null for every other client. */
   metadataExpiresAt: number | null
+  /** Epoch milliseconds; written in batches, so up to a few seconds late. */
+  lastUsedAt: number | null
   active: boolean
 }
 
@@ -126,6 +128,7 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     requestsPerHour: row.rate_limit_per_hour ?? settings.limits.requestsPerClientPerHour,
     registered: fromWire(JSON.parse(row.registered_metadata)),
     metadataExpiresAt: row.metadata_expires_at,
+    lastUsedAt: row.last_used_at,
     active: row.revoked_at === null && row.suspended_at === null,
   }
 }

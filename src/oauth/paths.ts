@@ -6,6 +6,8 @@ export const paths = {
   connectedApps: '/account/apps',
   token: '/oauth/token',
   pushedAuthorization: '/oauth/par',
+  registration: '/oauth/register',
+  clientConfiguration: '/oauth/register/client',
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',
   jwks: '/.well-known/jwks.json',

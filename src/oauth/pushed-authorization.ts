@@ -9,6 +9,7 @@ import { type Answer, type Incoming, json } from '../http/message.ts'
 import { type RequestSource, readAuthorizationRequest } from './authorization-request.ts'
 import { readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
+import { beginFlow } from './client-id-metadata.ts'
 import type { Client } from './clients.ts'
 import type { Proof } from './dpop.ts'
 import { uncached } from './error-answer.ts'
@@ -31,6 +32,8 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   if (isRefusal(form)) return form
   const proof = proofOf(server, request)
   if (isRefusal(proof)) return proof
+  const unwelcome = await beginFlow(server, form, request.address)
+  if (unwelcome) return unwelcome
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (form.get('request_uri') !== undefined) return refuse('pushed_request_nested', { client: client.id })

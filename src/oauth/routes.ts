@@ -3,13 +3,15 @@
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
 import { authorize } from './authorization.ts'
+import { registerClient } from './client-registration.ts'
+import { manageRegistration } from './client-registration-management.ts'
 import { showConnectedApps } from './connected-apps.ts'
 import { answerConsent } from './consent.ts'
 import { introspection } from './introspection.ts'
 import { paths } from './paths.ts'
+import { pushedAuthorization } from './pushed-authorization.ts'
 import type { Refusal } from './refusals.ts'
 import { protectedResource, resourceMetadataPaths } from './resource-metadata.ts'
-import { pushedAuthorization } from './pushed-authorization.ts'
 import { revocation } from './revocation.ts'
 import type { Server } from './server.ts'
 import { serverMetadata } from './server-metadata.ts'
@@ -23,6 +25,8 @@ export interface Route {
   cors: boolean
   /** How a refusal or a fault is answered: to a program as JSON, to a person as a page. */
   speaks: 'json' | 'page'
+  /** Whether the configuration has it; a route that says nothing is always there. */
+  on?(settings: Settings): boolean
   run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal
 }
 
@@ -39,10 +43,6 @@ export const routes: readonly Route[] = [
     speaks: 'page',
     run: showConnectedApps,
   },
-  { methods: ['POST'], path: paths.token, cors: true, speaks: 'json', run: token },
-  { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
-  { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },
-  { methods: get, path: paths.serverMetadata, cors: true, speaks: 'json', run: serverMetadata },
   {
     methods: ['POST'],
     path: paths.pushedAuthorization,
@@ -50,6 +50,26 @@ export const routes: readonly Route[] = [
     speaks: 'json',
     run: pushedAuthorization,
   },
+  { methods: ['POST'], path: paths.token, cors: true, speaks: 'json', run: token },
+  {
+    methods: ['POST'],
+    path: paths.registration,
+    cors: true,
+    speaks: 'json',
+    on: (settings) => settings.registration !== null,
+    run: registerClient,
+  },
+  {
+    methods: ['GET', 'PUT', 'DELETE'],
+    path: paths.clientConfiguration,
+    cors: true,
+    speaks: 'json',
+    on: (settings) => settings.registration !== null,
+    run: manageRegistration,
+  },
+  { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
+  { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },
+  { methods: get, path: paths.serverMetadata, cors: true, speaks: 'json', run: serverMetadata },
   {
     methods: get,
     path: paths.jwks,

@@ -54,7 +54,8 @@ export const findClient = select(
   (i) => sql<ClientRow>`select * from clients where id = ${i.id}`,
 )
 
-const editable = {
+/** What an administrator, or whoever may describe the client, decides. */
+export const editable = {
   name: 'text',
   description: 'text?',
   logo_uri: 'text?',

@@ -7,6 +7,7 @@ export const oldCodes = deletion('codes')
 export const oldAccessTokens = deletion('access_tokens')
 export const oldRefreshTokens = deletion('refresh_tokens')
 export const oldUsedJtis = deletion('used_jtis')
+export const oldInitialAccessTokens = deletion('initial_access_tokens')
 export const oldSigningKeys = deletion('signing_keys', { key: 'kid' })
 
 /** What a session leaves behind (rotated tokens that have not expired) is dead without it and goes by its own time. */

@@ -1,0 +1,212 @@
+// OAuth Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document-02) §3, §4, §4.1, §5, §5.1, §5.2, §8.4, §8.6,
+// §8.7, §8.9; RFC 9111 §4.2.1, §5.2.2: clients whose id is the URL of a document about them.
+
+import { eventInput } from '../events/append.ts'
+import type { Form } from '../http/forms.ts'
+import { isFailure, type JsonAnswer, type OutboundFailure } from '../http/guarded-fetch.ts'
+import { countTry, reserveArrival, triesAreUp } from './arrivals.ts'
+import { answerAlgorithms, fromWire } from './client-metadata.ts'
+import type { Client } from './clients.ts'
+import { type ClientRow, findClient } from './records/clients.ts'
+import { confirmDocument, described, noteFlow, saveDocument } from './records/self-registered-clients.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import {
+  checkUrls,
+  type Description,
+  hostIsAmong,
+  isUnfit,
+  readDescription,
+  type Unfit,
+} from './self-description.ts'
+import type { Server } from './server.ts'
+
+/** Bytes of a document that are read (§8.7). */
+const longestDocument = 5 * 1024
+/** A document counts as fresh for at least so long, in milliseconds: a flow reads its client several times. */
+const leastFreshness = 60_000
+/** Where its server says nothing about caching, in milliseconds. */
+const usualFreshness = 600_000
+const longestUrl = 512
+
+/**
+ * To be called where a flow begins, before its client is looked up: reads the document that the client's id names, unless
+ * the one that is known is fresh, and notes that a client which came by itself is in use. A refusal is for whoever asks.
+ */
+export async function beginFlow(server: Server, form: Form, address: string): Promise<Refusal | undefined> {
+  const clientId = form.get('client_id')
+  if (clientId === undefined || form.repeated.includes('client_id')) return undefined
+  const { clientIdMetadata } = server.settings
+  const known = await server.clients.find(clientId)
+  if (known && known.source !== 'cimd') return noteUse(server, known)
+  if (!clientIdMetadata || !/^[a-z][a-z0-9+.-]*:\/\//i.test(clientId) || known?.active === false)
+    return undefined
+  const wrong = clientUrlProblem(clientId)
+  if (wrong !== undefined) return refuse('client_url_malformed', { client: clientId.slice(0, 128), wrong })
+  const { hostname } = new URL(clientId)
+  if (clientIdMetadata.hosts && !hostIsAmong(clientIdMetadata.hosts, hostname))
+    return refuse('client_host_untrusted', { client: clientId.slice(0, 128) })
+  if (known && (known.metadataExpiresAt ?? 0) > server.now()) return noteUse(server, known)
+  return (await readDocument(server, clientId, address)) ?? noteUse(server, known)
+}
+
+/** Written at most so often; far more often than an unused client is removed. */
+const notedEvery = 3_600_000
+
+async function noteUse(server: Server, client: Client | undefined): Promise<Refusal | undefined> {
+  if (client?.source !== 'dcr' && client?.source !== 'cimd') return undefined
+  const now = server.now()
+  if ((client.lastUsedAt ?? 0) > now - notedEvery) return undefined
+  const [noted] = await server.db.write(noteFlow, { id: client.id, now })
+  server.clients.forget(client.id)
+  // It was removed in this moment; whoever looks it up now will not find it.
+  return noted ? undefined : refuse('authorize_client_unknown', { client: client.id })
+}
+
+/** Why a URL can be no client's id (§3), or undefined. Compared as text, so it must be a URL as it is written. */
+export function clientUrlProblem(text: string): string | undefined {
+  if (text.length > longestUrl) return `is longer than ${longestUrl} characters`
+  if (!text.startsWith('https://')) return 'is not https'
+  if (text.includes('#')) return 'has a fragment'
+  const parts = /^https:\/\/([^/?]*)([^?]*)/.exec(text)!
+  const [, authority = '', path = ''] = parts
+  if (authority.includes('@')) return 'has user information'
+  if (!/^[A-Za-z0-9\-._~:/?[\]!$&'()*+,;=%]+$/.test(text) || !URL.canParse(text)) return 'is no URL'
+  if (path === '') return 'has no path'
+  const segments = path.split('/').map((one) => one.replaceAll(/%2e/gi, '.'))
+  return segments.includes('.') || segments.includes('..') ? 'has dot segments' : undefined
+}
+
+const underWay = new WeakMap<Server, Map<string, Promise<Refusal | undefined>>>()
+
+/** One request at a time for a document, whoever asks. */
+function readDocument(server: Server, url: string, address: string): Promise<Refusal | undefined> {
+  let reading = underWay.get(server)
+  if (!reading) underWay.set(server, (reading = new Map()))
+  const same = reading.get(url)
+  if (same) return same
+  const mine = fetchDocument(server, url, address).finally(() => reading.delete(url))
+  reading.set(url, mine)
+  return mine
+}
+
+async function fetchDocument(server: Server, url: string, address: string): Promise<Refusal | undefined> {
+  const row = await server.db.one(findClient, { id: url })
+  // What is known is read again at no cost, as long as it can be.
+  const full = row ? triesAreUp(server, address) : await countTry(server, address)
+  if (full) return full
+  const etag = row ? (JSON.parse(row.metadata) as { etag?: string }).etag : undefined
+  const answer = await server.outbound.getJson(url, {
+    maxBytes: longestDocument,
+    ...(etag === undefined ? {} : { ifNoneMatch: etag }),
+  })
+  if (!isFailure(answer) && row && answer.status === 304) {
+    await confirm(server, url, row.metadata, freshUntil(server, answer))
+    return undefined
+  }
+  const read = await describe(server, url, answer)
+  if (isRefusal(read)) {
+    if (row) await countTry(server, address)
+    return read
+  }
+  return (row ? undefined : await reserveArrival(server)) ?? keep(server, url, row, read)
+}
+
+type Read = Description & { freshUntil: number }
+
+async function describe(
+  server: Server,
+  url: string,
+  answer: JsonAnswer | OutboundFailure,
+): Promise<Read | Refusal> {
+  if (isFailure(answer)) {
+    const { failed, detail } = answer
+    return refuse('client_document_unavailable', { client: url, failed, detail })
+  }
+  const etag = answer.header('etag')
+  const kept = etag === undefined || etag.length > 200 ? {} : { etag }
+  const unsaid = { method: 'none', name: new URL(url).hostname } as const
+  const document = answer.json as Record<string, unknown>
+  const said = documentProblem(document, url) ?? readDescription(server.settings, document, unsaid, kept)
+  const unfit = isUnfit(said) ? said : await checkUrls(server.outbound, said)
+  if (unfit) return refuse('client_document_invalid', { client: url, ...unfit })
+  return { ...(said as Description), freshUntil: freshUntil(server, answer) }
+}
+
+/** What no other description of a client has to heed (§4, §4.1). */
+function documentProblem(document: unknown, url: string): Unfit | undefined {
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    return { member: 'document', why: 'must be a JSON object' }
+  const { client_id, token_endpoint_auth_method: method } = document as Record<string, unknown>
+  if (client_id !== url) return { member: 'client_id', why: 'must be the URL of the document' }
+  for (const member of ['client_secret', 'client_secret_expires_at']) {
+    if (member in document) return { member, why: 'must not be in a public document' }
+  }
+  return typeof method === 'string' && method.startsWith('client_secret_')
+    ? { member: 'token_endpoint_auth_method', why: 'must not need a shared secret' }
+    : undefined
+}
+
+async function confirm(
+  server: Server,
+  id: string,
+  metadata: string,
+  metadata_expires_at: number,
+): Promise<void> {
+  await server.db.write(confirmDocument, { id, metadata, metadata_expires_at })
+  server.clients.forget(id)
+}
+
+/**
+ * Keeps a good document. Who may authenticate in another way than before is another client, so its sessions end (§8.4); what
+ * else the document no longer gives is no longer granted.
+ */
+async function keep(
+  server: Server,
+  url: string,
+  row: ClientRow | undefined,
+  { columns, freshUntil }: Read,
+): Promise<Refusal | undefined> {
+  const changed = described.filter((name) => name !== 'metadata' && row?.[name] !== columns[name])
+  if (changed.length === 0) {
+    await confirm(server, url, columns.metadata, freshUntil)
+    return undefined
+  }
+  for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
+    await server.keys.ensure(alg)
+  }
+  const now = server.now()
+  const event = row
+    ? eventInput(now, 'client_updated', { clientId: url }, { by: 'its document', changed })
+    : eventInput(now, 'client_registered', { clientId: url }, { source: 'cimd', name: columns.name })
+  const [kept] = await server.db.write(saveDocument, {
+    id: url,
+    ...columns,
+    secret_hash: null,
+    metadata_expires_at: freshUntil,
+    ends: row && changed.includes('token_endpoint_auth_method') ? 1 : 0,
+    now,
+    ...event,
+  })
+  server.clients.forget(url)
+  return kept ? undefined : refuse('authorize_client_unknown', { client: url })
+}
+
+/** How long the answer is fresh for us (RFC 9111 §4.2.1), within bounds of our own (CIMD §5.2). */
+function freshUntil(server: Server, { header }: JsonAnswer): number {
+  const { longestFreshness } = server.settings.clientIdMetadata!
+  const said = freshness((name) => header(name))
+  return server.now() + Math.min(Math.max(said ?? usualFreshness, leastFreshness), longestFreshness)
+}
+
+/** Milliseconds an answer says it stays fresh; undefined when it says nothing. */
+export function freshness(header: (name: string) => string | undefined): number | undefined {
+  const control = (header('cache-control') ?? '').toLowerCase()
+  if (/(^|[\s,])(no-store|no-cache)\b/.test(control)) return 0
+  const age = Number(/^\d{1,9}$/.exec(header('age') ?? '')?.[0] ?? 0)
+  const maxAge = /(?:^|[\s,])max-age="?(\d{1,9})/.exec(control)?.[1]
+  if (maxAge !== undefined) return (Number(maxAge) - age) * 1_000
+  const expires = header('expires')
+  if (expires === undefined) return undefined
+  const [until, from] = [Date.parse(expires), Date.parse(header('date') ?? '')]
+  return Number.isNaN(until) || Number.isNaN(from) ? 0 : until - from - age * 1_000
+}

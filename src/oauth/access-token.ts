@@ -52,7 +52,8 @@ export interface MadeAccessToken {
 
 export function makeAccessToken(server: Server, client: Client, grant: Grant, now: number): MadeAccessToken {
   const expiresAt = Math.min(now + client.accessTokenLifetime, grant.sessionExpiresAt ?? Infinity)
-  const scope = canonicalScope(grant.scope)
+  // A grant outlives what its client may ask for: nothing is issued that it may not have now.
+  const scope = canonicalScope(grant.scope.filter((one) => client.scope.includes(one)))
   const made =
     tokenFormat(server, client, grant.resources) === 'opaque'
       ? makeToken('gh_at', now)

@@ -12,13 +12,14 @@ import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } fro
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
 import { beginFlow } from './client-id-metadata.ts'
+import { cameByItself } from './clients.ts'
 import { codeInput, consentForm, type HeldRequest } from './consent.ts'
 import { paths } from './paths.ts'
 import { issueCode, issuePushedCode } from './records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from './records/consents.ts'
 import { endPushedRequest } from './records/pushed-requests.ts'
 import { countLivingSessions } from './records/sessions.ts'
-import { redirectsToOwnComputer } from './redirect-uri.ts'
+import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
 import { expandRequest } from './request-source.ts'
 import { cancelledParameter, demandedAt, demandsSignIn, patience, returnAddress } from './return-address.ts'
@@ -155,6 +156,8 @@ async function decide(
     asked.prompt.includes('consent') ||
     scopesMissing(held, asked.scope).length > 0 ||
     scopesMissing(scopeSet(consent.resources), asked.resources).length > 0 ||
+    // What was allowed was an answer to this host; only an administrator may name several for one client.
+    (cameByItself(asked.client) && consent.redirect_host !== redirectHost(asked.redirectUri)) ||
     // Nothing vouches that the same program asks again (RFC 8252 §8.6).
     (!asked.client.confidential && redirectsToOwnComputer(asked.redirectUri))
   if (!needed) return grantCode(server, request, asked, user)

@@ -51,6 +51,11 @@ export interface Client {
   active: boolean
 }
 
+/** Whether nobody here knows it but by what it says of itself. */
+export function cameByItself({ source }: Pick<Client, 'source'>): boolean {
+  return source === 'dcr' || source === 'cimd'
+}
+
 /** How long a changed client may still be seen as it was, by processes other than the one that changed it. */
 export const clientStaleness = 1_000
 const mostCached = 10_000

@@ -8,6 +8,7 @@ import { answerFromResponse, isResponse } from '../http/web.ts'
 import { connectedAppsPage } from '../pages/connected-apps.ts'
 import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
+import { cameByItself } from './clients.ts'
 import { paths } from './paths.ts'
 import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -37,10 +38,10 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
   const clients = await Promise.all(rows.map((row) => server.clients.find(row.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
   const page = connectedAppsPage(server.frame(user), {
-    apps: rows.map((row) => ({
+    apps: rows.map((row, n) => ({
       client: {
         name: row.name,
-        logo: row.logo_uri ?? undefined,
+        logo: clients[n] && cameByItself(clients[n]) ? undefined : (row.logo_uri ?? undefined),
         homepage: row.client_uri ?? undefined,
       },
       scopes: scopeSet(row.scope).map((name) => ({ name, description: settings.scopes[name] ?? name })),

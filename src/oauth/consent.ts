@@ -13,6 +13,7 @@ import { answerPage } from '../pages/page.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
+import { cameByItself } from './clients.ts'
 import { paths } from './paths.ts'
 import {
   allowPushedRequest,
@@ -21,7 +22,7 @@ import {
   denyRequest,
   findAuthorizationRequest,
 } from './records/consents.ts'
-import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
+import { matchRedirectUri, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
@@ -59,11 +60,13 @@ export function consentForm(
     },
     client: {
       name: client.name,
-      logo: client.logoUri ?? undefined,
+      // A picture of one's own choice could be anybody's, and would tell its server who looks (CIMD §8.8, §9.2).
+      logo: cameByItself(client) ? undefined : (client.logoUri ?? undefined),
       homepage: client.clientUri ?? undefined,
       policy: client.policyUri ?? undefined,
       terms: client.tosUri ?? undefined,
-      createdByItself: client.source === 'dcr' || client.source === 'cimd',
+      createdByItself: cameByItself(client),
+      ...(client.source === 'cimd' ? { host: new URL(client.id).host } : {}),
     },
     account: { name: user.name, email: user.email, switchUrl },
     redirectHost: redirectHost(asked.redirectUri),
@@ -182,6 +185,9 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   if (user === undefined) return refuse('form_of_another_user', { client: row.client_id })
   const client = await server.clients.find(row.client_id)
   if (!client?.active) return refuse('authorize_client_inactive', { client: row.client_id })
+  // It may have changed since the form was shown.
+  if (matchRedirectUri(client.redirectUris, held.redirectUri) === undefined)
+    return refuse('redirect_uri_unregistered', { client: client.id })
 
   const decision = form.get('decision')
   if (decision !== 'allow' && decision !== 'deny')

@@ -18,7 +18,7 @@ export function consentPage(frame: Frame, view: ConsentView): Page {
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
 <div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
-${view.client.createdByItself && html`<p class="badge">${say(frame, 'consent.by_itself')}</p>`}</div>
+${view.client.createdByItself && html`<p class="badge">${view.client.host === undefined ? say(frame, 'consent.by_itself') : isolated(view.client.host)}</p>`}</div>
 ${signedInAs(frame, view)}
 ${asked(frame, view, client)}
 ${held(frame, view)}
@@ -77,7 +77,14 @@ function resources(frame: Frame, view: ConsentView): HtmlValue {
 function warnings(frame: Frame, view: ConsentView, client: string): HtmlValue {
   return [
     view.client.createdByItself &&
-      html`<div class="note caution">${icons.alert}<p>${say(frame, 'consent.by_itself_explained', { client })}</p></div>`,
+      html`<div class="note caution">${icons.alert}<p>${
+        view.client.host === undefined
+          ? say(frame, 'consent.by_itself_explained', { client })
+          : say(frame, 'consent.by_host_explained', {
+              client,
+              host: html`<strong>${isolated(view.client.host)}</strong>`,
+            })
+      }</p></div>`,
     view.loopbackOnly &&
       html`<div class="note caution">${icons.warning}<strong>${say(frame, 'consent.loopback_title')}</strong><p>${say(frame, 'consent.loopback', { client })}</p></div>`,
   ]

@@ -79,7 +79,9 @@ export const defaultTexts = {
     'Any program on this computer could call itself {client}. Continue only if you have just started it yourself.',
   'consent.by_itself': 'Registered itself',
   'consent.by_itself_explained':
-    '{client} chose this name and picture itself. {product} has not checked who is behind it.',
+    '{client} chose this name itself. {product} has not checked who is behind it.',
+  'consent.by_host_explained':
+    '{host} says that this is {client}. {product} has not checked who is behind it: continue only if you know that address.',
   'consent.homepage': 'Website',
   'consent.policy': 'Privacy policy',
   'consent.terms': 'Terms',

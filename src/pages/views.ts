@@ -84,6 +84,8 @@ export interface ConsentView {
     policy?: string
     terms?: string
     createdByItself: boolean
+    /** The host whose document says who the client is, where that is all that is known. */
+    host?: string
   }
   account: { name: string; email?: string; switchUrl?: string }
   /** Host the answer goes to, as in the redirect URI. */

@@ -13,6 +13,11 @@ import {
   showClient,
   suspend,
 } from '../oauth/client-operations.ts'
+import {
+  createInitialAccessToken,
+  endInitialAccessToken,
+  listInitialAccessTokens,
+} from '../oauth/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
@@ -162,7 +167,62 @@ export const command: Command = {
         }),
     },
     revoke: ending('End it and all its sessions for good', 'revoked', revoke),
+    invite: {
+      summary: 'Let clients register themselves with an initial access token, printed this once',
+      options: {
+        name: text('<name>', 'Who it is for'),
+        uses: text('<count>', 'Clients it may register. Default: 1'),
+        lifetime: text('<seconds>', 'How long it is good. Default: 604800, a week'),
+      },
+      notes: 'For `registration: { policy: "initial_access_token" }` in the configuration (RFC 7591).',
+      run: (call) => withApp(call, ({ server }) => invite(call, server)),
+    },
+    invitations: {
+      summary: 'Every initial access token',
+      run: (call) => withApp(call, ({ server }) => listInvitations(call, server)),
+    },
+    uninvite: {
+      summary: 'End an initial access token; clients it has registered stay',
+      arguments: ['<invitation>'],
+      run: (call) =>
+        withApp(call, async ({ server }) => {
+          const id = call.positionals[0]!
+          if (!(await endInitialAccessToken(server, id)))
+            throw new Failure(
+              `there is no invitation ${id} that could be ended: clients invitations names them`,
+            )
+          call.note(`${id} has ended.`)
+        }),
+    },
   },
+}
+
+async function invite(call: Call, server: Server): Promise<void> {
+  const name = call.option('name')
+  if (!name) throw new Usage('--name is missing', 'clients invite')
+  const { id, token, expiresAt } = await createInitialAccessToken(server, {
+    name,
+    uses: wholeNumber(call, 'uses', 1, 10_000),
+    lifetime: wholeNumber(call, 'lifetime', 1, 366 * 86_400),
+  })
+  const shown = { invitation: id, initial_access_token: token, expires: time(expiresAt) }
+  call.print(call.json ? JSON.stringify(shown) : facts(shown))
+  call.note('The token is shown this once: hand it over now.')
+  if (server.settings.registration === null)
+    call.note('Nobody can use it yet: the configuration has no `registration`.')
+}
+
+async function listInvitations(call: Call, server: Server): Promise<void> {
+  const rows = await listInitialAccessTokens(server)
+  const shown = rows.map((row) => ({
+    invitation: row.id,
+    name: row.name,
+    state: row.revoked_at !== null ? 'ended' : row.expires_at <= server.now() ? 'expired' : 'active',
+    uses_left: row.uses_left,
+    expires: time(row.expires_at),
+  }))
+  if (call.json) for (const one of shown) call.print(JSON.stringify(one))
+  else call.print(table(['invitation', 'name', 'state', 'uses left', 'expires'], shown.map(Object.values)))
 }
 
 function ending(

@@ -9,6 +9,7 @@ import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
+import { type MutualTlsConfig, mutualTlsSettings } from './config/mutual-tls.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
@@ -87,6 +88,8 @@ export interface Config {
   clientIdMetadata?: ClientIdMetadataConfig
   /** What both kinds may be, and how many. */
   selfRegisteredClients?: SelfRegisteredClientsConfig
+  /** Clients that authenticate by a TLS certificate, or hold tokens bound to one (RFC 8705). Off unless given. */
+  mutualTls?: MutualTlsConfig
   /** Requests to URLs that clients chose. */
   outbound?: OutboundConfig
   /** Authorization requests that clients push before they send the user (RFC 9126). Accepted unless told otherwise. */
@@ -282,6 +285,7 @@ export function resolveConfig(config: Config): Settings {
     registration: registrationSettings(config.registration, checks),
     clientIdMetadata: clientIdMetadataSettings(config.clientIdMetadata, checks),
     selfRegisteredClients: selfRegisteredClientsSettings(config.selfRegisteredClients, scopes, checks),
+    mutualTls: mutualTlsSettings(config.mutualTls, config, checks),
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     pushedRequests,
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),

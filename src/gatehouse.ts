@@ -2,7 +2,7 @@ import { type App, openApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { EventContext, EventType } from './events/append.ts'
 import { recordEvent } from './events/record.ts'
-import { clientAddress } from './http/address.ts'
+import { clientAddress, isTrustedProxy } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
 import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
@@ -20,6 +20,13 @@ import {
   shownClient,
   suspend,
 } from './oauth/client-operations.ts'
+import {
+  createInitialAccessToken,
+  endInitialAccessToken,
+  type InitialAccessTokenInput,
+  listInitialAccessTokens,
+  type ShownInitialAccessToken,
+} from './oauth/initial-access-tokens.ts'
 import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
 import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
 import { guardResources } from './oauth/resource-server.ts'
@@ -56,6 +63,16 @@ export interface Gatehouse {
     restore(id: string): Promise<boolean>
     revoke(id: string, reason: string): Promise<boolean>
     list(): Promise<ShownClient[]>
+    /**
+     * Lets somebody register so many clients (RFC 7591 §3), where `registration.policy` is `initial_access_token`. The token
+     * is in the answer, this once. Throws `ConfigError`.
+     */
+    createInitialAccessToken(
+      input: InitialAccessTokenInput,
+    ): Promise<{ id: string; token: string; expiresAt: number }>
+    listInitialAccessTokens(): Promise<ShownInitialAccessToken[]>
+    /** Ends one; clients it has registered stay. False for one that is unknown or has ended. */
+    revokeInitialAccessToken(id: string): Promise<boolean>
   }
   readonly events: {
     /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
@@ -87,12 +104,14 @@ export function embed(app: App): Gatehouse {
     resourceMetadata: (resource) => metadataOf(settings, resource ?? settings.defaultResource),
     openapi: (api) => openapiDocument(settings, api),
     async fetch(request, connection) {
-      const address = clientAddress(
-        connection?.address ?? '',
-        request.headers.get('x-forwarded-for') ?? undefined,
-        settings.trustedProxies,
-      )
-      return responseFrom(await app.answer(incomingFrom(request, settings.base, address)))
+      const peer = connection?.address ?? ''
+      const { trustedProxies } = settings
+      const forwarded = request.headers.get('x-forwarded-for') ?? undefined
+      const incoming = incomingFrom(request, settings.base, {
+        address: clientAddress(peer, forwarded, trustedProxies),
+        viaTrustedProxy: isTrustedProxy(peer, trustedProxies),
+      })
+      return responseFrom(await app.answer(incoming))
     },
     clients: {
       create: (input) => createClient(server, input),
@@ -109,6 +128,9 @@ export function embed(app: App): Gatehouse {
       restore: (id) => restore(server, id),
       revoke: (id, reason) => revoke(server, id, reason),
       list: async () => (await listClients(server)).map(shownClient),
+      createInitialAccessToken: (input) => createInitialAccessToken(server, input),
+      listInitialAccessTokens: () => listInitialAccessTokens(server),
+      revokeInitialAccessToken: (id) => endInitialAccessToken(server, id),
     },
     events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
     async listen({ port, host = '127.0.0.1' }) {

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { BlockList } from 'node:net'
 import type { OutboundSettings } from './http/guarded-fetch.ts'
 import type { Log, LogLevel } from './log.ts'
@@ -67,6 +68,12 @@ export interface Settings {
     keepUnused: number
     keepIdle: number
   }
+  /** Certificates that a proxy hands over; null where none does. */
+  mutualTls: {
+    certificateHeader: string
+    authorities: readonly X509Certificate[]
+    origin: string | null
+  } | null
   outbound: OutboundSettings
   /** Pushed authorization requests; null when they are not accepted. */
   pushedRequests: { required: boolean; lifetime: number; perNetwork: number } | null

@@ -7,7 +7,7 @@ export function clientAddress(
   trusted: BlockList | undefined,
 ): string {
   const own = unmapped(peer)
-  if (!trusted || !forwarded || !contains(trusted, own)) return own
+  if (!trusted || !forwarded || !isTrustedProxy(peer, trusted)) return own
   const hops = forwarded.split(',').map((hop) => unmapped(hop.trim()))
   for (let n = hops.length - 1; n >= 0; n--) {
     const hop = hops[n]!
@@ -15,6 +15,11 @@ export function clientAddress(
     if (!contains(trusted, hop) || n === 0) return hop
   }
   return own
+}
+
+/** Whether the peer of a connection is one of the trusted proxies, so that what it says of the client may be believed. */
+export function isTrustedProxy(peer: string, trusted: BlockList | undefined): boolean {
+  return trusted !== undefined && contains(trusted, unmapped(peer))
 }
 
 /** Addresses and subnets (`10.0.0.0/8`) of the proxies in front. Throws a plain sentence for one that is neither. */

@@ -7,6 +7,8 @@ export interface Incoming {
   readonly search: string
   /** Client address after the configured trusted proxies, '' when unknown. */
   readonly address: string
+  /** A trusted proxy handed the request over: what it sets in headers may be believed. */
+  readonly viaTrustedProxy: boolean
   /** One header by lower-case name; repeated headers are joined by ', '. */
   header(name: string): string | undefined
   /** Whole body as text; rejects with `BodyTooLarge` above `limit` bytes, with `BodyCutOff` when it breaks off. */

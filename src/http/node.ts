@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import { clientAddress } from './address.ts'
+import { clientAddress, isTrustedProxy } from './address.ts'
 import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
 import { pathBelow } from './web.ts'
 
@@ -100,6 +100,9 @@ export function incomingFromNode(message: IncomingMessage, options: NodeOptions)
       options.trustedProxies && one(message.headers['x-forwarded-for']),
       options.trustedProxies,
     ),
+    get viaTrustedProxy() {
+      return isTrustedProxy(message.socket.remoteAddress ?? '', options.trustedProxies)
+    },
     header: (name) => one(message.headers[name]),
     text: (limit) => (body ??= readText(message, limit)),
     request: () => webRequest(message, options.origin + url),

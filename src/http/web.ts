@@ -7,13 +7,18 @@ export interface Connection {
 }
 
 /** A web-standard request as the house sees it; `base` is the issuer's path, stripped from its own. */
-export function incomingFrom(request: Request, base: string, address: string): Incoming {
+export function incomingFrom(
+  request: Request,
+  base: string,
+  { address, viaTrustedProxy }: Pick<Incoming, 'address' | 'viaTrustedProxy'>,
+): Incoming {
   const url = new URL(request.url)
   return {
     method: request.method,
     path: pathBelow(url.pathname, base),
     search: url.search.slice(1),
     address,
+    viaTrustedProxy,
     header: (name) => request.headers.get(name) ?? undefined,
     text: (limit) => limitedText(request, limit),
     request: () => request,

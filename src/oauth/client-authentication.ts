@@ -6,15 +6,23 @@ import type { UnverifiedJwt } from '../crypto/jws.ts'
 import { networkOf } from '../http/address.ts'
 import type { Form } from '../http/forms.ts'
 import type { Incoming } from '../http/message.ts'
+import type { Settings } from '../settings.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
-import type { AuthenticationMethod } from './profiles.ts'
+import { verifyCertificate } from './mutual-tls.ts'
+import { type AuthenticationMethod, authenticationMethods } from './profiles.ts'
 import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
 
-/** How clients may authenticate here, in the order of preference. */
-export const spokenMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
+/** How clients may authenticate here. */
+export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {
+  return authenticationMethods.filter((method) => {
+    if (method === 'self_signed_tls_client_auth') return mutualTls !== null
+    // Whoever may issue certificates must be known here: many proxies pass on what they have not verified.
+    return method !== 'tls_client_auth' || (mutualTls?.authorities.length ?? 0) > 0
+  })
+}
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
@@ -50,7 +58,7 @@ export async function authenticateClient(
     )
 
   const verified = client
-    ? await verify(server, client, credentials, () => wait() === 0)
+    ? await verify(server, request, client, credentials, () => wait() === 0)
     : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
   // Keys that cannot be had say nothing about whoever asks.
@@ -66,6 +74,7 @@ export async function authenticateClient(
 
 async function verify(
   server: Server,
+  request: Incoming,
   client: Client,
   { secret, assertion }: Credentials,
   mayGuess: () => boolean,
@@ -79,7 +88,7 @@ async function verify(
   }
   if (assertion) return verifyAssertion(server, client, assertion)
   if (secret !== undefined) return verifySecret(server, client, secret, mayGuess)
-  return client.method === 'none' ? client : refuse('client_authentication_missing', facts)
+  return client.method === 'none' ? client : verifyCertificate(server, request, client)
 }
 
 /** What each method puts into the request itself; a certificate comes with the connection. */

@@ -5,15 +5,10 @@ import { bounds, isLoopback, isResourceUri } from '../config.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import { algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
 import type { Settings } from '../settings.ts'
+import { spokenMethods } from './client-authentication.ts'
 import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
 import { storeBcryptHash } from './client-secret.ts'
-import {
-  type AuthenticationMethod,
-  authenticationMethods,
-  type ClientProfile,
-  clientProfiles,
-  profiles,
-} from './profiles.ts'
+import { type AuthenticationMethod, type ClientProfile, clientProfiles, profiles } from './profiles.ts'
 import type { ClientRow } from './records/clients.ts'
 import { redirectUriProblem } from './redirect-uri.ts'
 import { canonicalScope } from './scope.ts'
@@ -88,8 +83,8 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (!input.name?.trim() || input.name.length > 200)
     problem('name', input.name, 'a name of 1 to 200 characters', 'Job board GPT')
   if (!clientProfiles.includes(profile)) problem('profile', profile, clientProfiles.join(', '))
-  if (!authenticationMethods.includes(method))
-    problem('tokenEndpointAuthMethod', method, authenticationMethods.join(', '))
+  const methods = spokenMethods(settings)
+  if (!methods.includes(method)) problem('tokenEndpointAuthMethod', method, methods.join(', '))
   else if (!rules.methods.includes(method))
     problem('tokenEndpointAuthMethod', method, `${rules.methods.join(', ')} for the profile ${profile}`)
   redirectUris.forEach((uri, n) => {

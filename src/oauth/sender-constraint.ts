@@ -5,6 +5,7 @@ import type { Core } from '../core.ts'
 import type { Incoming } from '../http/message.ts'
 import type { Client } from './clients.ts'
 import { checkProof, type Proof } from './dpop.ts'
+import { certificateBinding } from './mutual-tls.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import { spendJti } from './replay.ts'
 import type { Server } from './server.ts'
@@ -44,7 +45,7 @@ export function nextNonce(proof: Proof | null): Record<string, string> {
  */
 export async function bindingOf(
   server: Server,
-  _request: Incoming,
+  request: Incoming,
   client: Client,
   proof: Proof | null,
 ): Promise<string | null | Refusal> {
@@ -54,6 +55,8 @@ export async function bindingOf(
       return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
     return (await spendProof(server, proof)) ?? proof.jkt
   }
+  const certified = certificateBinding(server, request, client)
+  if (certified !== null) return certified
   if (
     server.settings.dpop.required ||
     client.registered.dpopBoundAccessTokens ||

@@ -4,38 +4,57 @@ import { algorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { proofAlgorithms } from './dpop.ts'
+import { responseModes } from './jarm.ts'
+import { mutualTlsMetadata } from './mutual-tls.ts'
 import { paths } from './paths.ts'
 import type { Server } from './server.ts'
 import { spokenGrantTypes } from './token.ts'
 
-export const responseModes = ['query', 'form_post'] as const
-
 export function serverMetadata(server: Server): Answer {
-  const { issuer, scopes, resources } = server.settings
+  const metadata = describe(server)
   return json(
     200,
-    {
-      issuer,
-      authorization_endpoint: issuer + paths.authorization,
-      token_endpoint: issuer + paths.token,
-      introspection_endpoint: issuer + paths.introspection,
-      revocation_endpoint: issuer + paths.revocation,
-      jwks_uri: issuer + paths.jwks,
-      scopes_supported: Object.keys(scopes),
-      response_types_supported: ['code'],
-      response_modes_supported: responseModes,
-      grant_types_supported: spokenGrantTypes(server.settings).map((one) => one.name),
-      token_endpoint_auth_methods_supported: spokenMethods,
-      token_endpoint_auth_signing_alg_values_supported: algorithms,
-      introspection_endpoint_auth_methods_supported: spokenMethods.filter((one) => one !== 'none'),
-      introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-      revocation_endpoint_auth_methods_supported: spokenMethods,
-      revocation_endpoint_auth_signing_alg_values_supported: algorithms,
-      code_challenge_methods_supported: ['S256'],
-      dpop_signing_alg_values_supported: proofAlgorithms,
-      authorization_response_iss_parameter_supported: true,
-      ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
-    },
+    { ...metadata, ...mutualTlsMetadata(server, metadata) },
     { 'cache-control': 'public, max-age=300' },
   )
+}
+
+function describe(server: Server): Record<string, unknown> {
+  const methods = spokenMethods(server.settings)
+  const { issuer, scopes, resources, pushedRequests, registration, clientIdMetadata } = server.settings
+  return {
+    issuer,
+    authorization_endpoint: issuer + paths.authorization,
+    token_endpoint: issuer + paths.token,
+    introspection_endpoint: issuer + paths.introspection,
+    revocation_endpoint: issuer + paths.revocation,
+    jwks_uri: issuer + paths.jwks,
+    scopes_supported: Object.keys(scopes),
+    response_types_supported: ['code'],
+    response_modes_supported: responseModes,
+    grant_types_supported: spokenGrantTypes(server.settings).map((one) => one.name),
+    token_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_methods_supported: methods.filter((one) => one !== 'none'),
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    code_challenge_methods_supported: ['S256'],
+    dpop_signing_alg_values_supported: proofAlgorithms,
+    ...(pushedRequests === null
+      ? {}
+      : {
+          pushed_authorization_request_endpoint: issuer + paths.pushedAuthorization,
+          require_pushed_authorization_requests: pushedRequests.required,
+        }),
+    ...(registration === null ? {} : { registration_endpoint: issuer + paths.registration }),
+    ...(clientIdMetadata === null ? {} : { client_id_metadata_document_supported: true }),
+    // By value only: no request_uri is ever fetched, and one that was pushed needs no leave of this parameter.
+    request_parameter_supported: true,
+    request_uri_parameter_supported: false,
+    request_object_signing_alg_values_supported: algorithms,
+    authorization_signing_alg_values_supported: algorithms,
+    authorization_response_iss_parameter_supported: true,
+    ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
+  }
 }

@@ -83,6 +83,7 @@ const incoming = (authorization: string | undefined): Incoming => ({
   path: '/',
   search: '',
   address: '',
+  viaTrustedProxy: false,
   header: (name) => (name === 'authorization' ? authorization : undefined),
   text: () => Promise.resolve(''),
   request: () => new Request('http://localhost/'),

@@ -1,7 +1,7 @@
 // Certificates for servers and clients under test, made on the spot: no key lies in the repository.
 
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 export interface Certificate {
   /** PEM. */
@@ -10,43 +10,49 @@ export interface Certificate {
   key: string
 }
 
+/** A common name, or the attributes of a subject by object identifier, the most general first. */
+export type Subject = string | readonly (readonly [oid: string, value: string])[]
+
 export interface Authority extends Certificate {
-  /** A certificate for these host names and addresses, good as a server's and as a client's. */
-  issue(names: readonly string[], subject?: string): Certificate
+  /**
+   * A certificate for these host names, addresses, URIs and mail addresses, good as a server's and as a client's, unless
+   * `usage` says by its object identifier what alone it is good for.
+   */
+  issue(names: readonly string[], subject?: Subject, usage?: string): Certificate
 }
 
-/** An authority of its own (P-256); its certificates are good from yesterday for ten days. */
-export function makeAuthority(name = 'Test authority'): Authority {
+/** An authority of its own (P-256); its certificates are good for ten days, one of which has passed `at` that moment. */
+export function makeAuthority(name = 'Test authority', at = Date.now()): Authority {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const basics = extension('2.5.29.19', sequence(boolean(true)), true)
-  const root = certificate(name, pair.publicKey, name, pair.privateKey, [basics])
+  const root = certificate(name, pair.publicKey, name, pair.privateKey, [basics], at)
   return {
     ...root,
-    issue(names, subject = names[0] ?? 'client') {
+    issue(names, subject = names[0] ?? 'client', usage) {
       const leaf = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      const alternatives = names.map((one) =>
-        /^[\d.]+$|:/.test(one) ? der(0x87, addressBytes(one)) : der(0x82, Buffer.from(one)),
-      )
-      const signed = certificate(subject, leaf.publicKey, name, pair.privateKey, [
-        ...(names.length > 0 ? [extension('2.5.29.17', sequence(...alternatives))] : []),
-      ])
+      const extensions = [
+        ...(names.length > 0 ? [extension('2.5.29.17', sequence(...names.map(alternativeName)))] : []),
+        ...(usage === undefined ? [] : [extension('2.5.29.37', sequence(oid(usage)))]),
+      ]
+      const signed = certificate(subject, leaf.publicKey, name, pair.privateKey, extensions, at)
       return { cert: signed.cert, key: pem('PRIVATE KEY', exportKey(leaf.privateKey)) }
     },
   }
 }
 
 /** A certificate that vouches for itself. */
-export function makeSelfSigned(subject: string): Certificate {
+export function makeSelfSigned(subject: string, at = Date.now()): Certificate {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return certificate(subject, pair.publicKey, subject, pair.privateKey, [])
+  return certificate(subject, pair.publicKey, subject, pair.privateKey, [], at)
 }
 
 function certificate(
-  subject: string,
+  subject: Subject,
   publicKey: KeyObject,
   issuer: string,
   issuerKey: KeyObject,
   extensions: Buffer[],
+  at: number,
 ): Certificate {
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'))
   const day = 86_400_000
@@ -55,7 +61,7 @@ function certificate(
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
     algorithm,
     distinguishedName(issuer),
-    sequence(time(Date.now() - day), time(Date.now() + 9 * day)),
+    sequence(time(at - day), time(at + 9 * day)),
     distinguishedName(subject),
     createPublicKey(publicKey.export({ format: 'pem', type: 'spki' })).export({
       format: 'der',
@@ -86,10 +92,20 @@ const integer = (bytes: Buffer) => der(0x02, bytes)
 const boolean = (value: boolean) => der(0x01, Buffer.from([value ? 0xff : 0]))
 const time = (at: number) =>
   der(0x18, Buffer.from(`${new Date(at).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`))
-const distinguishedName = (name: string) =>
-  sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(name)))))
+const distinguishedName = (name: Subject) =>
+  sequence(
+    ...(typeof name === 'string' ? [['2.5.4.3', name] as const] : name).map(([id, value]) =>
+      der(0x31, sequence(oid(id), der(0x0c, Buffer.from(value)))),
+    ),
+  )
 const extension = (id: string, value: Buffer, critical = false) =>
   sequence(oid(id), ...(critical ? [boolean(true)] : []), der(0x04, value))
+
+function alternativeName(name: string): Buffer {
+  if (name.includes('://')) return der(0x86, Buffer.from(name))
+  if (name.includes('@')) return der(0x81, Buffer.from(name))
+  return isIP(name) ? der(0x87, addressBytes(name)) : der(0x82, Buffer.from(name))
+}
 
 function oid(text: string): Buffer {
   const [first = 0, second = 0, ...rest] = text.split('.').map(Number)

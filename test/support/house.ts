@@ -7,6 +7,7 @@ import { type App, openApp } from '../../src/app.ts'
 import type { Config } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
+import type { Resolve } from '../../src/http/guarded-fetch.ts'
 import type { ClientInput } from '../../src/oauth/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/client-operations.ts'
 import { dropTestDatabase, testDatabaseUrl } from './postgres.ts'
@@ -76,11 +77,12 @@ export async function freshDatabase(dialect: Dialect): Promise<{ url: string; re
   }
 }
 
-/** A house under test, on a new database that `open` opens in its own way if given. */
+/** A house under test, on a new database that `open` opens in its own way if given; `resolve` plays the name server. */
 export async function openHouse(
   dialect: Dialect,
   overrides: Partial<Config> = {},
   open?: (url: string) => Promise<Database>,
+  resolve?: Resolve,
 ): Promise<House> {
   const database = await freshDatabase(dialect)
   const opened = await open?.(database.url)
@@ -112,7 +114,11 @@ export async function openHouse(
     log: 'silent',
     ...overrides,
   }
-  const app = await openApp(config, { now: clock.now, ...(opened ? { database: opened } : {}) })
+  const app = await openApp(config, {
+    now: clock.now,
+    ...(opened ? { database: opened } : {}),
+    ...(resolve ? { resolve } : {}),
+  })
   const g = embed(app)
   const twins: App[] = []
   const request: House['request'] = (path, init = {}) => {

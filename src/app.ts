@@ -3,7 +3,7 @@ import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
-import { resolveUser } from './accounts/users.ts'
+import { claimsOf, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -101,6 +101,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       clientKeys: openClientKeys({ outbound, log, now }),
       nonces: nonceByTime(core.secrets, { required: settings.dpop.nonces === 'required' }),
       frame,
+      claims: (userId, scopes) => claimsOf(core, accounts, userId, scopes),
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)

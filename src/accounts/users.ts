@@ -1,8 +1,14 @@
 import type { Core } from '../core.ts'
 import { timeOrderedId } from '../crypto/ids.ts'
 import { Unavailable } from '../db/database.ts'
-import type { Account } from './account.ts'
-import { findUserByIdentity, insertUser, type UserRow, updateUserProfile } from './records/users.ts'
+import type { Account, Accounts } from './account.ts'
+import {
+  findIdentityOfUser,
+  findUserByIdentity,
+  insertUser,
+  type UserRow,
+  updateUserProfile,
+} from './records/users.ts'
 
 /** The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. */
 export async function resolveUser(core: Pick<Core, 'db' | 'now'>, account: Account): Promise<UserRow> {
@@ -40,4 +46,23 @@ async function refreshProfile(
   if (name === user.name && email === user.email) return user
   await core.db.write(updateUserProfile, { id: user.id, name, email })
   return { ...user, name, email }
+}
+
+/**
+ * What is known of a user for these scopes: the name and address that pages show, and what the adapter adds or knows better.
+ * Nothing for a user who is gone.
+ */
+export async function claimsOf(
+  core: Pick<Core, 'db'>,
+  accounts: Pick<Accounts, 'claims'>,
+  userId: string,
+  scopes: readonly string[],
+): Promise<Record<string, unknown>> {
+  const user = await core.db.one(findIdentityOfUser, { user_id: userId })
+  if (!user) return {}
+  return {
+    ...(scopes.includes('profile') ? { name: user.name } : {}),
+    ...(scopes.includes('email') ? { email: user.email } : {}),
+    ...(await accounts.claims?.(user.account_subject, scopes)),
+  }
 }

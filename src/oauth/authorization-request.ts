@@ -3,7 +3,11 @@
 // everything else.
 
 import type { Form } from '../http/forms.ts'
+import type { Settings } from '../settings.ts'
+import { acrThatWouldDo } from './authentication-context.ts'
+import { type ClaimsRequest, readClaims } from './claims-parameter.ts'
 import type { Client } from './clients.ts'
+import { verifyIdTokenHint } from './id-token.ts'
 import { isPosted, type ResponseMode, responseModes } from './jarm.ts'
 import { readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
@@ -30,15 +34,16 @@ export interface AuthorizationRequest extends ReplyTo {
   /** Seconds. */
   maxAge: number | null
   loginHint: string | null
-  idTokenHint: string | null
-  /** In the order of preference (OpenID Connect Core §3.1.2.1). */
+  /** Classes of authentication one of which must be met, in the order of preference (OpenID Connect Core §3.1.2.1, §5.5.1.1). */
   acrValues: string[]
+  /** What is asked beside the scopes (§5.5). */
+  claims: ClaimsRequest | null
   uiLocales: string[]
   /** The key its code is bound to (`dpop_jkt`, RFC 9449 §10); null without one. */
   binding: string | null
   /** The pushed request it came as (RFC 9126), which ends with it; null for one that came in the query. */
   pushedId: string | null
-  /** `sub` of the only user it is for, where the client proved to know them when it pushed it. */
+  /** `sub` of the only user it is for, whom the client proved to know (`id_token_hint`). */
   boundSubject: string | null
 }
 
@@ -123,10 +128,11 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
 type Details = Omit<AuthorizationRequest, keyof ReplyTo>
 
 function readDetails(
-  { settings }: Server,
+  server: Server,
   { form, pushed, signed }: RequestSource,
   { client }: ReplyTo,
 ): Details | Refusal {
+  const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
   if (form.names.some((name) => form.all(name).some((value) => value.length > longestValue))) {
@@ -167,6 +173,18 @@ function readDetails(
   }
   const age = form.get('max_age')
   if (age !== undefined && !/^\d{1,9}$/.test(age)) return refuse('max_age_invalid')
+  if (scope.includes('openid') && registered.requireNonce && form.get('nonce') === undefined)
+    return refuse('nonce_missing', { client: client.id })
+  const claims = readClaimsOf(form, scope, client, settings)
+  if (isRefusal(claims)) return claims
+  const acrValues = claims?.acr.length
+    ? claims.acr
+    : (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [])
+  const order = settings.authentication.acrValues
+  if (acrValues.length > 0 && acrThatWouldDo(order, acrValues).length === 0)
+    return refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' ') })
+  const boundSubject = readHint(server, form, client)
+  if (isRefusal(boundSubject)) return boundSubject
   return {
     scope,
     resources,
@@ -175,13 +193,37 @@ function readDetails(
     prompt,
     maxAge: age === undefined ? (registered.defaultMaxAge ?? null) : Number(age),
     loginHint: form.get('login_hint') ?? null,
-    idTokenHint: form.get('id_token_hint') ?? null,
-    acrValues: words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [],
+    acrValues,
+    claims: claims ?? null,
     uiLocales: words(form.get('ui_locales')) ?? [],
     binding: binding ?? null,
     pushedId: pushed?.id ?? null,
-    boundSubject: pushed?.subject ?? null,
+    boundSubject: pushed?.subject ?? boundSubject,
   }
+}
+
+/** Without `openid` nobody is told anything about the user. */
+function readClaimsOf(
+  form: Form,
+  scope: readonly string[],
+  client: Client,
+  settings: Settings,
+): ClaimsRequest | undefined | Refusal {
+  const text = form.get('claims')
+  return text === undefined || !scope.includes('openid')
+    ? undefined
+    : readClaims(text, client, settings.scopes)
+}
+
+/** The user an earlier ID token was about, if it was made for the client that shows it. */
+function readHint(server: Server, form: Form, client: Client): string | null | Refusal {
+  const text = form.get('id_token_hint')
+  if (text === undefined) return null
+  const hint = verifyIdTokenHint(server, text)
+  if (isRefusal(hint)) return hint
+  return hint.clientId === client.id
+    ? hint.subject
+    : refuse('id_token_hint_invalid', { client: client.id, owner: hint.clientId })
 }
 
 function words(text: string | undefined): string[] | undefined {

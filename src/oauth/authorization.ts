@@ -1,7 +1,5 @@
-// RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9126 §4, §7.3; OpenID Connect Core §3.1.2.3, §3.1.2.6 (prompt, max_age): the authorization
-// endpoint.
+// RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9126 §4, §7.3; OpenID Connect Core §3.1.2.4, §3.1.2.6: the authorization endpoint.
 
-import { authenticationIsRecent } from '../accounts/account.ts'
 import { makeToken } from '../crypto/tokens.ts'
 import { eventInput } from '../events/append.ts'
 import { browserOf } from '../http/csrf.ts'
@@ -13,7 +11,7 @@ import { authorizationResponse, earlyError, refusalPage } from './authorization-
 import { originOf } from './back-channel.ts'
 import { beginFlow } from './client-id-metadata.ts'
 import { cameByItself } from './clients.ts'
-import { codeInput, consentForm, type HeldRequest } from './consent.ts'
+import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { paths } from './paths.ts'
 import { issueCode, issuePushedCode } from './records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from './records/consents.ts'
@@ -22,10 +20,11 @@ import { countLivingSessions } from './records/sessions.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
 import { expandRequest } from './request-source.ts'
-import { cancelledParameter, demandedAt, demandsSignIn, patience, returnAddress } from './return-address.ts'
+import { cancelledParameter, patience, returnAddress } from './return-address.ts'
 import { scopeSet, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 import { troubleFrom } from './trouble.ts'
+import { authenticateUser } from './user-authentication.ts'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const form = await readForm(request)
@@ -48,7 +47,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
   try {
     if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
-    const user = await signIn(server, request, form, asked)
+    const user = await authenticateUser(server, request, form, asked)
     if (isResponse(user)) return await answerFromResponse(user)
     if (isRefusal(user)) return await refused(server, asked, user)
     return await decide(server, request, form, asked, user)
@@ -90,49 +89,6 @@ async function readForm(request: Incoming): Promise<Form | Refusal> {
   }
 }
 
-/** The signed-in user, the page that signs one in, or why there is none. */
-async function signIn(
-  server: Server,
-  request: Incoming,
-  form: Form,
-  asked: AuthorizationRequest,
-): Promise<User | Response | Refusal> {
-  const now = server.now()
-  const silent = asked.prompt.includes('none')
-  const demanded = demandedAt(server, form, asked)
-  const notBefore = Math.max(
-    demanded ?? (demandsSignIn(asked) ? now : 0),
-    asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
-  )
-  // Most people are signed in already: the way back is worked out only when somebody asks for it.
-  const returnTo = () => returnAddress(server, form, asked)
-  const answer = await server.signedIn(request, {
-    prompt: asked.prompt,
-    ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
-    ...(asked.acrValues.length === 0 ? {} : { acrValues: asked.acrValues }),
-    ...(asked.uiLocales.length === 0 ? {} : { uiLocales: asked.uiLocales }),
-    ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
-    get returnTo() {
-      return returnTo()
-    },
-    get cancelTo() {
-      return `${returnTo()}&${cancelledParameter}=1`
-    },
-    interactive: !silent,
-    ...(notBefore > 0 ? { notBefore } : {}),
-  })
-  if (answer === null) return refuse('login_required', { client: asked.client.id })
-  if (isResponse(answer)) return silent ? refuse('login_required', { client: asked.client.id }) : answer
-  if ('disabled' in answer) return refuse('user_disabled', { client: asked.client.id })
-  if (asked.boundSubject !== null && answer.subject !== asked.boundSubject)
-    return refuse('login_required', { client: asked.client.id, bound: true })
-  if (!authenticationIsRecent({ notBefore }, answer.authTime, now)) {
-    // The provider cannot show that the user proved themselves anew: the old sign-in makes no code.
-    return refuse('login_required', { client: asked.client.id, demanded: true })
-  }
-  return answer
-}
-
 /** Consent that is remembered answers at once; whatever is new is asked. */
 async function decide(
   server: Server,
@@ -154,7 +110,7 @@ async function decide(
   const needed =
     consent === undefined ||
     asked.prompt.includes('consent') ||
-    scopesMissing(held, asked.scope).length > 0 ||
+    scopesMissing(held, consentScope(asked)).length > 0 ||
     scopesMissing(scopeSet(consent.resources), asked.resources).length > 0 ||
     // What was allowed was an answer to this host; only an administrator may name several for one client.
     (cameByItself(asked.client) && consent.redirect_host !== redirectHost(asked.redirectUri)) ||
@@ -173,7 +129,7 @@ async function grantCode(
   user: User,
 ): Promise<Answer> {
   const now = server.now()
-  const { code, input } = codeInput(asked, user, now)
+  const { code, input } = await codeInput(server, asked, user, now)
   const row = {
     ...input,
     ...eventInput(

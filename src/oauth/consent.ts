@@ -13,7 +13,9 @@ import { answerPage } from '../pages/page.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
+import { scopesOfClaims, storeClaims } from './claims-parameter.ts'
 import { cameByItself } from './clients.ts'
+import { subjectFor } from './pairwise-subject.ts'
 import { paths } from './paths.ts'
 import {
   allowPushedRequest,
@@ -72,12 +74,15 @@ export function consentForm(
     redirectHost: redirectHost(asked.redirectUri),
     redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
-    asked: scopesMissing(held, asked.scope).map(describe),
-    held: asked.scope.filter((scope) => held.includes(scope)).map(describe),
+    asked: scopesMissing(held, consentScope(asked)).map(describe),
+    held: consentScope(asked)
+      .filter((scope) => held.includes(scope))
+      .map(describe),
     resources: asked.resources
       .filter((uri) => uri !== server.settings.issuer)
       .map((uri) => server.settings.resources[uri]?.name ?? uri),
-    offline: client.grantTypes.includes('refresh_token'),
+    // An OpenID Connect client's session ends with the sign-out, unless the scope that says otherwise is allowed.
+    offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('openid'),
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }
@@ -85,8 +90,18 @@ export function consentForm(
 /** What of a user goes into a code. */
 type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
 
+/** What the user consents to: the scopes, and those that say what is asked by name (OpenID Connect Core §5.5). */
+export function consentScope(asked: Pick<AuthorizationRequest, 'scope' | 'claims'>): string[] {
+  return [...new Set([...asked.scope, ...scopesOfClaims(asked.claims)])]
+}
+
 /** The inputs of a code for one request and user, and the code itself. */
-export function codeInput(asked: AuthorizationRequest, user: DecidingUser, now: number) {
+export async function codeInput(
+  server: Server,
+  asked: AuthorizationRequest,
+  user: DecidingUser,
+  now: number,
+) {
   const { token: code, id, hash } = makeToken('gh_ac', now)
   return {
     code,
@@ -95,7 +110,7 @@ export function codeInput(asked: AuthorizationRequest, user: DecidingUser, now: 
       code_hash: hash,
       client_id: asked.client.id,
       user_id: user.id,
-      subject: user.subject,
+      subject: await subjectFor(server, asked.client, user),
       redirect_uri: asked.redirectUri,
       scope: canonicalScope(asked.scope),
       resources: asked.resources.join(' '),
@@ -108,7 +123,7 @@ export function codeInput(asked: AuthorizationRequest, user: DecidingUser, now: 
       amr: user.amr?.join(' ') ?? null,
       // Only an ID token tells it to the client, and only such a client hears of a sign-out.
       sid: asked.scope.includes('openid') ? (user.sid ?? null) : null,
-      claims: null,
+      claims: storeClaims(asked.claims),
       authorization_details: null,
       code_expires_at: now + asked.client.codeLifetime,
       now,
@@ -135,10 +150,10 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
     if (denied.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)
     return authorizationError(server, asked, refuse('user_denied'))
   }
-  const { code, input } = codeInput(asked, user, now)
+  const { code, input } = await codeInput(server, asked, user, now)
   const row = {
     request_id: requestId,
-    consent_scope: input.scope,
+    consent_scope: canonicalScope(consentScope(asked)),
     consent_resources: canonicalScope(asked.resources),
     redirect_host: redirectHost(asked.redirectUri),
     ...input,

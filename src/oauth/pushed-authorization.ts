@@ -6,7 +6,11 @@ import { makeToken, readToken } from '../crypto/tokens.ts'
 import { networkOf } from '../http/address.ts'
 import { type Form, formOf } from '../http/forms.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
-import { type RequestSource, readAuthorizationRequest } from './authorization-request.ts'
+import {
+  type AuthorizationRequest,
+  type RequestSource,
+  readAuthorizationRequest,
+} from './authorization-request.ts'
 import { readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { beginFlow } from './client-id-metadata.ts'
@@ -53,8 +57,8 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
     pushed: { id: made.id, subject: null },
     signed: object !== undefined,
   }
-  const refusal = await checkPushed(server, source)
-  if (refusal) return refusal
+  const asked = await checkPushed(server, source)
+  if (isRefusal(asked)) return asked
   const replayed = proof && (await spendProof(server, proof))
   if (replayed) return replayed
   await server.db.write(insertPushedRequest, {
@@ -62,7 +66,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
     hash: made.hash,
     client_id: client.id,
     request: JSON.stringify({ signed: source.signed, parameters: pairsOf(bound) } satisfies Pushed),
-    subject: null,
+    subject: asked.boundSubject,
     now,
     expires_at: now + pushedRequests.lifetime,
   })
@@ -145,10 +149,10 @@ function bindKey(form: Form, client: Client, proof: Proof | null): Form | Refusa
 }
 
 /** The rules of the authorization endpoint; what is a page there, for want of a redirect, is an answer here. */
-async function checkPushed(server: Server, source: RequestSource): Promise<Refusal | undefined> {
+async function checkPushed(server: Server, source: RequestSource): Promise<AuthorizationRequest | Refusal> {
   const asked = await readAuthorizationRequest(server, source)
   if ('refusal' in asked) return asked.refusal
-  if (!('page' in asked)) return undefined
+  if (!('page' in asked)) return asked
   const { page } = asked
   return page.refusal === 'response_mode_unsupported'
     ? refuse('pushed_response_mode_unsupported', page.facts)

@@ -114,6 +114,13 @@ export const refusals = {
   pkce_challenge_malformed: row(400, 'invalid_request', 'The code_challenge must be 43 base64url characters'),
   prompt_invalid: row(400, 'invalid_request', 'The prompt value is not valid'),
   dpop_jkt_malformed: row(400, 'invalid_request', 'dpop_jkt must be a JWK thumbprint in base64url'),
+  claims_malformed: row(400, 'invalid_request', 'The claims parameter must be a JSON object of claims'),
+  id_token_hint_invalid: row(400, 'invalid_request', 'The id_token_hint is not an ID token of this server'),
+  authentication_unmet: row(
+    400,
+    'unmet_authentication_requirements',
+    'The user cannot be authenticated as strongly as was asked',
+  ),
   max_age_invalid: row(400, 'invalid_request', 'max_age must be a whole number of seconds'),
   request_object_unsupported: row(
     400,

@@ -24,9 +24,15 @@ export function demandsSignIn(asked: AuthorizationRequest): boolean {
   return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
 }
 
+/** Whether whoever is signed in may not do, so that another sign-in is demanded (`user-authentication.ts`). */
+function mayDemandSignIn(asked: AuthorizationRequest): boolean {
+  const { boundSubject, claims, acrValues } = asked
+  return demandsSignIn(asked) || boundSubject !== null || claims !== null || acrValues.length > 0
+}
+
 /** When a new sign-in was demanded of this request, if it was, so that it is demanded only once. */
 export function demandedAt(server: Keyed, form: Form, asked: AuthorizationRequest): number | undefined {
-  if (!demandsSignIn(asked)) return undefined
+  if (!mayDemandSignIn(asked)) return undefined
   return readMoment(server, form.get(demandedParameter), demanded(asked))
 }
 
@@ -48,7 +54,7 @@ export function returnAddress(server: Server, form: Form, asked: AuthorizationRe
   }
   if (form.get('request_uri') !== undefined || form.get('request') !== undefined)
     query.set(openedParameter, writeMoment(server, openedAt(server, form), opened(form)))
-  if (demandsSignIn(asked)) {
+  if (mayDemandSignIn(asked)) {
     const at = demandedAt(server, form, asked) ?? server.now()
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
   }

@@ -43,6 +43,8 @@ export interface Server extends Core {
   readonly nonces: ProofNonces
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
+  /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
+  claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
   /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */
   switchUrl(returnTo: string): string | undefined
   frame(user?: { name: string; email?: string }): Frame

@@ -426,7 +426,7 @@ onBothDatabases('authorization endpoint', (dialect) => {
     const unknown = authorizeParameters(client, makePkce(), {
       access_type: 'offline',
       audience: 'x',
-      id_token_hint: 'y',
+      vtr: 'y',
     })
     assert.ok(readAnswer(await authorize(house, unknown)).get('code'))
     const long = authorizeParameters(client, makePkce(), { nonce: 'x'.repeat(4_097) })

@@ -10,6 +10,7 @@ import {
   authorize,
   authorizeParameters,
   makePkce,
+  obtainTokens,
   readConsent,
   readTokens,
   redeem,
@@ -474,22 +475,30 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     }
   })
 
-  test('R22: a request pushed for one user is answered to nobody else', async () => {
+  test('OpenID Connect Core §3.1.2.2: a request pushed for one user is answered to nobody else (R22, N29)', async () => {
     const house = await open()
     const created = await house.createClient()
-    const parameters = authorizeParameters(created, makePkce())
-    const asked = await pushed(house, created, parameters)
-    await house.app.server.db.query(
-      sql`update pushed_authorization_requests set subject = ${'bob'} where client_id = ${created.client.id}`,
-    )
     house.signedIn.account = { ...bob, authTime: house.clock.now() }
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
-    const next = await pushed(house, created, parameters)
-    await house.app.server.db.query(
-      sql`update pushed_authorization_requests set subject = ${'bob'} where client_id = ${created.client.id}`,
+    const { id_token } = (await obtainTokens(house, created, { scope: 'openid' })) as { id_token?: string }
+    const pushFor = (more: Record<string, string>) =>
+      pushed(
+        house,
+        created,
+        authorizeParameters(created, makePkce(), { scope: 'openid', id_token_hint: id_token, ...more }),
+      )
+    assert.ok(readAnswer(await authorize(house, await pushFor({}))).get('code'))
+    const kept = sql<{ subject: string }>`select subject from pushed_authorization_requests
+      where client_id = ${created.client.id}`
+    assert.deepEqual(
+      (await house.app.server.db.query(kept)).map((row) => row.subject),
+      ['bob'],
     )
     house.signedIn.account = { ...alice, authTime: house.clock.now() }
-    assertRedirectError(await grantsNothing(house, () => authorize(house, next)), 'login_required')
+    const silent = await pushFor({ prompt: 'none' })
+    assertRedirectError(await grantsNothing(house, () => authorize(house, silent)), 'login_required')
+    const sent = await house.request(`/oauth/authorize?${await pushFor({})}`)
+    const back = new URL(sent.headers.get('location')!).searchParams.get('to')!
+    assertRedirectError(await grantsNothing(house, () => house.request(back)), 'login_required')
   })
 
   test('RFC 9126 §4: the page that signs the user in names the client of a pushed request', async () => {

@@ -20,6 +20,15 @@ export const findUserByIdentity = select(
     where d.provider = ${i.provider} and d.issuer = ${i.issuer} and d.subject = ${i.subject}`,
 )
 
+/** A user's profile, and what the account behind it is called at its provider. */
+export const findIdentityOfUser = select(
+  'find_identity_of_user',
+  { user_id: 'text' },
+  (i) => sql<{ name: string | null; email: string | null; account_subject: string }>`select u.name, u.email,
+      d.subject as account_subject
+    from users u join identities d on d.user_id = u.id where u.id = ${i.user_id} limit 1`,
+)
+
 export const findUserBySubject = select(
   'find_user_by_subject',
   { subject: 'text' },

@@ -2,6 +2,7 @@
 
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
+import { makeIdToken } from '../id-token.ts'
 import { newSession } from '../new-session.ts'
 import { checkVerifier } from '../pkce.ts'
 import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
@@ -37,6 +38,7 @@ export const authorizationCode: GrantType = {
       { resources, binding },
       now,
     )
+    const idToken = await makeIdToken(server, client, row, access, now)
     const redeemed = await server.db.write(redeemCode, {
       code_id: row.id,
       code_hash: row.hash,
@@ -56,7 +58,7 @@ export const authorizationCode: GrantType = {
         : refuse('code_expired', { client: client.id })
     }
     await evictSurplusSessions(server, row.user_id, client.id, origin)
-    return { access, refreshToken }
+    return { access, refreshToken, idToken }
   },
 }
 

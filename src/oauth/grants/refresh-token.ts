@@ -7,6 +7,7 @@ import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Grant, makeAccessToken } from '../access-token.ts'
 import { grantedDetails } from '../authorization-details.ts'
+import { makeIdToken } from '../id-token.ts'
 import { refreshExpiry } from '../new-session.ts'
 import {
   findRefreshToken,
@@ -111,6 +112,7 @@ async function rotate(
     secret: server.secrets.mac('refresh successor', `${salt} ${presented}`),
   })
   const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+  const idToken = await makeIdToken(server, client, row, access, now)
   const rotated = await server.db.write(rotateRefreshToken, {
     refresh_id: row.id,
     refresh_hash: hash,
@@ -127,7 +129,7 @@ async function rotate(
   })
   if (rotated.length === 0) return undefined
   server.activity.sessionUsed(row.session_id)
-  return { access, refreshToken: successor.token }
+  return { access, refreshToken: successor.token, idToken }
 }
 
 async function lostRace(
@@ -169,6 +171,7 @@ async function retryOrReuse(
     const successor = deriveAgain(server, presented, row)
     if (successor !== undefined) {
       const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+      const idToken = await makeIdToken(server, client, row, access, now)
       const repeated = await server.db.write(repeatRotation, {
         successor_id: row.rotated_to!,
         ...access.row,
@@ -176,7 +179,7 @@ async function retryOrReuse(
       })
       if (repeated.length > 0) {
         server.activity.sessionUsed(row.session_id)
-        return { access, refreshToken: successor }
+        return { access, refreshToken: successor, idToken }
       }
     }
   }

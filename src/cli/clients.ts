@@ -19,6 +19,7 @@ import {
   listInitialAccessTokens,
 } from '../oauth/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
+import { readMetadataFile } from './clients/metadata-file.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp } from './house.ts'
@@ -55,7 +56,8 @@ const editable: Record<string, Option> = {
   'policy-uri': text('<url>', 'Its privacy policy, https'),
   'tos-uri': text('<url>', 'Its terms, https'),
   owner: text('<name>', 'Who answers for it'),
-  profile: text('<profile>', 'default, gpt_action (lifts PKCE), zapier (longer reuse window), mcp'),
+  profile: text('<profile>', 'default, gpt_action (lifts PKCE), zapier (longer reuse window), mcp, fapi2'),
+  'metadata-file': text('<file>', 'More in the words of RFC 7591, as JSON: its keys, how it authenticates …'),
 }
 
 const reason: Record<string, Option> = { reason: text('<text>', 'Why, for the audit log') }
@@ -103,6 +105,7 @@ export const command: Command = {
         'For example:',
         '  gatehouse clients create --name "Job board GPT" --profile gpt_action --gpt g-0123abcd --scope jobs:read',
         '  gatehouse clients create --name "Nightly import" --scope applications:read',
+        '  gatehouse clients create --metadata-file client.json',
       ].join('\n'),
       run: (call) => withApp(call, ({ server }) => create(call, server)),
     },
@@ -138,7 +141,7 @@ export const command: Command = {
           const overlap = wholeNumber(call, 'overlap', 0, 30 * 86_400)
           await find(server, id)
           const secret = await rotateSecret(server, id, overlap)
-          if (secret === undefined) throw new Failure(`${id} is a public client: it has no secret`)
+          if (secret === undefined) throw new Failure(`${id} has no secret`)
           call.print(call.json ? JSON.stringify({ client_id: id, client_secret: secret }) : secret)
           const until = overlap === 0 ? 'is invalid now' : `stays valid for ${overlap ?? 86_400} s`
           if (!call.json) call.note(`The secret is shown this once. The old one ${until}.`)
@@ -247,10 +250,11 @@ function ending(
 }
 
 async function create(call: Call, server: Server): Promise<void> {
-  if (!call.option('name')) throw new Usage('--name is missing', 'clients create')
+  const input = inputOf(call)
+  if (!input.name) throw new Usage('--name is missing', 'clients create')
   const file = call.option('bcrypt-file')
   const { client, secret } = await createClient(server, {
-    ...(inputOf(call) as ClientInput),
+    ...(input as ClientInput),
     ...(call.option('id') === undefined ? {} : { id: call.option('id')! }),
     ...(call.flag('public') ? { tokenEndpointAuthMethod: 'none' as const } : {}),
     ...(file === undefined ? {} : { bcryptSecretHash: readFileSync(file === '-' ? 0 : file, 'utf8').trim() }),
@@ -273,7 +277,8 @@ async function create(call: Call, server: Server): Promise<void> {
 
 /** What the options say, and nothing they do not. */
 function inputOf(call: Call): Partial<ClientInput> {
-  const input: Record<string, unknown> = {}
+  const file = call.option('metadata-file')
+  const input: Record<string, unknown> = file === undefined ? {} : readMetadataFile(file)
   const give = (name: keyof ClientInput, value: unknown) => {
     if (value !== undefined) input[name] = value
   }
@@ -356,6 +361,9 @@ function asMetadata(row: Row): Record<string, unknown> {
     client_uri: row.client_uri,
     policy_uri: row.policy_uri,
     tos_uri: row.tos_uri,
+    jwks_uri: row.jwks_uri,
+    ...(row.jwks === null ? {} : { jwks: JSON.parse(row.jwks) }),
+    ...JSON.parse(row.registered_metadata),
     authorizations: row.total_authorizations,
     tokens_issued: row.total_tokens_issued,
     previous_secret_until: time(row.previous_secret_expires_at),

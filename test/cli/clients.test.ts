@@ -4,12 +4,14 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { ShownClient } from '../../src/oauth/client-operations.ts'
+import { assertion, clientKeys } from '../support/assertions.ts'
 import { onBothDatabases } from '../support/house.ts'
 import { besideServer } from './beside.ts'
 import { type App, redirectUri } from './person.ts'
 
 onBothDatabases('gatehouse clients', (dialect) => {
-  const { folder, gatehouse, json, makeApp, token, until } = besideServer(dialect)
+  const { folder, gatehouse, json, makeApp, server, token, until } = besideServer(dialect)
 
   test('a secret is printed once, on standard output, and never again', async () => {
     const made = await gatehouse('clients', 'create', '--name', 'Nightly import', '--scope', 'jobs:read')
@@ -106,10 +108,7 @@ onBothDatabases('gatehouse clients', (dialect) => {
     )
     const { client_id, client_secret } = open.lines<Partial<App>>()[0]!
     assert.equal(client_secret, undefined)
-    assert.match(
-      (await gatehouse('clients', 'rotate-secret', client_id!)).stderr,
-      /is a public client: it has no secret/,
-    )
+    assert.match((await gatehouse('clients', 'rotate-secret', client_id!)).stderr, /has no secret/)
   })
 
   test('suspended, restored and revoked ones are refused, accepted and refused for good', async () => {
@@ -147,5 +146,45 @@ onBothDatabases('gatehouse clients', (dialect) => {
       (await gatehouse('clients', 'create', '--name', 'Old', '--id', 'old-client')).stderr,
       /id: "old-client" was given/,
     )
+  })
+
+  test('a client that signs its assertions is made from a file of metadata, in the words of RFC 7591', async () => {
+    const file = join(folder, 'client.json')
+    const key = clientKeys.RS256
+    const metadata = {
+      client_name: 'Signs by itself',
+      grant_types: ['client_credentials'],
+      scope: 'jobs:read',
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'RS256',
+      jwks: { keys: [key.publicJwk] },
+    }
+    writeFileSync(file, JSON.stringify(metadata))
+    const [made] = await json<App>('clients', 'create', '--metadata-file', file)
+    assert.deepEqual([made?.client_secret, { ...made, ...metadata }], [undefined, made])
+    const client = { id: made!.client_id } as ShownClient
+    const signed = assertion({ client }, key, Date, { aud: server().issuer })
+    const answer = await fetch(`${server().url}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials', ...signed }),
+    })
+    assert.equal(answer.status, 200, await answer.text())
+    const [changed] = await json('clients', 'change', client.id, '--name', 'Renamed')
+    assert.deepEqual([changed?.client_name, changed?.jwks], ['Renamed', metadata.jwks])
+    for (const [text, message] of [
+      [
+        '{"client_name":"x","token_endpoint_auth_methods":["none"]}',
+        /token_endpoint_auth_methods is no client metadata/,
+      ],
+      ['{"client_name":"x","jwks":{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}}', /jwks\.keys\[0\].*symmetric/],
+      ['[]', /no JSON object/],
+      ['{', /cannot be read as JSON/],
+    ] as const) {
+      writeFileSync(file, text)
+      const wrong = await gatehouse('clients', 'create', '--metadata-file', file)
+      assert.equal(wrong.code, 1)
+      assert.match(wrong.stderr, message)
+      assert.doesNotMatch(wrong.stderr, /c2VjcmV0/)
+    }
   })
 })

@@ -204,9 +204,9 @@ export function freshness(header: (name: string) => string | undefined): number 
   if (/(^|[\s,])(no-store|no-cache)\b/.test(control)) return 0
   const age = Number(/^\d{1,9}$/.exec(header('age') ?? '')?.[0] ?? 0)
   const maxAge = /(?:^|[\s,])max-age="?(\d{1,9})/.exec(control)?.[1]
-  if (maxAge !== undefined) return (Number(maxAge) - age) * 1_000
+  if (maxAge !== undefined) return Math.max(0, Number(maxAge) - age) * 1_000
   const expires = header('expires')
   if (expires === undefined) return undefined
   const [until, from] = [Date.parse(expires), Date.parse(header('date') ?? '')]
-  return Number.isNaN(until) || Number.isNaN(from) ? 0 : until - from - age * 1_000
+  return Math.max(0, until - from - age * 1_000 || 0)
 }

@@ -1,3 +1,4 @@
+import { oneAssertion } from './assertions.ts'
 import {
   deleteAgainstTokens,
   disableAgainstTokens,
@@ -30,6 +31,7 @@ export const races: readonly Race[] = [
   twoConsentForms,
   firstSignIn,
   firstSignInOfTwo,
+  oneAssertion,
 ]
 
 /** Races on a field with accounts of our own. */

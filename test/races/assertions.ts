@@ -1,0 +1,42 @@
+// Races for JWTs that are good once: RFC 7523 §3 (N69).
+
+import assert from 'node:assert/strict'
+import { sql } from '../../src/db/sql.ts'
+import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
+import { tokensOf } from './field.ts'
+import type { Race } from './race.ts'
+
+export const oneAssertion: Race = {
+  name: 'RFC 7523 §3: one client assertion, sent by all at once, authenticates once and then never again (N69)',
+  prepare: async (field) => async (count) => {
+    // A client of its own: so many wrong assertions of one client are more than it may send.
+    const created = await field.createClient({
+      ...registeredWith(clientKeys.ES256),
+      redirectUris: [],
+      grantTypes: ['client_credentials'],
+    })
+    const shot = () => ({
+      method: 'POST' as const,
+      path: '/oauth/token',
+      form: { grant_type: 'client_credentials', ...assertion(created, clientKeys.ES256, Date) },
+    })
+    const issued = async () => {
+      const [row] = await field.query(
+        sql<{
+          count: number
+        }>`select count(*) as count from access_tokens where client_id = ${created.client.id}`,
+      )
+      return Number(row!.count)
+    }
+    const raced = shot()
+    const answers = [...(await field.volley(raced)), await field.ask(raced)]
+    const won = answers.filter((answer) => answer.status === 200)
+    const lost = answers.filter((answer) => answer.status === 401)
+    count({ '200': won.length, invalid_client: lost.length })
+    assert.deepEqual([won.length, lost.length], [1, answers.length - 1])
+    for (const { body } of lost) assert.equal(JSON.parse(body).error, 'invalid_client')
+    assert.equal(await issued(), 1)
+    tokensOf(await field.ask(shot()))
+    assert.equal(await issued(), 2)
+  },
+}

@@ -1,8 +1,10 @@
 import type { Client, Clients } from './clients.ts'
-import { type Flow, type Outcome, sayAnswer, sayOutcome } from './flow.ts'
+import type { Flow } from './flow.ts'
+import type { Outcome } from './front-channel.ts'
 import type { Metadata } from './metadata.ts'
 import type { Need } from './needs.ts'
 import type { Answer, Wire } from './wire.ts'
+import { sayAnswer, sayOutcome } from './words.ts'
 
 /** One rule of the catalogue, tried from outside. */
 export interface Check {
@@ -61,6 +63,8 @@ export const invalidGrant: Refusal = { status: [400], error: ['invalid_grant'] }
 export const invalidRequest: Refusal = { status: [400], error: ['invalid_request'] }
 /** RFC 6749 §5.2: 401 may be answered, and must be after an Authorization header. */
 export const invalidClient: Refusal = { status: [400, 401], error: ['invalid_client'] }
+/** Whatever the code. */
+export const badRequest: Refusal = { status: [400] }
 /** Any refusal that says it is one. */
 export const anyRefusal: Refusal = { status: [400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 431] }
 
@@ -83,7 +87,8 @@ export function openSight(server: Metadata): Seen {
   const findings: Finding[] = []
   const notes: string[] = []
   function short(what: string, answer: Answer): false {
-    findings.push({ what, answer })
+    // The losers of a race all say the same.
+    if (!findings.some((one) => one.what === what)) findings.push({ what, answer })
     return false
   }
   function limited(answer: Answer): void {

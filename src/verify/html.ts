@@ -84,7 +84,7 @@ function* tags(html: string): Generator<Tag> {
       inner(name) {
         const end = plain.toLowerCase().indexOf(`</${name}`, after)
         const text = plain.slice(after, end < 0 ? after : end).replace(/<[^>]*>/g, ' ')
-        return entities(text).replace(/\s+/g, ' ').trim()
+        return decodeEntities(text).replace(/\s+/g, ' ').trim()
       },
     }
   }
@@ -96,14 +96,15 @@ function attributesOf(text: string): Map<string, string> {
     /([^\s"'=<>/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/g,
   )) {
     const key = name!.toLowerCase()
-    if (!attributes.has(key)) attributes.set(key, entities(double ?? single ?? bare ?? ''))
+    if (!attributes.has(key)) attributes.set(key, decodeEntities(double ?? single ?? bare ?? ''))
   }
   return attributes
 }
 
 const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' }
 
-function entities(text: string): string {
+/** The text behind character references. */
+export function decodeEntities(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi, (whole, hex, decimal, name) => {
     if (name !== undefined) return named[name.toLowerCase()] ?? whole
     const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)

@@ -1,3 +1,4 @@
+import { decodeEntities } from './html.ts'
 import type { Answer } from './wire.ts'
 
 /** A request and its answer as a report shows them: whole, without what is worth stealing. */
@@ -35,6 +36,7 @@ const shownHeaders = [
   'x-frame-options',
 ]
 const longestBody = 2_000
+const longestPage = 400
 
 /** Knows every secret it has seen, and takes it out of whatever is shown afterwards. */
 export interface Mask {
@@ -77,7 +79,10 @@ export function openMask(): Mask {
     const authorization = [request.headers?.['authorization'] ?? []].flat()
     for (const one of authorization) learnValue('credentials', one.replace(/^\S+ +/, ''))
     for (const one of [request.headers?.['dpop'] ?? []].flat()) learnValue('proof', one)
-    for (const one of [request.headers?.['cookie'] ?? []].flat()) learnValue('cookies', one)
+    const cookies = [request.headers?.['cookie'] ?? []].flat().flatMap((one) => one.split(/; */))
+    for (const one of [...cookies, ...headers.getSetCookie().map((line) => line.split(';')[0]!)]) {
+      learnValue('cookie', one.slice(one.indexOf('=') + 1))
+    }
     learnAll(queryOf(headers.get('location') ?? ''))
     learnObject(json)
   }
@@ -118,7 +123,7 @@ export function openMask(): Mask {
               return value === null ? [] : [[name, text(value)]]
             }),
           ),
-          ...(answer.text === '' ? {} : { body: text(cut(bodyOf(answer))) }),
+          ...(answer.text === '' ? {} : { body: text(bodyOf(answer)) }),
         },
       }
     },
@@ -134,12 +139,9 @@ function queryOf(url: string): URLSearchParams {
 
 /** A page is shown as the words on it: its markup holds form tokens. */
 function bodyOf({ headers, text }: Answer): string {
-  if (!headers.get('content-type')?.includes('html')) return text
-  return text
-    .replace(/<(script|style|svg|head)\b[\s\S]*?<\/\1>/gi, ' ')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
+  if (!headers.get('content-type')?.includes('html')) return cut(text)
+  const words = text.replace(/<(script|style|svg|head)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ')
+  return cut(decodeEntities(words).replace(/\s+/g, ' ').trim(), longestPage)
 }
 
 /** Form tokens have names of each server's own, so only the fields of the protocol keep their values. */
@@ -147,6 +149,6 @@ function inputsOut(body: string): string {
   return body.replace(/(^|&)((?:form_token|csrf|_csrf|xsrf|[a-z_]*token)=)[^&]*/gi, '$1$2[…]')
 }
 
-function cut(text: string): string {
-  return text.length > longestBody ? `${text.slice(0, longestBody)}… (${text.length} characters)` : text
+function cut(text: string, longest = longestBody): string {
+  return text.length > longest ? `${text.slice(0, longest)}… (${text.length} characters)` : text
 }

@@ -1,7 +1,8 @@
 import type { Check, Context } from '../check.ts'
 import { type Client, codeClient, NotApplicable } from '../clients.ts'
-import { type Outcome, sayOutcome } from '../flow.ts'
+import type { Outcome } from '../front-channel.ts'
 import { speaksOpenId } from '../metadata.ts'
+import { sayOutcome } from '../words.ts'
 
 const accepts =
   'A page instead of a redirect (RFC 9700 §4.11.2 allows it for a client that registered itself)'
@@ -23,7 +24,7 @@ export const authorizationChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       await flow.code(client)
       for (const name of ['scope', 'state', 'response_type', 'code_challenge', 'code_challenge_method']) {
-        const { parameters } = await flow.request(client)
+        const { parameters } = flow.request(client)
         const value = String(parameters[name] ?? 'twice')
         see.turnedBack(
           await flow.authorize(client, { [name]: [value, value] }),
@@ -99,7 +100,7 @@ export const authorizationChecks: readonly Check[] = [
       const { flow } = context
       const client = await codeFlowClient(context)
       await flow.code(client)
-      const known = flow.scopes(client)
+      const known = [...(flow.offers(client, 'openid') ? ['openid'] : []), ...flow.scopes(client)]
       for (const [scope, input] of [
         ['nobody:knows:this', 'an unknown scope'],
         ['a"b', 'a malformed scope'],

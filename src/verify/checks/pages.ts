@@ -1,6 +1,6 @@
 import type { Check, Context, Sight } from '../check.ts'
 import { type Client, codeClient, NotApplicable } from '../clients.ts'
-import type { AskOptions, Outcome } from '../flow.ts'
+import type { AskOptions, Outcome } from '../front-channel.ts'
 import type { Answer, Outgoing } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
 

@@ -1,0 +1,114 @@
+import type { Check, Context } from '../check.ts'
+import { codeClient, NotApplicable } from '../clients.ts'
+import type { Outcome } from '../front-channel.ts'
+import { codeFlowClient, knowsPrompt } from './authorization.ts'
+
+const gotCode = ({ left }: Outcome) => left?.parameters.has('code') ?? false
+const interaction = ['login_required', 'interaction_required']
+
+async function promptClient(context: Context) {
+  if (!knowsPrompt(context)) throw new NotApplicable('the server does not say that it knows prompt')
+  const client = await codeFlowClient(context)
+  await context.flow.code(client)
+  return client
+}
+
+export const openidChecks: readonly Check[] = [
+  {
+    id: 'N27',
+    section: 'OpenID Connect Core §3.1.2.6',
+    title: 'prompt=none shows no page: without a sign-in or consent it is an error',
+    needs: ['code flow'],
+    accepts: 'interaction_required in place of the narrower codes',
+    async run(context, see) {
+      const { clients, flow, server } = context
+      const client = await promptClient(context)
+      const nobody = await flow.authorize(client, { prompt: 'none' }, { stranger: true, look: true })
+      see.holds(
+        nobody.left !== undefined,
+        'prompt=none without a sign-in was answered by a page',
+        nobody.answer,
+      )
+      see.turnedBack(nobody, interaction, 'prompt=none without a sign-in')
+      if (server.registration_endpoint === undefined) return
+      const unknown = await clients
+        .register(codeClient(server, client.method, [clients.redirectUri]))
+        .catch(() => undefined)
+      if (!unknown) return
+      const noConsent = await flow.authorize(unknown, { prompt: 'none' }, { look: true })
+      see.turnedBack(noConsent, ['consent_required', ...interaction], 'prompt=none without consent')
+    },
+  },
+  {
+    id: 'N28',
+    section: 'OpenID Connect Core §3.1.2.1',
+    title: 'prompt=none with another value is an error',
+    needs: ['code flow'],
+    accepts: 'Any error',
+    async run(context, see) {
+      const client = await promptClient(context)
+      const outcome = await context.flow.authorize(client, { prompt: 'none login' }, { look: true })
+      see.holds(
+        outcome.left !== undefined || outcome.answer.status >= 400,
+        'the sign-in went on',
+        outcome.answer,
+      )
+      see.turnedBack(outcome, [], 'prompt=none login')
+    },
+  },
+  {
+    id: 'N29',
+    section: 'OpenID Connect Core §3.1.2.1',
+    title: 'prompt=none with a sign-in that is too old, or of another user, is login_required',
+    needs: ['code flow', 'OpenID Connect'],
+    accepts: 'interaction_required in place of login_required',
+    async run(context, see) {
+      const { flow } = context
+      const client = await promptClient(context)
+      if (!gotCode(await flow.authorize(client, { prompt: 'none' }, { look: true }))) {
+        throw new NotApplicable('prompt=none gets no code with a sign-in and consent either')
+      }
+      const old = await flow.authorize(client, { prompt: 'none', max_age: '0' }, { look: true })
+      see.turnedBack(old, interaction, 'prompt=none with max_age=0')
+      const other = await flow.tokens(client, { person: 2 })
+      if (other.idToken === undefined) throw new NotApplicable('no ID token is issued')
+      const hint = { prompt: 'none', id_token_hint: other.idToken }
+      see.turnedBack(
+        await flow.authorize(client, hint, { look: true }),
+        interaction,
+        'id_token_hint of another user',
+      )
+      const own = await flow.authorize(client, hint, { look: true, person: 2 })
+      if (!gotCode(own)) see.note('the user of the hint gets no code by prompt=none either')
+    },
+  },
+  {
+    id: 'N30',
+    section: 'OpenID Connect Core §3.1.2.1',
+    title: 'prompt=login makes no code from the sign-in that is there',
+    needs: ['code flow'],
+    async run(context, see) {
+      const client = await promptClient(context)
+      const outcome = await context.flow.authorize(client, { prompt: 'login' }, { look: true })
+      see.holds(!gotCode(outcome), 'prompt=login was answered with a code at once', outcome.answer)
+      const zero = await context.flow.authorize(client, { max_age: '0' }, { look: true })
+      see.holds(!gotCode(zero), 'max_age=0 was answered with a code at once', zero.answer)
+    },
+  },
+  {
+    id: 'N31',
+    section: 'OpenID Connect Core §5.5.1.1',
+    title: 'an essential acr that cannot be met makes no code',
+    needs: ['code flow', 'OpenID Connect'],
+    accepts: 'Any error, or a page',
+    async run(context, see) {
+      if (!context.server.claims_parameter_supported) {
+        throw new NotApplicable('the metadata does not say claims_parameter_supported')
+      }
+      const client = await promptClient(context)
+      const acr = { essential: true, values: ['urn:example:nobody-can-meet-this'] }
+      const claims = JSON.stringify({ id_token: { acr } })
+      see.turnedBack(await context.flow.authorize(client, { claims }), [], 'an essential acr')
+    },
+  },
+]

@@ -55,6 +55,7 @@ export {
   resourceMetadata,
   resourceMetadataUrl,
 } from './oauth/resource-metadata.ts'
+export type { ApiDpopOptions, ApiMutualTlsOptions } from './oauth/standalone/proofs.ts'
 export {
   type ResourceServer,
   type ResourceServerOptions,

@@ -1,16 +1,21 @@
-// RFC 6750 §2, §2.1, §3, §3.1; RFC 9068 §4; RFC 9470 §3; RFC 9700 §4.3.2; RFC 9728 §5.1: what an API demands of a request that
-// carries an access token, and how it refuses one. Both forms of the resource server (beside the authorization server, apart
-// from it) use it.
+// RFC 6750 §2, §2.1, §3.1; RFC 9068 §4; RFC 9449 §7.1; RFC 9470 §3, §4; RFC 9700 §4.3.2: what an API demands of a request that
+// carries an access token. Both forms of the resource server (beside the authorization server, apart from it) use it.
 
 import type { KeyObject } from 'node:crypto'
 import { parseJwt, verifySignature } from '../crypto/jws.ts'
-import { type Reason, type Refusal, refusals, refuse, wireError } from './refusals.ts'
+import { type Reason, type Refusal, refuse } from './refusals.ts'
 import { scopeCovers, scopeSet } from './scope.ts'
 
 /** A request as an API has it: web-standard (`Request`), or Node's as Express and Fastify hand it out. */
 export interface BearerRequest {
   readonly headers: Headers | Readonly<Record<string, string | string[] | undefined>>
+  /** Named in the proof beside a token that is bound to a key, as the URL is. */
+  readonly method?: string
   readonly url?: string
+  /** The whole of it, where Express has cut the path of a router off `url`. */
+  readonly originalUrl?: string
+  /** Node's own: says whether a trusted proxy handed the request over. */
+  readonly socket?: { readonly remoteAddress?: string | undefined }
   /** Node's own list of headers, where a second `Authorization` is not lost. */
   readonly rawHeaders?: readonly string[]
   /** A stream that is read only when it is a form, or what a body parser made of it. */
@@ -30,6 +35,18 @@ export interface AccessNeeds {
   check?: 'session' | 'offline'
   /** Greatest age of the user's authentication in seconds (RFC 9470 §4). */
   maxAge?: number
+  /** Ways of authentication that are good enough, as `acr` names them; any of them (RFC 9470 §4). Default: any way. */
+  acrValues?: string | readonly string[]
+  /**
+   * The URL the client sent this request to, which a proof of a key names (RFC 9449 §4.2). Default: the path of the request at
+   * the origin of `resource`; never what the Host header says.
+   */
+  url?: string
+  /**
+   * The certificate the client showed on the connection, for tokens bound to one (RFC 8705 §3): PEM, DER, or as a proxy wrote it
+   * into a header. Default: what a trusted proxy hands over, where the request is one of Node's.
+   */
+  certificate?: string | Uint8Array
 }
 
 /** An access token that holds. Times are epoch milliseconds. */
@@ -45,12 +62,20 @@ export interface AccessToken {
   sessionId?: string
   expiresAt: number
   authTime?: number
+  /** How the user was authenticated (OpenID Connect Core §2), where the server knows it. */
+  acr?: string
+  amr?: string[]
   /** As a JWT (RFC 9068 §2.2) or an introspection answer (RFC 7662 §2.2) holds them, times in seconds. */
   claims: Readonly<Record<string, unknown>>
 }
 
 export interface AccessGranted extends AccessToken {
   ok: true
+  /**
+   * For the `DPoP-Nonce` header of your answer (RFC 9449 §8.2), where the client's nonce will be too old soon. Without it the
+   * client's next request is refused once, with a nonce.
+   */
+  dpopNonce?: string
 }
 
 export interface AccessRefused {
@@ -68,39 +93,64 @@ export interface Demands {
   scope: string[]
   resource: string
   maxAge?: number
+  acrValues?: string[]
 }
 
-const scopeSyntax = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+/** A scope name, and an `acr` value that can stand in a challenge. */
+const wordSyntax = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /** Throws a plain sentence when the operation itself is described wrongly: that is a mistake of the API, never of its caller. */
 export function demandsOf(needs: AccessNeeds, resource: string): Demands {
-  const { scope = [], maxAge } = needs
-  const names = typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [...scope]
-  const wrong = names.find((name) => !scopeSyntax.test(name))
-  if (wrong !== undefined)
-    throw new TypeError(`scope: ${JSON.stringify(wrong)} is not a scope name (RFC 6749 §3.3)`)
+  const { scope = [], maxAge, acrValues } = needs
+  const names = wordsOf('scope', scope)
   if (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 0))
     throw new TypeError(`maxAge: ${maxAge} is not a whole number of seconds`)
-  return { scope: names, resource, ...(maxAge === undefined ? {} : { maxAge }) }
+  return {
+    scope: names,
+    resource,
+    ...(maxAge === undefined ? {} : { maxAge }),
+    ...(acrValues === undefined ? {} : { acrValues: wordsOf('acrValues', acrValues) }),
+  }
 }
 
-const credentials = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
+function wordsOf(name: string, given: string | readonly string[]): string[] {
+  const words = typeof given === 'string' ? given.split(' ').filter(Boolean) : [...given]
+  const wrong = words.find((word) => !wordSyntax.test(word))
+  if (wrong !== undefined)
+    throw new TypeError(`${name}: ${JSON.stringify(wrong)} must be visible ASCII without quote or backslash`)
+  return words
+}
+
+const credentials = /^(bearer|dpop) +([A-Za-z0-9._~+/-]+=*) *$/i
 const longestToken = 16_384
 /** Forms larger than this, in bytes, are not searched for a second token. */
 const formLimit = 64 * 1024
 
+/** How a token is presented: alone (RFC 6750 §2.1), or with a proof of the key it is bound to (RFC 9449 §7.1). */
+export type Scheme = 'Bearer' | 'DPoP'
+
 /** The one token of a request, which must stand in the `Authorization` header (RFC 6750 §2.1). */
-export async function readBearer(request: BearerRequest): Promise<string | Refusal> {
+export async function readAccessToken(
+  request: BearerRequest,
+): Promise<{ scheme: Scheme; token: string } | Refusal> {
   const header = authorizationOf(request)
   const elsewhere = queryHasToken(request.url) || (await formHasToken(request))
-  const isBearer = header !== undefined && /^bearer( |$)/i.test(header)
-  if (elsewhere) return refuse(isBearer ? 'bearer_twice' : 'bearer_in_query')
+  const isPresented = header !== undefined && /^(bearer|dpop)( |$)/i.test(header)
+  if (elsewhere) return refuse(isPresented ? 'bearer_twice' : 'bearer_in_query')
   // Another scheme is no attempt at this one (§3.1): the challenge says what is expected, without an error.
-  if (!isBearer) return refuse('token_missing')
-  const token = credentials.exec(header)?.[1]
+  if (!isPresented) return refuse('token_missing')
+  const [, , token] = credentials.exec(header) ?? []
   if (token === undefined) return refuse('bearer_malformed')
-  return token.length > longestToken ? refuse('access_token_invalid', { length: token.length }) : token
+  if (token.length > longestToken) return refuse('access_token_invalid', { length: token.length })
+  return { scheme: isDpop(header) ? 'DPoP' : 'Bearer', token }
 }
+
+/** How a request presents its token, right or wrong: its refusal is told in the same words. */
+export function schemeOf(request: BearerRequest): Scheme {
+  return isDpop(authorizationOf(request) ?? '') ? 'DPoP' : 'Bearer'
+}
+
+const isDpop = (authorization: string) => /^dpop( |$)/i.test(authorization)
 
 /** Several `Authorization` headers end up as one text that no token matches. */
 function authorizationOf(request: BearerRequest): string | undefined {
@@ -110,7 +160,8 @@ function authorizationOf(request: BearerRequest): string | undefined {
   return all.length > 1 ? all.join(', ') : headerOf(request, 'authorization')
 }
 
-function headerOf({ headers }: BearerRequest, name: string): string | undefined {
+/** One header by its lower-case name; repeated ones are joined by ', '. */
+export function headerOf({ headers }: BearerRequest, name: string): string | undefined {
   if (typeof headers.get === 'function') return (headers as Headers).get(name) ?? undefined
   const value = (headers as Record<string, string | string[] | undefined>)[name]
   return Array.isArray(value) ? value.join(', ') : value
@@ -181,7 +232,7 @@ export function verifyJwt(
 
 /** Claims of a JWT or of an introspection answer as a token; undefined when one that must be there is missing. */
 export function tokenFromClaims(claims: Record<string, unknown>): AccessToken | undefined {
-  const { sub, client_id, scope, aud, exp, auth_time } = claims
+  const { sub, client_id, scope, aud, exp, auth_time, acr, amr } = claims
   const resource = typeof aud === 'string' ? [aud] : aud
   if (typeof sub !== 'string' || typeof client_id !== 'string' || typeof exp !== 'number') return undefined
   if (!Array.isArray(resource) || !resource.every((one) => typeof one === 'string')) return undefined
@@ -192,61 +243,28 @@ export function tokenFromClaims(claims: Record<string, unknown>): AccessToken | 
     resource,
     expiresAt: exp * 1_000,
     ...(typeof auth_time === 'number' ? { authTime: auth_time * 1_000 } : {}),
+    ...(typeof acr === 'string' ? { acr } : {}),
+    ...(Array.isArray(amr) && amr.every((one) => typeof one === 'string') ? { amr } : {}),
     claims,
   }
 }
 
-/** Whether a token that holds is good for this operation, now. */
-export function checkDemands(
-  token: AccessToken,
-  { scope, resource, maxAge }: Demands,
-  now: number,
-): Refusal | undefined {
+/**
+ * Whether a token that holds is good for this operation, now. An authentication that is not enough is told before a missing
+ * scope: its challenge names both, so the client asks the user once.
+ */
+export function checkDemands(token: AccessToken, demands: Demands, now: number): Refusal | undefined {
+  const { scope, resource, maxAge, acrValues } = demands
   const client = token.clientId
   if (token.expiresAt <= now) return refuse('access_token_expired', { client })
   if (!token.resource.includes(resource)) return refuse('access_token_audience', { client, resource })
+  if (acrValues !== undefined && !(token.acr !== undefined && acrValues.includes(token.acr)))
+    return refuse('authentication_too_weak', { client, acr: token.acr, acr_values: acrValues.join(' ') })
+  if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000))
+    return refuse('authentication_insufficient', { client, max_age: maxAge })
   if (!scopeCovers(token.scope, scope))
     return refuse('scope_insufficient', { client, needed: scope.join(' ') })
-  if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000)) {
-    return refuse('authentication_insufficient', { client, max_age: maxAge })
-  }
   return undefined
-}
-
-/** The answer to a refused request: the challenge in the words of RFC 6750 §3, RFC 9470 §3 and RFC 9728 §5.1. */
-export function refusedAccess(
-  refusal: Refusal,
-  demands: Demands,
-  metadataUrl: string | undefined,
-): AccessRefused {
-  const { status, error } = refusals[refusal.refusal]
-  const headers = new Headers({ 'cache-control': 'no-store' })
-  const wire = error === '' ? undefined : wireError(refusal)
-  if (status === 503) {
-    headers.set('retry-after', String(refusal.retryAfter ?? 1))
-  } else {
-    // `offline_access` is the client's business with the authorization server; no API needs it.
-    const scope = demands.scope.filter((name) => name !== 'offline_access').join(' ')
-    const wantsScope = scope !== '' && (status === 403 || status === 401)
-    const wantsAge = refusal.refusal === 'authentication_insufficient'
-    const parameters = {
-      ...(metadataUrl === undefined ? { realm: demands.resource } : {}),
-      ...wire,
-      ...(wantsScope ? { scope } : {}),
-      ...(wantsAge ? { max_age: String(demands.maxAge) } : {}),
-      ...(metadataUrl === undefined ? {} : { resource_metadata: metadataUrl }),
-    }
-    headers.set('www-authenticate', `Bearer ${Object.entries(parameters).map(quoted).join(', ')}`)
-    headers.set('access-control-expose-headers', 'www-authenticate')
-  }
-  if (wire) headers.set('content-type', 'application/json')
-  const response = new Response(wire ? JSON.stringify(wire) : null, { status, headers })
-  return { ok: false, response, reason: refusal.refusal }
-}
-
-/** A quoted string (RFC 9110 §5.6.4). Whatever reaches it is ASCII: names from our table, checked scopes, URLs. */
-function quoted([name, value]: [string, string]): string {
-  return `${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`
 }
 
 /** How long the verification of one token is remembered, in milliseconds. */

@@ -272,11 +272,17 @@ export const refusals = {
   access_token_bound: row(401, 'invalid_token', 'The access token is bound to a key and needs a DPoP proof'),
   access_token_unbound: row(401, 'invalid_token', 'The access token is not bound to a key'),
   access_token_other_key: row(401, 'invalid_token', 'The access token is bound to another key'),
+  access_token_other_certificate: row(401, 'invalid_token', 'The access token is bound to another certificate'),
   scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a scope'),
   authentication_insufficient: row(
     401,
     'insufficient_user_authentication',
     'A more recent authentication is required',
+  ),
+  authentication_too_weak: row(
+    401,
+    'insufficient_user_authentication',
+    'Another way of authentication is required',
   ),
 
   // Trouble of our own: never a 4xx that a client could take for the end of its connection

@@ -1,8 +1,9 @@
-// RFC 9728 §2, §3, §3.1: what an API says about itself, and where.
+// RFC 9728 §2, §3, §3.1; RFC 8705 §3; RFC 9449 §7.1: what an API says about itself, and where.
 
 import { isOpenidScope } from '../config/scopes.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
+import { proofAlgorithms } from './dpop.ts'
 import { paths } from './paths.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
@@ -14,6 +15,9 @@ export interface ResourceMetadata {
   scopes_supported?: string[]
   bearer_methods_supported: ['header']
   resource_name?: string
+  dpop_signing_alg_values_supported?: string[]
+  dpop_bound_access_tokens_required?: boolean
+  tls_client_certificate_bound_access_tokens?: boolean
 }
 
 /** The document of one API. Scopes of OpenID Connect never stand in it: they are asked of the authorization server, not of an API. */
@@ -23,6 +27,10 @@ export function resourceMetadata(of: {
   issuer: string | readonly string[]
   scopes?: readonly string[]
   name?: string
+  /** Where tokens that are bound to a key are taken, and whether no others are (RFC 9449). */
+  dpop?: { required: boolean }
+  /** Where tokens that are bound to a certificate are taken (RFC 8705). */
+  certificates?: boolean
 }): ResourceMetadata {
   const scopes = of.scopes?.filter((scope) => !isOpenidScope(scope))
   return {
@@ -31,6 +39,9 @@ export function resourceMetadata(of: {
     ...(scopes && scopes.length > 0 ? { scopes_supported: scopes } : {}),
     bearer_methods_supported: ['header'],
     ...(of.name === undefined ? {} : { resource_name: of.name }),
+    ...(of.dpop === undefined ? {} : { dpop_signing_alg_values_supported: [...proofAlgorithms] }),
+    ...(of.dpop?.required ? { dpop_bound_access_tokens_required: true } : {}),
+    ...(of.certificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
   }
 }
 
@@ -57,6 +68,8 @@ export function metadataOf(settings: Settings, resource: string): ResourceMetada
     issuer: settings.issuer,
     scopes: known?.scopes ?? Object.keys(settings.scopes),
     name: known?.name ?? settings.pages.name,
+    dpop: { required: settings.dpop.required },
+    certificates: settings.mutualTls !== null,
   })
 }
 

@@ -1,26 +1,27 @@
-// RFC 6750 §3; RFC 9068 §4; RFC 7009 §2.1: the API beside the authorization server, in one process with it. A token is looked
-// up, so that whatever ended it bites on the next request.
+// RFC 6750 §3; RFC 9068 §4; RFC 7009 §2.1; RFC 9449 §7, §11.1: the API beside the authorization server, in one process with it.
+// A token is looked up, so that whatever ended it bites on the next request.
 
 import { sha256 } from '../crypto/tokens.ts'
 import { Unavailable } from '../db/database.ts'
+import { type AccessRules, decideAccess } from './access-decision.ts'
 import {
   type Access,
+  type AccessGranted,
   type AccessNeeds,
   type AccessToken,
   type BearerRequest,
-  checkDemands,
   demandsOf,
-  readBearer,
   readJwt,
-  refusedAccess,
   rememberVerified,
   verifyJwt,
 } from './bearer.ts'
+import { refusedAccess } from './challenge.ts'
 import { accessTokenIsAlive, findAccess } from './known-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { knownResources, resourceMetadataUrl } from './resource-metadata.ts'
 import { scopeSet } from './scope.ts'
+import { confirmationOf, spendProof } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
 /** Decides about the requests to the APIs of one process. */
@@ -31,13 +32,16 @@ export function guardResources(
   const verified = rememberVerified(server.now)
   const metadataUrls = new Map(knownResources(settings).map((one) => [one, resourceMetadataUrl(one)]))
 
-  async function decide(
-    request: BearerRequest,
-    check: 'session' | 'offline',
-  ): Promise<AccessToken | Refusal> {
-    const token = await readBearer(request)
-    if (isRefusal(token)) return token
-    return check === 'session' ? lookUp(server, token) : verify(token)
+  const lookUpHere = (token: string) => lookUp(server, token)
+  const rules: AccessRules = {
+    nonces: server.nonces,
+    required: settings.dpop.required,
+    certificates: settings.mutualTls && {
+      header: settings.mutualTls.certificateHeader,
+      trustedProxies: settings.trustedProxies,
+    },
+    now: server.now,
+    spend: (proof) => spendProof(server, proof),
   }
 
   function verify(token: string): AccessToken | Refusal {
@@ -59,22 +63,22 @@ export function guardResources(
         `resource: ${demands.resource} is not known; known are ${[...metadataUrls.keys()].join(', ')}`,
       )
     }
-    let token: AccessToken | Refusal
+    const find = needs.check === 'offline' ? verify : lookUpHere
+    let access: AccessGranted | Refusal
     try {
-      token = await decide(request, needs.check ?? 'session')
+      access = await decideAccess(request, needs, demands, rules, find)
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error
       server.log.error('storage unavailable', { error: error.message })
-      token = refuse('unavailable', {}, { retryAfter: error.retryAfter })
+      access = refuse('unavailable', {}, { retryAfter: error.retryAfter })
     }
-    const refusal = isRefusal(token) ? token : checkDemands(token, demands, server.now())
-    if (refusal) {
-      server.log.info('access refused', { reason: refusal.refusal, ...refusal.facts })
-      return refusedAccess(refusal, demands, metadataUrls.get(demands.resource))
+    if (isRefusal(access)) {
+      server.log.info('access refused', { reason: access.refusal, ...access.facts })
+      const metadataUrl = metadataUrls.get(demands.resource)
+      return refusedAccess(access, demands, { request, metadataUrl, required: rules.required })
     }
-    const granted = token as AccessToken
-    if (granted.sessionId !== undefined) server.activity.sessionUsed(granted.sessionId)
-    return { ok: true, ...granted }
+    if (access.sessionId !== undefined) server.activity.sessionUsed(access.sessionId)
+    return access
   }
 }
 
@@ -98,6 +102,7 @@ async function lookUp(server: Server, token: string): Promise<AccessToken | Refu
 
 function tokenFromRow(row: AccessTokenRow, issuer: string): AccessToken {
   const resource = scopeSet(row.resources)
+  const amr = row.amr?.split(' ')
   return {
     subject: row.subject,
     clientId: row.client_id,
@@ -107,6 +112,8 @@ function tokenFromRow(row: AccessTokenRow, issuer: string): AccessToken {
     ...(row.session_id === null ? {} : { sessionId: row.session_id }),
     expiresAt: row.expires_at,
     ...(row.auth_time === null ? {} : { authTime: row.auth_time }),
+    ...(row.acr === null ? {} : { acr: row.acr }),
+    ...(amr === undefined ? {} : { amr }),
     claims: {
       iss: issuer,
       sub: row.subject,
@@ -117,6 +124,10 @@ function tokenFromRow(row: AccessTokenRow, issuer: string): AccessToken {
       exp: Math.floor(row.expires_at / 1_000),
       jti: row.id,
       ...(row.auth_time === null ? {} : { auth_time: Math.floor(row.auth_time / 1_000) }),
+      ...(row.acr === null ? {} : { acr: row.acr }),
+      ...(amr === undefined ? {} : { amr }),
+      ...(row.jkt === null ? {} : { cnf: confirmationOf(row.jkt) }),
+      ...(row.claims === null ? {} : JSON.parse(row.claims)),
     },
   }
 }

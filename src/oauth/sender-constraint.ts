@@ -21,9 +21,10 @@ const certificate = 'x5t#S256:'
 export function proofOf(server: Server, request: Incoming): Proof | null | Refusal {
   const header = request.header('dpop')
   if (header === undefined) return null
-  // The public address, never the Host header: it stays the same behind any proxy.
-  const url = server.settings.issuer + request.path
-  return checkProof(header, { method: request.method, urls: [url] }, server)
+  // The public address, never the Host header: it stays the same behind any proxy. With certificates there are two (RFC 8705 §5).
+  const { issuer, base, mutualTls } = server.settings
+  const alias = mutualTls?.origin == null ? [] : [mutualTls.origin + base + request.path]
+  return checkProof(header, { method: request.method, urls: [issuer + request.path, ...alias] }, server)
 }
 
 /** Spends a proof that holds, so that it is good for this one request in all processes (§11.1). At most once a request. */
@@ -55,15 +56,11 @@ export async function bindingOf(
       return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
     return (await spendProof(server, proof)) ?? proof.jkt
   }
+  const missing = () => refuse('dpop_proof_missing', { client: client.id })
+  if (server.settings.dpop.required || client.registered.dpopBoundAccessTokens) return missing()
   const certified = certificateBinding(server, request, client)
   if (certified !== null) return certified
-  if (
-    server.settings.dpop.required ||
-    client.registered.dpopBoundAccessTokens ||
-    client.rules.senderConstrained
-  )
-    return refuse('dpop_proof_missing', { client: client.id })
-  return null
+  return client.rules.senderConstrained ? missing() : null
 }
 
 /** The `cnf` claim of a binding (RFC 7800 §3.1; RFC 9449 §6.1; RFC 8705 §3.1). */

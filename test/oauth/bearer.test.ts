@@ -7,13 +7,13 @@ import {
   type BearerRequest,
   checkDemands,
   demandsOf,
-  readBearer,
+  readAccessToken,
   readJwt,
-  refusedAccess,
   rememberVerified,
   tokenFromClaims,
   verifyJwt,
 } from '../../src/oauth/bearer.ts'
+import { refusedAccess } from '../../src/oauth/challenge.ts'
 import { isRefusal, refuse } from '../../src/oauth/refusals.ts'
 
 const issuer = 'https://auth.example.com'
@@ -35,8 +35,10 @@ function request(headers: Record<string, string>, url = 'https://api.example.com
 }
 
 async function reasonOf(given: BearerRequest): Promise<string> {
-  const read = await readBearer(given)
-  return isRefusal(read) ? read.refusal : `token ${read}`
+  const read = await readAccessToken(given)
+  return isRefusal(read)
+    ? read.refusal
+    : `${read.scheme === 'Bearer' ? '' : `${read.scheme} `}token ${read.token}`
 }
 
 describe('RFC 6750 §2: where the token stands', () => {
@@ -56,7 +58,7 @@ describe('RFC 6750 §2: where the token stands', () => {
   test('RFC 6750 §3.1: no token, or another scheme, is no error', async () => {
     assert.equal(await reasonOf(request({})), 'token_missing')
     assert.equal(await reasonOf(request({ authorization: 'Basic YTpi' })), 'token_missing')
-    assert.equal(await reasonOf(request({ authorization: 'DPoP abc' })), 'token_missing')
+    assert.equal(await reasonOf(request({ authorization: 'DPoPabc' })), 'token_missing')
     assert.equal(await reasonOf(request({ authorization: 'Bearerabc' })), 'token_missing')
   })
 
@@ -238,8 +240,9 @@ describe('what an operation demands', () => {
   test('RFC 6750 §3: challenges are quoted, complete and never cached', async () => {
     const demands = demandsOf({ scope: 'jobs:read offline_access applications:write', maxAge: 60 }, resource)
     const metadata = 'https://api.example.com/.well-known/oauth-protected-resource'
+    const asked = { request: request({}), metadataUrl: metadata, required: false }
     const challenge = (of: Parameters<typeof refuse>[0]) => {
-      const { response } = refusedAccess(refuse(of), demands, metadata)
+      const { response } = refusedAccess(refuse(of), demands, asked)
       assert.equal(response.headers.get('cache-control'), 'no-store')
       return `${response.status} ${response.headers.get('www-authenticate')}`
     }
@@ -262,7 +265,10 @@ describe('what an operation demands', () => {
       challenge('authentication_insufficient'),
       `401 Bearer error="insufficient_user_authentication", error_description="A more recent authentication is required", ${scope}, max_age="60", ${at}`,
     )
-    const quiet = refusedAccess(refuse('token_missing'), demandsOf({}, 'urn:jobs'), undefined).response
+    const quiet = refusedAccess(refuse('token_missing'), demandsOf({}, 'urn:jobs'), {
+      ...asked,
+      metadataUrl: undefined,
+    }).response
     assert.equal(quiet.headers.get('www-authenticate'), 'Bearer realm="urn:jobs"')
     assert.equal(await quiet.text(), '')
   })
@@ -271,7 +277,7 @@ describe('what an operation demands', () => {
     const { response } = refusedAccess(
       refuse('unavailable', {}, { retryAfter: 7 }),
       demandsOf({}, resource),
-      'x',
+      { request: request({}), metadataUrl: 'x', required: false },
     )
     assert.equal(response.status, 503)
     assert.equal(response.headers.get('retry-after'), '7')

@@ -74,6 +74,7 @@ describe('documents answered by the server', () => {
       scopes_supported: ['jobs:read'],
       bearer_methods_supported: ['header'],
       resource_name: 'Job board',
+      dpop_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'],
     })
     const everything = (await (await get(`${well}/mcp`)).json()) as Record<string, unknown>
     assert.equal(everything.resource, `${origin}/mcp`)
@@ -85,6 +86,20 @@ describe('documents answered by the server', () => {
     assert.equal(await resourceIn(await get(well)), origin, 'the issuer itself stands at the root')
     assert.equal((await get(`${well}/api`)).status, 404, 'another origin answers for itself')
     assert.equal((await get(`${well}/jobs/`)).status, 404)
+  })
+
+  test('RFC 9728 §2: an API says which bound tokens it takes, and whether no others', async () => {
+    const told = async (config: Partial<Config>) => {
+      const get = await open(config)
+      const { dpop_bound_access_tokens_required, tls_client_certificate_bound_access_tokens } = (await (
+        await get(well)
+      ).json()) as Record<string, unknown>
+      return [dpop_bound_access_tokens_required, tls_client_certificate_bound_access_tokens]
+    }
+    assert.deepEqual(await told({}), [undefined, undefined])
+    assert.deepEqual(await told({ dpop: { required: true } }), [true, undefined])
+    const mutualTls = { certificateHeader: 'x-client-cert' }
+    assert.deepEqual(await told({ mutualTls, trustedProxies: ['10.0.0.1'] }), [undefined, true])
   })
 
   test('RFC 8414 §3.1: an issuer with a path is found in every form', async () => {

@@ -152,6 +152,7 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
       scopes_supported: ['jobs:read'],
       bearer_methods_supported: ['header'],
       resource_name: 'Jobs',
+      dpop_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'],
     })
   })
 
@@ -318,15 +319,30 @@ describe('options', () => {
       issuer: 'https://auth.example.com/',
       resource: 'jobs',
       introspection: { clientId: '', clientSecret: 'x', cacheFor: 2 },
-    }
+      dpop: { secret: ['short'], nonces: 'never', required: 'yes', spendJti: 'yes' },
+      mutualTls: { certificateHeader: 'X Cert', trustedProxies: ['here'] },
+    } as unknown as ResourceServerOptions
     assert.throws(
       () => resourceServer(wrong),
       (error) =>
         error instanceof ConfigError &&
-        ['issuer', 'resource', 'introspection.cacheFor', 'introspection.clientId'].every((path) =>
-          error.problems.some((one) => one.path === path),
-        ),
+        [
+          'issuer',
+          'resource',
+          'introspection.cacheFor',
+          'introspection.clientId',
+          'dpop.secret',
+          'dpop.nonces',
+          'dpop.required',
+          'dpop.spendJti',
+          'mutualTls.certificateHeader',
+          'mutualTls.trustedProxies',
+        ].every((path) => error.problems.some((one) => one.path === path)),
     )
+    for (const dpop of [{ nonces: 'required' }, { secret: [] }] as const)
+      assert.throws(() => resourceServer({ issuer, resource: jobs, dpop }), ConfigError)
+    const mutualTls = { certificateHeader: 'x-client-cert', trustedProxies: [] }
+    assert.throws(() => resourceServer({ issuer, resource: jobs, mutualTls }), ConfigError)
     assert.throws(() => resourceServer({ issuer: 'http://auth.example.com', resource: jobs }), ConfigError)
     assert.ok(
       resourceServer({ issuer: 'http://auth.example.com', resource: jobs, allowInsecureIssuer: true }),

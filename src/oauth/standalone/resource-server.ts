@@ -1,27 +1,34 @@
-// RFC 6750 §3; RFC 9068 §4; RFC 7662 §2; RFC 9728 §3: an API that stands apart from the authorization server, without a
+// RFC 6750 §3; RFC 9068 §4; RFC 7662 §2; RFC 9449 §7; RFC 9728 §3: an API that stands apart from the authorization server, without a
 // database: it knows the issuer's address, and its own.
 
 import { isLoopback, isResourceUri } from '../../config.ts'
 import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { readToken, sha256 } from '../../crypto/tokens.ts'
 import { jsonLog, type Log, type LogLevel } from '../../log.ts'
+import { decideAccess } from '../access-decision.ts'
 import {
   type Access,
+  type AccessGranted,
   type AccessNeeds,
   type AccessToken,
   type BearerRequest,
-  checkDemands,
   demandsOf,
-  readBearer,
   readJwt,
-  refusedAccess,
   rememberVerified,
   tokenFromClaims,
   verifyJwt,
 } from '../bearer.ts'
+import { refusedAccess } from '../challenge.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { resourceMetadata, resourceMetadataUrl } from '../resource-metadata.ts'
 import { answerDeadline, getJson, IssuerUnavailable, watchIssuer } from './issuer.ts'
+import {
+  type ApiDpopOptions,
+  type ApiMutualTlsOptions,
+  apiDpopProblems,
+  apiMutualTlsProblems,
+  apiRules,
+} from './proofs.ts'
 
 export interface ResourceServerOptions {
   /** The authorization server, exactly as it calls itself. */
@@ -37,6 +44,10 @@ export interface ResourceServerOptions {
    * was revoked is refused within `cacheFor` seconds (0 to 1, default 1), and opaque tokens work.
    */
   introspection?: { clientId: string; clientSecret: string; cacheFor?: number }
+  /** How proofs of a key are treated. */
+  dpop?: ApiDpopOptions
+  /** Where certificates come from, to which tokens may be bound instead. */
+  mutualTls?: ApiMutualTlsOptions
   /** Accept an http issuer outside loopback. Default false. */
   allowInsecureIssuer?: boolean
   /** Default `warn`. */
@@ -65,11 +76,12 @@ export function resourceServer(
 ): ResourceServer {
   const problems = problemsOf(options)
   if (problems.length > 0) throw new ConfigError(problems)
-  const { issuer, resource, introspection } = options
+  const { issuer, resource, introspection, dpop = {}, mutualTls } = options
   const log = typeof options.log === 'object' ? options.log : jsonLog(options.log ?? 'warn')
   const insecure = new URL(issuer).protocol === 'http:'
   const server = watchIssuer({ issuer, allowInsecure: insecure, log, now, deadline })
   const verified = rememberVerified(now)
+  const rules = apiRules(dpop, mutualTls, { now, log })
   const metadataUrl = resourceMetadataUrl(resource)
   const askWhetherActive = introspection && introspector({ ...introspection, issuer, server, now, deadline })
 
@@ -85,9 +97,7 @@ export function resourceServer(
     return fresh
   }
 
-  async function decide(request: BearerRequest, check: AccessNeeds['check']): Promise<AccessToken | Refusal> {
-    const token = await readBearer(request)
-    if (isRefusal(token)) return token
+  async function find(token: string, check: AccessNeeds['check']): Promise<AccessToken | Refusal> {
     if (check === 'offline' || !askWhetherActive) return verify(token)
     // Whatever cannot be one of the server's tokens is refused here and costs it nothing.
     if (!readToken('gh_at', token)) {
@@ -101,7 +111,8 @@ export function resourceServer(
     metadataPath: metadataUrl === undefined ? undefined : new URL(metadataUrl).pathname,
     metadata() {
       const { name, scopes } = options
-      return Response.json(resourceMetadata({ resource, issuer, name, scopes }), {
+      const bindings = { dpop: { required: rules.required }, certificates: mutualTls !== undefined }
+      return Response.json(resourceMetadata({ resource, issuer, name, scopes, ...bindings }), {
         headers: { 'cache-control': 'public, max-age=300', 'access-control-allow-origin': '*' },
       })
     },
@@ -109,18 +120,17 @@ export function resourceServer(
       const demands = demandsOf(needs, resource)
       if (needs.check === 'session' && !askWhetherActive)
         throw new TypeError('check: session needs `introspection` in the options of resourceServer')
-      let token: AccessToken | Refusal
+      let access: AccessGranted | Refusal
       try {
-        token = await decide(request, needs.check)
+        access = await decideAccess(request, needs, demands, rules, (token) => find(token, needs.check))
       } catch (error) {
         if (!(error instanceof IssuerUnavailable)) throw error
         log.error('access cannot be decided', { error: error.message })
-        token = refuse('unavailable', {}, { retryAfter: error.retryAfter })
+        access = refuse('unavailable', {}, { retryAfter: error.retryAfter })
       }
-      const refusal = isRefusal(token) ? token : checkDemands(token, demands, now())
-      if (!refusal) return { ok: true, ...(token as AccessToken) }
-      log.info('access refused', { reason: refusal.refusal, ...refusal.facts })
-      return refusedAccess(refusal, demands, metadataUrl)
+      if (!isRefusal(access)) return access
+      log.info('access refused', { reason: access.refusal, ...access.facts })
+      return refusedAccess(access, demands, { request, metadataUrl, required: rules.required })
     },
   }
 }
@@ -181,9 +191,11 @@ function problemsOf({
   issuer,
   resource,
   introspection,
+  dpop = {},
+  mutualTls,
   allowInsecureIssuer,
 }: ResourceServerOptions): ConfigProblem[] {
-  const problems: ConfigProblem[] = []
+  const problems = [...apiDpopProblems(dpop), ...apiMutualTlsProblems(mutualTls)]
   const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : undefined
   if (!url || issuer !== url.origin + (url.pathname === '/' ? '' : url.pathname) || issuer.endsWith('/')) {
     problems.push({

@@ -1,10 +1,11 @@
-// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9126 §5; RFC 9101 §10.5; OpenID Connect Core §3.1.2.1
+// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9126 §5; RFC 9101 §10.5; RFC 9396 §3; OpenID Connect Core §3.1.2.1
 // (prompt, max_age, login_hint): what a client asks at the authorization endpoint. First client and redirect URI, then
 // everything else.
 
 import type { Form } from '../http/forms.ts'
 import type { Settings } from '../settings.ts'
 import { acrThatWouldDo } from './authentication-context.ts'
+import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts'
 import { type ClaimsRequest, readClaims } from './claims-parameter.ts'
 import type { Client } from './clients.ts'
 import { verifyIdTokenHint } from './id-token.ts'
@@ -39,6 +40,7 @@ export interface AuthorizationRequest extends ReplyTo {
   /** What is asked beside the scopes (§5.5). */
   claims: ClaimsRequest | null
   uiLocales: string[]
+  authorizationDetails: AuthorizationDetail[]
   /** The key its code is bound to (`dpop_jkt`, RFC 9449 §10); null without one. */
   binding: string | null
   /** The pushed request it came as (RFC 9126), which ends with it; null for one that came in the query. */
@@ -135,7 +137,8 @@ function readDetails(
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
-  if (form.names.some((name) => form.all(name).some((value) => value.length > longestValue))) {
+  const tooLong = (name: string) => form.all(name).some((value) => value.length > longestValue)
+  if (form.names.some((name) => name !== 'authorization_details' && tooLong(name))) {
     return refuse('malformed_form', { client: client.id })
   }
   const { registered, rules } = client
@@ -154,7 +157,11 @@ function readDetails(
   if (!client.grantTypes.includes('authorization_code') || !client.responseTypes.includes('code'))
     return refuse('response_type_unauthorized', { client: client.id })
 
-  const scope = requestedScope(form.get('scope'), settings.scopes, client.scope)
+  const details = requestedDetails(settings.authorizationDetails, client, form.get('authorization_details'))
+  if (isRefusal(details)) return details
+  // Who asks for details alone does not mean every scope besides (RFC 9396 §3).
+  const detailsAlone = details.length > 0 && form.get('scope') === undefined
+  const scope = detailsAlone ? [] : requestedScope(form.get('scope'), settings.scopes, client.scope)
   if (isRefusal(scope)) return scope
   const codeChallenge = readChallenge(
     form.get('code_challenge'),
@@ -196,6 +203,7 @@ function readDetails(
     acrValues,
     claims: claims ?? null,
     uiLocales: words(form.get('ui_locales')) ?? [],
+    authorizationDetails: details,
     binding: binding ?? null,
     pushedId: pushed?.id ?? null,
     boundSubject: pushed?.subject ?? boundSubject,

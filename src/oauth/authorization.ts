@@ -114,6 +114,8 @@ async function decide(
     scopesMissing(scopeSet(consent.resources), asked.resources).length > 0 ||
     // What was allowed was an answer to this host; only an administrator may name several for one client.
     (cameByItself(asked.client) && consent.redirect_host !== redirectHost(asked.redirectUri)) ||
+    // What exactly is done is decided each time.
+    asked.authorizationDetails.length > 0 ||
     // Nothing vouches that the same program asks again (RFC 8252 §8.6).
     (!asked.client.confidential && redirectsToOwnComputer(asked.redirectUri))
   if (!needed) return grantCode(server, request, asked, user)

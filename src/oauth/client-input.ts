@@ -76,7 +76,7 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   const grantTypes =
     input.grantTypes ??
     (redirectUris.length > 0 ? ['authorization_code', 'refresh_token'] : ['client_credentials'])
-  const requirePkce = input.requirePkce ?? rules.pkce === 'required'
+  const requirePkce = input.requirePkce ?? rules.pkce !== 'lifted'
 
   if (input.id !== undefined && !/^[\x21-\x7e]{1,512}$/.test(input.id))
     problem('id', input.id, '1 to 512 visible ASCII characters')
@@ -99,6 +99,8 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   })
   checkGrantTypes(settings, grantTypes, { redirectUris, confidential }, problem)
   if (!requirePkce && !confidential) problem('requirePkce', false, 'true, since the client is public')
+  else if (!requirePkce && rules.pkce === 'always')
+    problem('requirePkce', false, `true for the profile ${profile}`)
   checkScopeAndResources(settings, input, problem)
   for (const path of ['logoUri', 'clientUri', 'policyUri', 'tosUri'] as const) {
     const uri = input[path]
@@ -185,6 +187,12 @@ function checkScopeAndResources(settings: Settings, input: ClientInput, problem:
   for (const scope of input.scope ?? []) {
     if (!Object.hasOwn(settings.scopes, scope))
       problem('scope', scope, `scopes of the registry: ${Object.keys(settings.scopes).join(' ')}`)
+  }
+  for (const type of input.authorizationDetailsTypes ?? []) {
+    if (!Object.hasOwn(settings.authorizationDetails, type)) {
+      const known = Object.keys(settings.authorizationDetails).join(', ') || 'none'
+      problem('authorizationDetailsTypes', type, `types of the configuration: ${known}`)
+    }
   }
   for (const path of ['resources', 'resourceServerFor'] as const) {
     for (const uri of input[path] ?? []) {
@@ -292,6 +300,9 @@ function checkRegistered(
       'tokenEndpointAuthSigningAlg',
       'requestObjectSigningAlg',
       'idTokenSignedResponseAlg',
+      'userinfoSignedResponseAlg',
+      'authorizationSignedResponseAlg',
+      'introspectionSignedResponseAlg',
     ] as const) {
       const alg = registered[path]
       if (alg !== undefined && !rules.algorithms.includes(alg))

@@ -115,7 +115,7 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     scope: words(row.scope),
     resources: words(row.resources),
     resourceServerFor: words(row.resource_server_for),
-    requirePkce: row.require_pkce === 1,
+    requirePkce: row.require_pkce === 1 || rules.pkce === 'always',
     tokenFormat: row.token_format,
     accessTokenLifetime: within(
       row.access_token_lifetime ?? settings.tokens.accessTokenLifetime,

@@ -10,6 +10,7 @@ import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { consentPage } from '../pages/consent.ts'
 import { answerPage } from '../pages/page.ts'
+import { describeDetails } from './authorization-details.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
@@ -82,6 +83,7 @@ export function consentForm(
       .filter((uri) => uri !== server.settings.issuer)
       .map((uri) => server.settings.resources[uri]?.name ?? uri),
     // An OpenID Connect client's session ends with the sign-out, unless the scope that says otherwise is allowed.
+    details: describeDetails(server.settings.authorizationDetails, asked.authorizationDetails),
     offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('openid'),
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
@@ -124,7 +126,8 @@ export async function codeInput(
       // Only an ID token tells it to the client, and only such a client hears of a sign-out.
       sid: asked.scope.includes('openid') ? (user.sid ?? null) : null,
       claims: storeClaims(asked.claims),
-      authorization_details: null,
+      authorization_details:
+        asked.authorizationDetails.length === 0 ? null : JSON.stringify(asked.authorizationDetails),
       code_expires_at: now + asked.client.codeLifetime,
       now,
     },

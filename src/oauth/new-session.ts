@@ -20,7 +20,7 @@ export function newSession(
   server: Server,
   client: Client,
   granted: GrantedRow,
-  first: { resources: readonly string[]; binding: string | null },
+  first: { resources: readonly string[]; details: string | null; binding: string | null },
   now: number,
 ) {
   const sessionId = `ses_${timeOrderedId(now)}`
@@ -40,7 +40,7 @@ export function newSession(
       acr: granted.acr,
       amr: granted.amr,
       binding,
-      claims: grantedDetails(granted.authorization_details),
+      claims: grantedDetails(first.details),
     },
     now,
   )

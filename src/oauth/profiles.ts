@@ -18,8 +18,11 @@ export type ClientProfile = (typeof clientProfiles)[number]
 export interface Profile {
   /** How its clients may authenticate. */
   methods: readonly AuthenticationMethod[]
-  /** Whether PKCE is required of a client about which nobody said; only a confidential one may be told to do without. */
-  pkce: 'required' | 'lifted'
+  /**
+   * Whether PKCE is required of a client about which nobody said; only a confidential one may be told to do without, and
+   * not where it is required always.
+   */
+  pkce: 'always' | 'required' | 'lifted'
   /** The reuse window of a client about which nobody said; null takes the server's. */
   reuseWindow: number | null
   /** Only pushed requests are accepted (RFC 9126 §5). */
@@ -53,6 +56,7 @@ export const profiles: Readonly<Record<ClientProfile, Profile>> = {
   fapi2: {
     ...anyone,
     methods: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+    pkce: 'always',
     pushedRequestsOnly: true,
     senderConstrained: true,
     assertionAudience: 'issuer',

@@ -193,6 +193,43 @@ export const refusals = {
   resource_not_allowed: row(400, 'invalid_target', 'The resource is not allowed for this client'),
   resource_exceeded: row(400, 'invalid_target', 'The resource exceeds what was granted'),
 
+  // Authorization details (RFC 9396 §5)
+  authorization_details_malformed: row(
+    400,
+    'invalid_authorization_details',
+    'authorization_details must be a JSON array of objects with a type',
+  ),
+  authorization_details_type: row(
+    400,
+    'invalid_authorization_details',
+    'A type of authorization_details is not known',
+  ),
+  authorization_details_not_allowed: row(
+    400,
+    'invalid_authorization_details',
+    'A type of authorization_details is not allowed for this client',
+  ),
+  authorization_details_invalid: row(
+    400,
+    'invalid_authorization_details',
+    'The authorization_details do not fit their type',
+  ),
+  authorization_details_unreadable: row(
+    400,
+    'invalid_authorization_details',
+    'The authorization_details are too long to be shown to the user',
+  ),
+  authorization_details_exceeded: row(
+    400,
+    'invalid_authorization_details',
+    'The authorization_details exceed what was granted',
+  ),
+  authorization_details_misplaced: row(
+    400,
+    'invalid_authorization_details',
+    'This grant_type has no authorization_details',
+  ),
+
   // Token endpoint (RFC 6749 §5.2)
   grant_type_missing: row(400, 'invalid_request', 'The grant_type is missing'),
   grant_type_unsupported: row(400, 'unsupported_grant_type', 'The grant_type is not supported'),

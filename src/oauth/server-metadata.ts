@@ -22,6 +22,7 @@ export function serverMetadata(server: Server): Answer {
 function describe(server: Server): Record<string, unknown> {
   const methods = spokenMethods(server.settings)
   const { issuer, scopes, resources, pushedRequests, registration, clientIdMetadata } = server.settings
+  const detailTypes = Object.keys(server.settings.authorizationDetails)
   return {
     issuer,
     authorization_endpoint: issuer + paths.authorization,
@@ -54,6 +55,7 @@ function describe(server: Server): Record<string, unknown> {
     request_uri_parameter_supported: false,
     request_object_signing_alg_values_supported: algorithms,
     authorization_signing_alg_values_supported: algorithms,
+    ...(detailTypes.length > 0 ? { authorization_details_types_supported: detailTypes } : {}),
     authorization_response_iss_parameter_supported: true,
     ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
   }

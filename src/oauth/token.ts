@@ -40,6 +40,8 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
     return refuse('grant_type_confidential', { client: client.id, grant_type: name })
   if (!client.grantTypes.includes(name))
     return refuse('grant_type_unauthorized', { client: client.id, grant_type: name })
+  if (form.get('authorization_details') !== undefined && !grantType.narrowsDetails)
+    return refuse('authorization_details_misplaced', { client: client.id, grant_type: name })
   const binding = await bindingOf(server, request, client, proof)
   if (isRefusal(binding)) return binding
   const grant = await grantType.redeem(server, { client, form, binding, origin: originOf(request) })

@@ -21,6 +21,7 @@ export function consentPage(frame: Frame, view: ConsentView): Page {
 ${view.client.createdByItself && html`<p class="badge">${view.client.host === undefined ? say(frame, 'consent.by_itself') : isolated(view.client.host)}</p>`}</div>
 ${signedInAs(frame, view)}
 ${asked(frame, view, client)}
+${details(frame, view)}
 ${held(frame, view)}
 ${resources(frame, view)}
 ${warnings(frame, view, client)}
@@ -50,6 +51,9 @@ ${account.switchUrl && html`<a href="${account.switchUrl}">${say(frame, 'consent
 
 function asked(frame: Frame, view: ConsentView, client: string): Html {
   const offline = view.offline && html`<li>${icons.clock}<span>${say(frame, 'consent.offline')}</span></li>`
+  if (view.asked.length === 0 && view.held.length === 0 && view.details.length > 0) {
+    return html`${offline && html`<ul class="permissions">${offline}</ul>`}`
+  }
   if (view.asked.length === 0) {
     const key = view.held.length ? 'consent.nothing_new' : 'consent.nothing'
     return html`<section class="block"><p>${say(frame, key, { client })}</p>${
@@ -60,6 +64,18 @@ function asked(frame: Frame, view: ConsentView, client: string): Html {
   return html`<section class="block" aria-labelledby="asked"><h2 id="asked">${say(frame, key, { client })}</h2>
 ${permissions(view.asked)}
 ${offline && html`<ul class="permissions">${offline}</ul>`}</section>`
+}
+
+/** Longer than any line that is let through, so that nothing of it is cut off. */
+const longestDetail = 400
+
+function details(frame: Frame, view: ConsentView): HtmlValue {
+  if (view.details.length === 0) return undefined
+  return html`<section class="block" aria-labelledby="details"><h2 id="details">${say(frame, 'consent.details')}</h2>
+${view.details.map(
+  (lines) =>
+    html`<ul class="detail">${lines.map((line) => html`<li><bdi>${inertText(line, longestDetail)}</bdi></li>`)}</ul>`,
+)}</section>`
 }
 
 function held(frame: Frame, view: ConsentView): HtmlValue {

@@ -3,13 +3,13 @@
  * RFC 6749 §10.14). Escaping keeps them from being markup; this keeps them from lying.
  */
 
-const longest = 100
+const longestName = 100
 
 /**
  * One line of plain text: no control characters, no bidirectional controls, no invisible filler, no towers
- * of combining marks, at most 100 characters. Joiners that scripts and emoji need stay.
+ * of combining marks, at most 100 characters unless told. Joiners that scripts and emoji need stay.
  */
-export function inertText(text: string): string {
+export function inertText(text: string, longest = longestName): string {
   const line = text
     .toWellFormed()
     .replace(/[\p{Zl}\p{Zp}\t\n\r\v\f]/gu, ' ')

@@ -70,6 +70,7 @@ export const defaultTexts = {
   'consent.nothing_new': 'Nothing new is asked. {client} keeps what you allowed before.',
   'consent.nothing': '{client} asks only to know that you signed in.',
   'consent.held': 'You already allowed it to',
+  'consent.details': 'It asks for exactly this',
   'consent.resources': 'Where it may do this',
   'consent.offline': 'Stays connected while you are away, until you disconnect it.',
   'consent.redirect': 'Either way you return to {host}',

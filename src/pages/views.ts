@@ -100,6 +100,8 @@ export interface ConsentView {
   held: { name: string; description: string }[]
   /** Resources (APIs) the tokens will be good for, when named. */
   resources: string[]
+  /** What exactly is asked for besides, line by line (RFC 9396). */
+  details: string[][]
   /** True when access continues while the user is away (a refresh token is issued). */
   offline: boolean
 }

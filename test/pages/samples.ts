@@ -108,6 +108,7 @@ export const consent: ConsentView = {
   asked: [scopes.apply, scopes.resume],
   held: [scopes.jobs, scopes.applications],
   resources: ['https://api.jobs.example'],
+  details: [['Apply to "Carpenter, Uppsala"', 'with the résumé of 3 March']],
   offline: true,
 }
 
@@ -120,6 +121,7 @@ export const consentOfStranger: ConsentView = {
   asked: [scopes.jobs],
   held: [],
   resources: [],
+  details: [],
 }
 
 export const connectedApps: ConnectedAppsView = {

@@ -1,7 +1,9 @@
-// RFC 6749 §4.1, §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2: redeeming an authorization code, once.
+// RFC 6749 §4.1, §4.1.3, §4.1.4, §10.5; RFC 7636 §4.5, §4.6; RFC 8707 §2.2; RFC 9396 §6, §7: redeeming an authorization
+// code, once.
 
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
+import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
 import { makeIdToken } from '../id-token.ts'
 import { newSession } from '../new-session.ts'
 import { checkVerifier } from '../pkce.ts'
@@ -15,6 +17,7 @@ import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {
   name: 'authorization_code',
+  narrowsDetails: true,
   async redeem(server, request) {
     const { client, form, origin, binding } = request
     const code = form.get('code')
@@ -30,12 +33,14 @@ export const authorizationCode: GrantType = {
     if (refusal) return refusal
     const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
     if (isRefusal(resources)) return resources
+    const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
+    if (isRefusal(details)) return details
 
     const { sessionId, access, refreshToken, input } = newSession(
       server,
       client,
       row,
-      { resources, binding },
+      { resources, details, binding },
       now,
     )
     const idToken = await makeIdToken(server, client, row, access, now)
@@ -58,7 +63,7 @@ export const authorizationCode: GrantType = {
         : refuse('code_expired', { client: client.id })
     }
     await evictSurplusSessions(server, row.user_id, client.id, origin)
-    return { access, refreshToken, idToken }
+    return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
   },
 }
 

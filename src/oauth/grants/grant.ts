@@ -36,5 +36,7 @@ export interface GrantType {
   readonly confidentialOnly?: boolean
   /** Parameters that may come more than once; default `resource` (RFC 8707 §2). */
   readonly mayRepeat?: readonly string[]
+  /** Its token requests may narrow authorization details that a user granted (RFC 9396 §6). */
+  readonly narrowsDetails?: boolean
   redeem(server: Server, request: TokenRequest): Promise<TokenGrant | Refusal>
 }

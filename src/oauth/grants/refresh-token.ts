@@ -1,4 +1,5 @@
-// RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2: refresh with rotation for every client, and what a repeated token means.
+// RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2; RFC 9396 §6: refresh with rotation for every client, and what a
+// repeated token means.
 
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { randomText } from '../../crypto/random.ts'
@@ -6,7 +7,7 @@ import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Grant, makeAccessToken } from '../access-token.ts'
-import { grantedDetails } from '../authorization-details.ts'
+import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
 import { makeIdToken } from '../id-token.ts'
 import { refreshExpiry } from '../new-session.ts'
 import {
@@ -24,6 +25,7 @@ import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 export const refreshToken: GrantType = {
   name: 'refresh_token',
+  narrowsDetails: true,
   async redeem(server, request) {
     const presented = request.form.get('refresh_token')
     if (presented === undefined) return refuse('missing_parameter', { parameter: 'refresh_token' })
@@ -78,7 +80,9 @@ async function checkOwner(
 interface Narrowed {
   scope: string[]
   resources: string[]
-  /** Names scope and resources (and, for bound tokens, the key) of a rotation, so that a retry can be told from another request. */
+  /** Authorization details as they are stored; null without any. */
+  details: string | null
+  /** Names all this (and, for bound tokens, the key) of a rotation, so that a retry can be told from another request. */
   rotatedFor: string
 }
 
@@ -87,9 +91,12 @@ function narrow(row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal
   if (isRefusal(scope)) return scope
   const resources = narrowedResources(request.form.all('resource'), scopeSet(row.resources))
   if (isRefusal(resources)) return resources
+  const details = narrowedDetails(request.form.get('authorization_details'), row.authorization_details)
+  if (isRefusal(details)) return details
   const key = request.binding === null ? '' : `\n${request.binding}`
-  const rotatedFor = sha256(`${canonicalScope(scope)}\n${canonicalScope(resources)}${key}`)
-  return { scope, resources, rotatedFor }
+  const narrower = details === row.authorization_details ? '' : `\n${details}`
+  const rotatedFor = sha256(`${canonicalScope(scope)}\n${canonicalScope(resources)}${key}${narrower}`)
+  return { scope, resources, details, rotatedFor }
 }
 
 async function rotate(
@@ -129,7 +136,7 @@ async function rotate(
   })
   if (rotated.length === 0) return undefined
   server.activity.sessionUsed(row.session_id)
-  return { access, refreshToken: successor.token, idToken }
+  return { access, refreshToken: successor.token, idToken, more: { ...grantedDetails(narrowed.details) } }
 }
 
 async function lostRace(
@@ -179,7 +186,7 @@ async function retryOrReuse(
       })
       if (repeated.length > 0) {
         server.activity.sessionUsed(row.session_id)
-        return { access, refreshToken: successor, idToken }
+        return { access, refreshToken: successor, idToken, more: { ...grantedDetails(narrowed.details) } }
       }
     }
   }
@@ -208,7 +215,7 @@ function grantOf(row: RefreshTokenRow, narrowed: Narrowed, { binding }: TokenReq
     acr: row.acr,
     amr: row.amr,
     binding,
-    claims: grantedDetails(row.authorization_details),
+    claims: grantedDetails(narrowed.details),
   }
 }
 

@@ -3,13 +3,13 @@ import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
+import { sidOf } from './accounts/sign-outs.ts'
 import { claimsOf, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
-import { sha256 } from './crypto/tokens.ts'
 import { cleanUpCounters, openCounters } from './db/counters.ts'
 import type { Database } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
@@ -130,11 +130,6 @@ async function userOf(core: Core, account: Account) {
     ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }),
     ...(account.expiresAt === undefined ? {} : { statementEnds: account.expiresAt }),
   }
-}
-
-/** What clients know a provider's session by; it says nothing about the session itself. */
-function sidOf({ provider, issuer, sessionId }: Account): string {
-  return sha256(`${provider} ${issuer} ${sessionId}`)
 }
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {

@@ -9,11 +9,13 @@ import {
   endSignIn,
   findSignIn,
   type ListedSignIn,
+  renewSignIn,
   type SignInRow,
   type signInColumns,
   signInsOfUser,
   touchSignIn,
 } from './records/sign-ins.ts'
+import { endSignedOut, sidOf } from './sign-outs.ts'
 
 const cookie = 'gh_sign_in'
 /** How stale the time a sign-in was last seen may be, in milliseconds. */
@@ -37,8 +39,8 @@ export interface SignIns {
     userId: string,
     event: EventType,
     how?: Authentication,
-  ): { input: InputOf<typeof signInColumns>; setCookie: string }
-  /** Signs the browser in. Answers the cookie. */
+  ): Promise<{ input: InputOf<typeof signInColumns>; setCookie: string }>
+  /** Signs the browser in; one that was signed in as the same user stays so, as of now. Answers the cookie. */
   begin(request: Incoming, userId: string, how?: Authentication): Promise<string>
   /** Signs the browser out. Answers the cookie that says so. */
   end(request: Pick<Incoming, 'header' | 'address'>): Promise<string>
@@ -55,17 +57,15 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
     return token === undefined ? undefined : readToken('gh_si', token)
   }
 
-  const prepare: SignIns['prepare'] = (request, userId, event, how = {}) => {
+  /** `id`: of the sign-in that goes on under a new secret. */
+  function made(request: Incoming, userId: string, event: EventType, how: Authentication, id?: string) {
     const time = now()
-    const { token, id, hash } = makeToken('gh_si', time)
-    const former = presented(request)
+    const { token, ...stored } = makeToken('gh_si', time, id === undefined ? {} : { id })
     return {
       input: {
-        sign_in_id: id,
-        sign_in_hash: hash,
+        sign_in_id: stored.id,
+        sign_in_hash: stored.hash,
         user_id: userId,
-        ended_id: former?.id ?? null,
-        ended_hash: former?.hash ?? null,
         auth_time: how.authTime ?? time,
         acr: how.acr ?? null,
         amr: how.amr?.join(' ') ?? null,
@@ -74,6 +74,29 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         ...eventInput(time, event, { userId, ...originOf(request) }, { provider }),
       },
       setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
+    }
+  }
+
+  const sidOfRow = (row: SignInRow) => sidOf({ provider, issuer: row.issuer, sessionId: row.id })
+
+  async function former(request: Headers): Promise<{ row: SignInRow; hash: string } | undefined> {
+    const stored = presented(request)
+    const row = stored && (await db.one(findSignIn, { ...stored, provider, now: now() }))
+    return row && { row, hash: stored.hash }
+  }
+
+  const prepare: SignIns['prepare'] = async (request, userId, event, how = {}) => {
+    const ended = await former(request)
+    const { input, setCookie } = made(request, userId, event, how)
+    return {
+      input: {
+        ...input,
+        ended_id: ended?.row.id ?? null,
+        ended_hash: ended?.hash ?? null,
+        ended_user: ended?.row.user_id ?? null,
+        ended_sid: ended ? sidOfRow(ended.row) : null,
+      },
+      setCookie,
     }
   }
 
@@ -93,23 +116,34 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
 
     prepare,
 
-    async begin(request, userId, how) {
-      const { input, setCookie } = prepare(request, userId, 'sign_in', how)
+    async begin(request, userId, how = {}) {
+      const known = await former(request)
+      if (known?.row.user_id === userId) {
+        const { input, setCookie } = made(request, userId, 'sign_in', how, known.row.id)
+        const ended = { ended_id: known.row.id, ended_hash: known.hash, ended_user: null, ended_sid: null }
+        const renewed = await db.write(renewSignIn, { ...input, ...ended })
+        if (renewed.length > 0) return setCookie
+      }
+      const { input, setCookie } = await prepare(request, userId, 'sign_in', how)
       await db.write(beginSignIn, input)
       return setCookie
     },
 
     async end(request) {
-      const stored = presented(request)
-      const row = stored && (await db.one(findSignIn, { ...stored, provider, now: now() }))
-      if (row) {
+      const known = await former(request)
+      if (known) {
+        const { row, hash } = known
+        const sid = sidOfRow(row)
+        const time = now()
         const event = eventInput(
-          now(),
+          time,
           'sign_out',
           { userId: row.user_id, ...originOf(request) },
           { provider },
         )
-        await db.write(endSignIn, { ...stored, ...event })
+        await db.write(endSignIn, { id: row.id, hash, user_id: row.user_id, sid, now: time, ...event })
+        // A code that was being redeemed meanwhile may have begun a session.
+        await endSignedOut(house, { id: row.user_id, sid }, undefined)
       }
       return writeCookie(cookie, '', { secure, maxAge: 0 })
     },

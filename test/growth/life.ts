@@ -211,6 +211,8 @@ async function signIn(house: House, userId: string): Promise<void> {
     user_id: userId,
     ended_id: null,
     ended_hash: null,
+    ended_user: null,
+    ended_sid: null,
     auth_time: time,
     acr: null,
     amr: 'pwd',

@@ -85,7 +85,7 @@ export function passwordPages(house: LocalAccountsHouse): {
               return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
             }
             const new_hash = await passwords.hash(wanted)
-            const { input, setCookie } = signIns.prepare(
+            const { input, setCookie } = await signIns.prepare(
               request,
               row.user_id,
               'password_changed',

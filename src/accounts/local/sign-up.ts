@@ -87,7 +87,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
       if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
       try {
         const password_hash = await passwords.hash(password)
-        const { input, setCookie } = signIns.prepare(
+        const { input, setCookie } = await signIns.prepare(
           request,
           `usr_${timeOrderedId(house.now())}`,
           'sign_up',

@@ -1,5 +1,6 @@
 import { from, insert, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent } from '../../events/append.ts'
+import { endWithSignIns } from './session-endings.ts'
 import { endFormerSignIn, insertSignIn, signInColumns } from './sign-ins.ts'
 
 /** A login with its password, and the user it belongs to. */
@@ -53,13 +54,16 @@ export const signUp = write(
         created_at: i.now,
       }),
       insertSignIn(i),
-      endFormerSignIn(i),
+      ...endFormerSignIn(i),
       appendEvent(i),
     ],
   }),
 )
 
-/** Replaces the password that was just checked; every sign-in of the user ends, and this browser gets a new one. */
+/**
+ * Replaces the password that was just checked; every sign-in of the user ends with what came from it, and this browser gets a
+ * new one.
+ */
 export const changePassword = write(
   'change_password',
   { ...signInColumns, old_hash: 'text', new_hash: 'text' },
@@ -70,6 +74,7 @@ export const changePassword = write(
       where local_accounts.user_id = ${i.user_id} and local_accounts.password_hash = ${i.old_hash}
       ${returning} local_accounts.user_id`,
     effects: [
+      ...endWithSignIns(i),
       sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.user_id}`,
       insertSignIn(i),
       appendEvent(i),

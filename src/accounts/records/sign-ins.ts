@@ -1,5 +1,6 @@
 import { from, insert, type Refs, returning, type Sql, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { endWithSignIn } from './session-endings.ts'
 
 /** A browser that is signed in at our own pages, with its user and the account it signed in as. */
 export interface SignInRow {
@@ -41,6 +42,8 @@ export const signInColumns = {
   user_id: 'text',
   ended_id: 'text?',
   ended_hash: 'text?',
+  ended_user: 'text?',
+  ended_sid: 'text?',
   auth_time: 'int',
   acr: 'text?',
   amr: 'text?',
@@ -65,19 +68,40 @@ export const insertSignIn = (i: Refs<typeof signInColumns>): Sql =>
     user_agent: i.event_agent,
   })
 
-/** The sign-in the browser had before ends with the new one. */
-export const endFormerSignIn = (i: Refs<typeof signInColumns>): Sql =>
-  sql`delete from sign_ins ${using} where sign_ins.id = ${i.ended_id} and sign_ins.hash = ${i.ended_hash}`
+/** The sign-in the browser had before, another user's, ends with the new one. */
+export const endFormerSignIn = (i: Refs<typeof signInColumns>): Sql[] => [
+  sql`delete from sign_ins ${using} where sign_ins.id = ${i.ended_id} and sign_ins.hash = ${i.ended_hash}`,
+  ...endWithSignIn(i, { user: i.ended_user, sid: i.ended_sid }),
+]
 
 export const beginSignIn = write('begin_sign_in', signInColumns, (i) => ({
-  effects: [insertSignIn(i), endFormerSignIn(i), appendEvent(i)],
+  effects: [insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
 }))
 
-export const endSignIn = write('end_sign_in', { id: 'text', hash: 'text', ...eventColumns }, (i) => ({
-  guard: sql<{ id: string }>`delete from sign_ins ${using}
-    where sign_ins.id = ${i.id} and sign_ins.hash = ${i.hash} ${returning} sign_ins.id`,
+/**
+ * The same user proved themselves again in the same browser: the sign-in goes on, under a secret of its own, as this new
+ * authentication. Whatever came from it stays with it.
+ */
+export const renewSignIn = write('renew_sign_in', signInColumns, (i) => ({
+  guard: sql<{
+    id: string
+  }>`update sign_ins set hash = ${i.sign_in_hash}, auth_time = ${i.auth_time}, acr = ${i.acr},
+      amr = ${i.amr}, last_seen_at = ${i.now}, expires_at = ${i.sign_in_expires_at}, ip_address = ${i.event_address},
+      user_agent = ${i.event_agent} ${from}
+    where sign_ins.id = ${i.ended_id} and sign_ins.hash = ${i.ended_hash} and sign_ins.user_id = ${i.user_id}
+    ${returning} sign_ins.id`,
   effects: [appendEvent(i)],
 }))
+
+export const endSignIn = write(
+  'end_sign_in',
+  { id: 'text', hash: 'text', user_id: 'text', sid: 'text', now: 'int', ...eventColumns },
+  (i) => ({
+    guard: sql<{ id: string }>`delete from sign_ins ${using}
+      where sign_ins.id = ${i.id} and sign_ins.hash = ${i.hash} ${returning} sign_ins.id`,
+    effects: [...endWithSignIn(i, { user: i.user_id, sid: i.sid }), appendEvent(i)],
+  }),
+)
 
 export const touchSignIn = write('touch_sign_in', { id: 'text', now: 'int' }, (i) => ({
   effects: [sql`update sign_ins set last_seen_at = ${i.now} ${from} where sign_ins.id = ${i.id}`],

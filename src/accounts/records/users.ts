@@ -1,5 +1,6 @@
 import { from, insert, type Refs, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { noticeLogouts } from '../../events/logout-notices.ts'
 
 export interface UserRow {
   id: string
@@ -70,8 +71,9 @@ export const updateUserProfile = write(
   }),
 )
 
-/** Every session of the user ends; sign-ins end and codes that are still out are void. */
+/** Every session of the user ends, and its client is told; sign-ins end and codes that are still out are void. */
 const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
+  noticeLogouts(i, sql`s.user_id = ${i.id}`),
   sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${raw(`'${reason}'`)} ${from}
     where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
   sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.id}`,
@@ -123,6 +125,7 @@ export const endSessionsOfUser = write(
   { id: 'text', now: 'int', reason: 'text' },
   (i) => ({
     effects: [
+      noticeLogouts(i, sql`s.user_id = ${i.id}`),
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${i.reason} ${from}
         where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
     ],

@@ -237,6 +237,7 @@ create table logout_deliveries (
   client_id text collate "C" not null,
   subject text not null,
   sid text,
+  session_id text,
   attempts bigint not null default 0,
   next_attempt_at bigint not null,
   last_error text,

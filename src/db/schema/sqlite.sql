@@ -218,6 +218,8 @@ create table logout_deliveries (
   client_id text not null references clients (id) on delete cascade,
   subject text not null,
   sid text,
+  -- The one session that ended; null where a sign-out or a withdrawal ended them all.
+  session_id text,
   attempts integer not null default 0,
   next_attempt_at integer not null,
   last_error text,

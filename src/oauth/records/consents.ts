@@ -1,5 +1,6 @@
 import { from, insert, type Refs, returning, select, sql, unionOfWords, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { noticeLogouts } from '../../events/logout-notices.ts'
 import { codeColumns, insertCode } from './codes.ts'
 
 export interface ConsentRow {
@@ -180,6 +181,11 @@ export const endUnconsentedSessions = write(
   { user_id: 'text', client_id: 'text', now: 'int' },
   (i) => ({
     effects: [
+      noticeLogouts(
+        i,
+        sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}
+          and not exists (select 1 from consents k where k.user_id = s.user_id and k.client_id = s.client_id)`,
+      ),
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
         where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null
           and not exists (select 1 from consents c where c.user_id = sessions.user_id and c.client_id = sessions.client_id)`,
@@ -196,6 +202,7 @@ export const withdrawConsent = write(
       sql`delete from consents ${using} where consents.user_id = ${i.user_id} and consents.client_id = ${i.client_id}`,
       sql`delete from codes ${using} where codes.user_id = ${i.user_id} and codes.client_id = ${i.client_id}
         and codes.used_at is null`,
+      noticeLogouts(i, sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}`),
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
         where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null`,
       appendEvent(i),

@@ -1,5 +1,6 @@
 import { from, insert, join, type Refs, raw, returning, type Sql, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { noticeLogout } from '../../events/logout-notices.ts'
 import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
 
 /** One authorization of one client by one user. */
@@ -158,14 +159,17 @@ export function sessionList(filter: SessionFilter) {
     where ${join(conditions, ' and ')} order by s.id desc limit ${filter.limit}`
 }
 
-/** Ends one session: with it every access and refresh token that points to it, at once. */
+/**
+ * Ends one session: with it every access and refresh token that points to it, at once. Its client is told, unless it was the
+ * client that gave its own token back.
+ */
 export const revokeSession = write(
   'revoke_session',
   { id: 'text', now: 'int', reason: 'text', ...eventColumns },
   (i) => ({
     guard: sql<{ id: string }>`update sessions set revoked_at = ${i.now}, revoked_reason = ${i.reason} ${from}
       where sessions.id = ${i.id} and sessions.revoked_at is null ${returning} sessions.id`,
-    effects: [appendEvent(i)],
+    effects: [noticeLogout(i, sql`s.id = ${i.id} and ${i.reason} <> 'token_revoked'`), appendEvent(i)],
   }),
 )
 

@@ -118,6 +118,8 @@ create table logout_deliveries (
   client_id text collate "C" not null references clients (id) on delete cascade,
   subject text not null,
   sid text,
+  -- The one session that ended; null where a sign-out or a withdrawal ended them all.
+  session_id text,
   attempts bigint not null default 0,
   next_attempt_at bigint not null,
   last_error text,

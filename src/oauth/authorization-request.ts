@@ -1,6 +1,6 @@
-// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9126 §5; RFC 9101 §10.5; RFC 9396 §3; OpenID Connect Core §3.1.2.1
-// (prompt, max_age, login_hint): what a client asks at the authorization endpoint. First client and redirect URI, then
-// everything else.
+// RFC 6749 §4.1.1, §3.1.1, §3.1.2; RFC 7636 §4.3; RFC 8707 §2.1; RFC 9126 §5; RFC 9101 §10.5; RFC 9396 §3; FAPI 2.0 Security
+// Profile §5.3.2.2; OpenID Connect Core §3.1.2.1: what a client asks at the authorization endpoint. First client and redirect
+// URI, then everything else.
 
 import type { Form } from '../http/forms.ts'
 import type { Settings } from '../settings.ts'
@@ -9,7 +9,7 @@ import { type AuthorizationDetail, requestedDetails } from './authorization-deta
 import { type ClaimsRequest, readClaims } from './claims-parameter.ts'
 import type { Client } from './clients.ts'
 import { verifyIdTokenHint } from './id-token.ts'
-import { isPosted, type ResponseMode, responseModes } from './jarm.ts'
+import { isPosted, isSigned, type ResponseMode, responseModes } from './jarm.ts'
 import { readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -132,7 +132,7 @@ type Details = Omit<AuthorizationRequest, keyof ReplyTo>
 function readDetails(
   server: Server,
   { form, pushed, signed }: RequestSource,
-  { client }: ReplyTo,
+  { client, responseMode }: ReplyTo,
 ): Details | Refusal {
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
@@ -147,8 +147,11 @@ function readDetails(
     registered.requirePushedAuthorizationRequests ||
     settings.pushedRequests?.required
   if (pushedOnly && !pushed) return refuse('pushed_request_missing', { client: client.id })
-  if (registered.requireSignedRequestObject && !signed)
+  const messageSigning = client.profile === 'fapi2' && settings.fapi2.messageSigning
+  if ((registered.requireSignedRequestObject || messageSigning) && !signed)
     return refuse('request_object_missing', { client: client.id })
+  if (messageSigning && !isSigned(responseMode))
+    return refuse('response_mode_unsigned', { client: client.id })
   if (form.get('registration') !== undefined) return refuse('registration_unsupported')
 
   const responseType = form.get('response_type')
@@ -172,6 +175,8 @@ function readDetails(
   const resources = requestedResources(form.all('resource'), settings, client.resources)
   if (isRefusal(resources)) return resources
 
+  if (registered.requireNonce && scope.includes('openid') && form.get('nonce') === undefined)
+    return refuse('nonce_missing', { client: client.id })
   const binding = form.get('dpop_jkt')
   if (binding !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(binding)) return refuse('dpop_jkt_malformed')
   const prompt = words(form.get('prompt')) ?? []

@@ -6,7 +6,7 @@ import { errorPage } from '../pages/error.ts'
 import { formPostPage } from '../pages/form-post.ts'
 import { answerPage } from '../pages/page.ts'
 import type { ReplyTo } from './authorization-request.ts'
-import type { Client } from './clients.ts'
+import { type Client, cameByItself } from './clients.ts'
 import { isPosted, isSigned, signResponse } from './jarm.ts'
 import { type Refusal, refusals, wireError } from './refusals.ts'
 import type { Server } from './server.ts'
@@ -36,7 +36,7 @@ export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Re
  */
 export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
   const { client, redirectUri, responseMode } = replyTo
-  if (client.source !== 'dcr' && client.source !== 'cimd') return authorizationError(server, replyTo, refusal)
+  if (!cameByItself(client)) return authorizationError(server, replyTo, refusal)
   const { error, error_description } = wireError(refusal)
   const fields = await responseFields(server, replyTo, { error, error_description })
   const leave = isPosted(responseMode)

@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import { type AssertionIssuerConfig, assertionIssuersSettings } from './config/assertion-issuers.ts'
 import { type AuthenticationConfig, authenticationSettings } from './config/authentication.ts'
 import {
   type AuthorizationDetailConfig,
@@ -7,6 +8,7 @@ import {
 } from './config/authorization-details.ts'
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
+import { type DeviceConfig, deviceSettings } from './config/device.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
 import { type MutualTlsConfig, mutualTlsSettings } from './config/mutual-tls.ts'
@@ -18,6 +20,7 @@ import {
   type SelfRegisteredClientsConfig,
   selfRegisteredClientsSettings,
 } from './config/self-registered-clients.ts'
+import { type TokenExchangeConfig, tokenExchangeSettings } from './config/token-exchange.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { shortestSecret } from './crypto/secrets.ts'
 import { trustedProxies } from './http/address.ts'
@@ -100,6 +103,12 @@ export interface Config {
   dpop?: DpopConfig
   /** What clients of the profile `fapi2` must do. */
   fapi2?: Fapi2Config
+  /** Devices without a browser of their own (RFC 8628). Off unless given; `{}` takes every default. */
+  device?: DeviceConfig
+  /** Exchanging tokens (RFC 8693). Off unless given. */
+  tokenExchange?: TokenExchangeConfig
+  /** Who may speak for users with signed assertions (RFC 7523, ID-JAG), by their `iss`. Off unless given. */
+  assertionIssuers?: Record<string, AssertionIssuerConfig>
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
   allowInsecureIssuer?: boolean
   /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
@@ -227,6 +236,11 @@ export function resolveConfig(config: Config): Settings {
   const limits = config.limits ?? {}
   const pushedRequests = pushedRequestsSettings(config.pushedRequests, checks)
 
+  const registry = {
+    issuer: config.issuer,
+    scopes,
+    resources: [...Object.keys(config.resources ?? {}), config.issuer],
+  }
   const settings: Settings = {
     issuer: config.issuer,
     origin: issuer?.origin ?? '',
@@ -290,6 +304,9 @@ export function resolveConfig(config: Config): Settings {
     pushedRequests,
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
     dpop: dpopSettings(config.dpop, checks),
+    device: deviceSettings(config.device, checks),
+    tokenExchange: tokenExchangeSettings(config.tokenExchange, registry, checks),
+    assertionIssuers: assertionIssuersSettings(config.assertionIssuers, registry, checks),
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { BlockList } from 'node:net'
+import type { Algorithm } from './crypto/jws.ts'
 import type { OutboundSettings } from './http/guarded-fetch.ts'
 import type { Log, LogLevel } from './log.ts'
 
@@ -81,6 +82,15 @@ export interface Settings {
   authorizationDetails: Readonly<Record<string, DetailType>>
   dpop: { nonces: 'required' | 'optional'; required: boolean }
   fapi2: { messageSigning: boolean }
+  /** Devices a person allows elsewhere; null when there are none. */
+  device: { lifetime: number; interval: number; perNetwork: number } | null
+  /** Which tokens may be exchanged; null when none may. */
+  tokenExchange: {
+    rules: readonly ExchangeRule[]
+    allows: ((exchange: ExchangeFacts) => boolean | Promise<boolean>) | null
+  } | null
+  /** Who may speak for users, by the `iss` of their assertions. */
+  assertionIssuers: ReadonlyMap<string, AssertionIssuer>
   cors: '*' | string[]
   migrate: boolean | undefined
   jobs: boolean
@@ -103,4 +113,46 @@ export type DetailSchema = { description?: string } & (
 export interface DetailType {
   schema: DetailSchema & { type: 'object' }
   describe: (detail: Record<string, unknown>) => string[]
+}
+
+/** One thing one client may do with tokens of others (RFC 8693). */
+export interface ExchangeRule {
+  client: string
+  kind: 'delegation' | 'impersonation'
+  resources: readonly string[]
+  scope: readonly string[] | null
+  subjectClients: readonly string[] | null
+  mayAct: string | null
+}
+
+/** An exchange that a rule allows, as the deployment's own policy sees it. */
+export interface ExchangeFacts {
+  /** The client that asks. */
+  client: string
+  kind: 'delegation' | 'impersonation'
+  /** Whom the new token is about, and the client the exchanged token was issued to. */
+  subject: string
+  subjectClient: string
+  /** Who acts: the subject of the actor token, or the client itself. */
+  actor: string
+  /** What the new token would be good for. */
+  scope: readonly string[]
+  resources: readonly string[]
+}
+
+/** Who may speak for users (RFC 7523 §2.1). */
+export interface AssertionIssuer {
+  /** `iss`. */
+  id: string
+  jwks: { keys: object[] } | null
+  jwksUri: string | null
+  clients: readonly string[]
+  accepts: readonly ('id-jag' | 'jwt')[]
+  scope: readonly string[] | null
+  resources: readonly string[] | null
+  provider: string
+  unknownUsers: 'refuse' | 'create'
+  tenant: string | null
+  algorithms: readonly Algorithm[]
+  longestLife: number
 }

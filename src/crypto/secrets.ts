@@ -10,7 +10,7 @@ import {
 } from 'node:crypto'
 
 /** What a derived key is for; each purpose has a key of its own. */
-export type Purpose = 'sealing' | 'refresh successor' | 'form token' | 'dpop nonce'
+export type Purpose = 'sealing' | 'refresh successor' | 'form token' | 'dpop nonce' | 'user code'
 
 interface Root {
   /** Names the root in what it sealed; says nothing about it. */

@@ -3,7 +3,16 @@ import { idLength, timeOrderedId } from './ids.ts'
 import { randomText } from './random.ts'
 
 /** Kinds of opaque token, by the prefix people and secret scanners recognise them by. */
-export type TokenKind = 'gh_at' | 'gh_rt' | 'gh_ac' | 'gh_rq' | 'gh_pr' | 'gh_si' | 'gh_ia' | 'gh_ra'
+export type TokenKind =
+  | 'gh_at'
+  | 'gh_rt'
+  | 'gh_ac'
+  | 'gh_rq'
+  | 'gh_pr'
+  | 'gh_si'
+  | 'gh_dc'
+  | 'gh_ia'
+  | 'gh_ra'
 
 /** A token as it is stored: a row id that is no secret, and the SHA-256 of the whole token. */
 export interface StoredToken {

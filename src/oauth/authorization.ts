@@ -12,6 +12,7 @@ import { originOf } from './back-channel.ts'
 import { beginFlow } from './client-id-metadata.ts'
 import { cameByItself } from './clients.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
+import { shownTo } from './deciding-user.ts'
 import { paths } from './paths.ts'
 import { issueCode, issuePushedCode } from './records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from './records/consents.ts'
@@ -163,13 +164,7 @@ async function askConsent(
   const { client, ...rest } = asked
   const row: HeldRequest = {
     ...rest,
-    userId: user.id,
-    subject: user.subject,
-    authTime: user.authTime ?? null,
-    acr: user.acr ?? null,
-    amr: user.amr ?? null,
-    sid: user.sid ?? null,
-    statementEnds: user.statementEnds ?? null,
+    ...shownTo(user),
   }
   await server.db.write(holdAuthorizationRequest, {
     id: waiting.id,

@@ -10,6 +10,7 @@ import {
   oldAccessTokens,
   oldAuthorizationRequests,
   oldCodes,
+  oldDeviceCodes,
   oldInitialAccessTokens,
   oldPushedRequests,
   oldRefreshTokens,
@@ -21,7 +22,7 @@ import {
 } from './records/deletions.ts'
 import { patience } from './return-address.ts'
 
-/** A spent or expired code is still recognised for so long, in milliseconds (RFC 6749 §4.1.2). */
+/** A spent or expired code, a device's too, is still recognised for so long, in milliseconds (RFC 6749 §4.1.2). */
 export const keepCodes = 86_400_000
 
 /** A pushed request outlives its name while its user signs in and then decides, in milliseconds. */
@@ -36,6 +37,7 @@ export function cleanUpOauth(
     authorization_requests: () => deleteBefore(db, oldAuthorizationRequests, now()),
     pushed_authorization_requests: () => deleteBefore(db, oldPushedRequests, now() - keepPushedRequests),
     codes: () => deleteBefore(db, oldCodes, now() - keepCodes),
+    device_codes: () => deleteBefore(db, oldDeviceCodes, now() - keepCodes),
     access_tokens: () => deleteBefore(db, oldAccessTokens, now()),
     refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),
     expired_sessions: () => deleteBefore(db, expiredSessions, now() - settings.sessions.keep),

@@ -7,15 +7,16 @@ import { eventInput } from '../events/append.ts'
 import { type Browser, formToken, formTokenIsValid } from '../http/csrf.ts'
 import { parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
-import { isResponse } from '../http/web.ts'
 import { consentPage } from '../pages/consent.ts'
 import { answerPage } from '../pages/page.ts'
+import type { ConsentView } from '../pages/views.ts'
 import { describeDetails } from './authorization-details.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
 import { scopesOfClaims, storeClaims } from './claims-parameter.ts'
-import { cameByItself } from './clients.ts'
+import { type Client, cameByItself } from './clients.ts'
+import { type DecidingUser, decidingUser, type ShownTo } from './deciding-user.ts'
 import { subjectFor } from './pairwise-subject.ts'
 import { paths } from './paths.ts'
 import {
@@ -31,16 +32,7 @@ import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.
 import type { Server, User } from './server.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
-export type HeldRequest = Omit<AuthorizationRequest, 'client'> & {
-  userId: string
-  subject: string
-  authTime: number | null
-  acr: string | null
-  amr: readonly string[] | null
-  sid: string | null
-  /** When the account provider's statement about the user ends; null when it does not. */
-  statementEnds: number | null
-}
+export type HeldRequest = Omit<AuthorizationRequest, 'client'> & ShownTo
 
 const purposeOf = (requestId: string, userId: string) => `consent ${requestId} ${userId}`
 
@@ -53,44 +45,55 @@ export function consentForm(
   waiting: StoredToken & { token: string },
   switchUrl?: string,
 ): Answer {
-  const { client } = asked
-  const describe = (name: string) => ({ name, description: server.settings.scopes[name] ?? name })
   const page = consentPage(server.frame(user), {
     action: server.settings.base + paths.consent,
     hidden: {
       request: waiting.token,
       form_token: formToken(server.secrets, browser, purposeOf(waiting.id, user.id)),
     },
-    client: {
-      name: client.name,
-      // A picture of one's own choice could be anybody's, and would tell its server who looks (CIMD §8.8, §9.2).
-      logo: cameByItself(client) ? undefined : (client.logoUri ?? undefined),
-      homepage: client.clientUri ?? undefined,
-      policy: client.policyUri ?? undefined,
-      terms: client.tosUri ?? undefined,
-      createdByItself: cameByItself(client),
-      ...(client.source === 'cimd' ? { host: new URL(client.id).host } : {}),
-    },
+    client: clientView(asked.client),
     account: { name: user.name, email: user.email, switchUrl },
     redirectHost: redirectHost(asked.redirectUri),
     redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
-    asked: scopesMissing(held, consentScope(asked)).map(describe),
-    held: consentScope(asked)
-      .filter((scope) => held.includes(scope))
-      .map(describe),
-    resources: asked.resources
-      .filter((uri) => uri !== server.settings.issuer)
-      .map((uri) => server.settings.resources[uri]?.name ?? uri),
-    // An OpenID Connect client's session ends with the sign-out, unless the scope that says otherwise is allowed.
-    details: describeDetails(server.settings.authorizationDetails, asked.authorizationDetails),
-    offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('openid'),
+    ...grantView(server, asked.client, { ...asked, scope: consentScope(asked) }, held),
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }
 
-/** What of a user goes into a code. */
-type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
+/** What a person is told about a client. */
+export function clientView(client: Client): ConsentView['client'] {
+  return {
+    name: client.name,
+    // A picture of one's own choice could be anybody's, and would tell its server who looks (CIMD §8.8, §9.2).
+    logo: cameByItself(client) ? undefined : (client.logoUri ?? undefined),
+    homepage: client.clientUri ?? undefined,
+    policy: client.policyUri ?? undefined,
+    terms: client.tosUri ?? undefined,
+    createdByItself: cameByItself(client),
+    ...(client.source === 'cimd' ? { host: new URL(client.id).host } : {}),
+  }
+}
+
+/** What it would get: what is new, what it holds, where that is good, and for how long. */
+export function grantView(
+  { settings }: Server,
+  client: Client,
+  asked: Pick<AuthorizationRequest, 'scope' | 'resources' | 'authorizationDetails'>,
+  held: readonly string[],
+): Pick<ConsentView, 'asked' | 'held' | 'resources' | 'details' | 'offline'> {
+  const describe = (name: string) => ({ name, description: settings.scopes[name] ?? name })
+  return {
+    asked: scopesMissing(held, asked.scope).map(describe),
+    held: asked.scope.filter((name) => held.includes(name)).map(describe),
+    resources: asked.resources
+      .filter((uri) => uri !== settings.issuer)
+      .map((uri) => settings.resources[uri]?.name ?? uri),
+    details: describeDetails(settings.authorizationDetails, asked.authorizationDetails),
+    // An OpenID Connect client's session ends with the sign-out, unless the scope that says otherwise is allowed.
+    offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('openid'),
+  }
+}
 
 /** What the user consents to: the scopes, and those that say what is asked by name (OpenID Connect Core §5.5). */
 export function consentScope(asked: Pick<AuthorizationRequest, 'scope' | 'claims'>): string[] {
@@ -221,32 +224,4 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
     requestId: row.id,
     decision,
   }
-}
-
-/**
- * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and
- * nobody renews them while a person reads: the form token then vouches alone, for the browser and the user alike.
- */
-async function decidingUser(
-  server: Server,
-  request: Incoming,
-  held: HeldRequest,
-): Promise<Decision['user'] | undefined> {
-  const answer = await server.signedIn(request, {
-    prompt: ['none'],
-    returnTo: server.settings.issuer,
-    interactive: false,
-  })
-  const shownTo = {
-    id: held.userId,
-    subject: held.subject,
-    ...(held.authTime === null ? {} : { authTime: held.authTime }),
-    ...(held.acr === null ? {} : { acr: held.acr }),
-    ...(held.amr === null ? {} : { amr: held.amr }),
-    ...(held.sid === null ? {} : { sid: held.sid }),
-  }
-  if (answer === null) {
-    return held.statementEnds !== null && held.statementEnds <= server.now() ? shownTo : undefined
-  }
-  return isResponse(answer) || 'disabled' in answer || answer.id !== held.userId ? undefined : shownTo
 }

@@ -1,4 +1,4 @@
-// RFC 6749 §3, RFC 8414 §2, RFC 9126 §2, RFC 9728 §3: where each endpoint is, below the issuer.
+// RFC 6749 §3, RFC 8414 §2, RFC 8628 §3.1, RFC 9126 §2, RFC 9728 §3: where each endpoint is, below the issuer.
 
 export const paths = {
   authorization: '/oauth/authorize',
@@ -8,6 +8,8 @@ export const paths = {
   pushedAuthorization: '/oauth/par',
   registration: '/oauth/register',
   clientConfiguration: '/oauth/register/client',
+  deviceAuthorization: '/oauth/device_authorization',
+  device: '/device',
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',
   jwks: '/.well-known/jwks.json',

@@ -271,6 +271,21 @@ export const refusals = {
   ),
   dpop_nonce_stale: row(400, 'use_dpop_nonce', 'The DPoP proof must hold the nonce of the DPoP-Nonce header'),
 
+  // Devices (RFC 8628 §3.5)
+  device_pending: row(400, 'authorization_pending', 'The user has not decided yet'),
+  device_too_fast: row(400, 'slow_down', 'Wait 5 seconds longer between two requests from now on'),
+  device_denied: row(400, 'access_denied', 'The user denied the request'),
+  device_code_expired: row(400, 'expired_token', 'The device_code has expired; start again'),
+  device_code_unknown: row(400, 'invalid_grant', 'The device_code is not valid'),
+  device_code_foreign: row(400, 'invalid_grant', 'The device_code is not valid'),
+  device_code_replayed: row(400, 'invalid_grant', 'The device_code is not valid'),
+  device_user_disabled: row(400, 'invalid_grant', 'The device_code is not valid'),
+  too_many_devices: row(
+    429,
+    'temporarily_unavailable',
+    'Too many devices have started in this network; try again later',
+  ),
+
   // Revocation (RFC 7009 §2.2.1)
   token_foreign: row(400, 'invalid_request', 'The token was issued to another client'),
   token_type_unsupported: row(400, 'unsupported_token_type', 'Tokens of this type cannot be revoked'),
@@ -309,7 +324,11 @@ export const refusals = {
   access_token_bound: row(401, 'invalid_token', 'The access token is bound to a key and needs a DPoP proof'),
   access_token_unbound: row(401, 'invalid_token', 'The access token is not bound to a key'),
   access_token_other_key: row(401, 'invalid_token', 'The access token is bound to another key'),
-  access_token_other_certificate: row(401, 'invalid_token', 'The access token is bound to another certificate'),
+  access_token_other_certificate: row(
+    401,
+    'invalid_token',
+    'The access token is bound to another certificate',
+  ),
   scope_insufficient: row(403, 'insufficient_scope', 'The access token lacks a scope'),
   authentication_insufficient: row(
     401,

@@ -7,6 +7,7 @@ import { authenticateClient } from './client-authentication.ts'
 import { uncached } from './error-answer.ts'
 import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
+import { deviceCode } from './grants/device-code.ts'
 import type { GrantType } from './grants/grant.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -14,11 +15,16 @@ import { bindingOf, nextNonce, proofOf, tokenTypeOf } from './sender-constraint.
 import type { Server } from './server.ts'
 
 /** Every grant type there is. */
-export const grantTypes: readonly GrantType[] = [authorizationCode, refreshToken, clientCredentials]
+export const grantTypes: readonly GrantType[] = [
+  authorizationCode,
+  refreshToken,
+  clientCredentials,
+  deviceCode,
+]
 
 /** Those that are spoken here; metadata and registration say them. */
 export function spokenGrantTypes(settings: Settings): readonly GrantType[] {
-  return grantTypes.filter((one) => one.isOn?.(settings) ?? true)
+  return grantTypes.filter((one) => one.on?.(settings) ?? true)
 }
 
 export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {

@@ -40,7 +40,8 @@ ${links(frame, view, client)}`,
   })
 }
 
-function signedInAs(frame: Frame, { account }: ConsentView): Html {
+/** Who decides. */
+export function signedInAs(frame: Frame, { account }: Pick<ConsentView, 'account'>): Html {
   const email = account.email && account.email !== account.name ? account.email : undefined
   return html`<div class="person">${face(account.name, undefined, 'round')}
 <div><span class="vh">${say(frame, 'consent.account')} </span><strong>${isolated(account.name)}</strong>${
@@ -49,7 +50,12 @@ function signedInAs(frame: Frame, { account }: ConsentView): Html {
 ${account.switchUrl && html`<a href="${account.switchUrl}">${say(frame, 'consent.switch')}</a>`}</div>`
 }
 
-function asked(frame: Frame, view: ConsentView, client: string): Html {
+/** What the client gets that it has not got yet. */
+export function asked(
+  frame: Frame,
+  view: Pick<ConsentView, 'asked' | 'held' | 'details' | 'offline'>,
+  client: string,
+): Html {
   const offline = view.offline && html`<li>${icons.clock}<span>${say(frame, 'consent.offline')}</span></li>`
   if (view.asked.length === 0 && view.held.length === 0 && view.details.length > 0) {
     return html`${offline && html`<ul class="permissions">${offline}</ul>`}`
@@ -69,7 +75,8 @@ ${offline && html`<ul class="permissions">${offline}</ul>`}</section>`
 /** Longer than any line that is let through, so that nothing of it is cut off. */
 const longestDetail = 400
 
-function details(frame: Frame, view: ConsentView): HtmlValue {
+/** What it asks beyond scopes (RFC 9396 §11.2). */
+export function details(frame: Frame, view: Pick<ConsentView, 'details'>): HtmlValue {
   if (view.details.length === 0) return undefined
   return html`<section class="block" aria-labelledby="details"><h2 id="details">${say(frame, 'consent.details')}</h2>
 ${view.details.map(
@@ -78,13 +85,14 @@ ${view.details.map(
 )}</section>`
 }
 
-function held(frame: Frame, view: ConsentView): HtmlValue {
+/** What it has already. */
+export function held(frame: Frame, view: Pick<ConsentView, 'held'>): HtmlValue {
   if (view.held.length === 0) return undefined
   return html`<section class="block" aria-labelledby="held"><h2 id="held">${say(frame, 'consent.held')}</h2>
 ${permissions(view.held, true)}</section>`
 }
 
-function resources(frame: Frame, view: ConsentView): HtmlValue {
+export function resources(frame: Frame, view: Pick<ConsentView, 'resources'>): HtmlValue {
   if (view.resources.length === 0) return undefined
   return html`<section class="block" aria-labelledby="resources"><h2 id="resources">${say(frame, 'consent.resources')}</h2>
 <ul>${view.resources.map((resource) => html`<li><code>${inertText(resource)}</code></li>`)}</ul></section>`
@@ -106,7 +114,8 @@ function warnings(frame: Frame, view: ConsentView, client: string): HtmlValue {
   ]
 }
 
-function links(frame: Frame, view: ConsentView, client: string): HtmlValue {
+/** What the client says about itself elsewhere. */
+export function links(frame: Frame, view: Pick<ConsentView, 'client'>, client: string): HtmlValue {
   const entries = (
     [
       ['consent.homepage', safeLink(view.client.homepage)],

@@ -91,6 +91,30 @@ export const defaultTexts = {
   'consent.deny': 'Deny',
   'consent.later': 'You can end this at any time under Connected apps.',
 
+  'device.title': 'Connect a device',
+  'device.lead': 'Enter the code that your device shows.',
+  'device.lead_linked':
+    'Compare this code with the one your device shows. Continue only if they are the same.',
+  'device.code': 'Code',
+  'device.code_hint': 'Eight letters, for example BCDF-GHJK. Small letters and the dash do not matter.',
+  'device.continue': 'Continue',
+  'device.unknown':
+    'This code is not right, or it is too old. Compare it with your device, or start there again.',
+  'device.too_many': 'There were too many attempts. Wait a few minutes, then try again.',
+  'device.elsewhere': 'This page belongs to another browser, or it is too old. Enter the code here.',
+  'device.shown': 'Your device must show this code',
+  'device.from': 'Asked from',
+  'device.from_unknown': 'an unknown address',
+  'device.at': 'Asked at',
+  'device.by': 'Device',
+  'device.caution_title': 'Only if the device is yours',
+  'device.caution':
+    'Allow this only if you started it yourself, on a device you have in front of you. Whoever sent you this code or a link to it would get what you allow here.',
+  'device.allowed_title': 'Your device is connected',
+  'device.allowed': '{client} goes on by itself in a few seconds. You can close this page.',
+  'device.denied_title': 'The device was not connected',
+  'device.denied': '{client} got no access. You can close this page.',
+
   'apps.title': 'Connected apps',
   'apps.lead': 'What you allowed to use your {product} account, and when it last did.',
   'apps.empty_title': 'No apps are connected',

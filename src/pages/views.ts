@@ -2,7 +2,7 @@
  * What each page shows. Pages are pure functions from a view to an HTML text; they decide nothing.
  *
  * Beside its hidden fields a form posts: sign-in `login`, `password`; sign-up `name`, `login`, `password`;
- * development sign-in `subject`; consent `decision` (`allow` or `deny`); change password
+ * development sign-in `subject`; consent and device consent `decision` (`allow` or `deny`); device `user_code`; change password
  * `current_password`, `new_password`.
  */
 
@@ -104,6 +104,33 @@ export interface ConsentView {
   details: string[][]
   /** True when access continues while the user is away (a refresh token is issued). */
   offline: boolean
+}
+
+/** Where a person says which device they mean. */
+export interface DeviceCodeView {
+  action: string
+  hidden: Hidden
+  /** What was typed before, or came with the link. */
+  userCode: string
+  /** It came with the link: the person compares instead of typing. */
+  linked: boolean
+  error?: string
+  /** The sign-in that may follow can be anywhere; see `SignInView.redirectUri`. */
+  redirectUri: string
+}
+
+/** What a person decides about a device (RFC 8628 §3.3). */
+export interface DeviceConsentView
+  extends Omit<ConsentView, 'redirectHost' | 'redirectUri' | 'loopbackOnly'> {
+  /** As the device shows it. */
+  userCode: string
+  /** Where the device is, as far as the server can tell. */
+  device: { address?: string; userAgent?: string; at: number }
+}
+
+export interface DeviceDoneView {
+  client: string
+  allowed: boolean
 }
 
 export interface ConnectedAppsView {

@@ -78,6 +78,7 @@ const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
     where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
   sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.id}`,
   sql`delete from codes ${using} where codes.user_id = ${i.id} and codes.used_at is null`,
+  sql`delete from device_codes ${using} where device_codes.user_id = ${i.id} and device_codes.used_at is null`,
 ]
 
 /** The user can do nothing any more; every session and sign-in ends with it. */

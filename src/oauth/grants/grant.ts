@@ -31,7 +31,7 @@ export interface GrantType {
   /** The value of `grant_type`. */
   readonly name: string
   /** Whether the configuration switches it on; absent for one that is always there. */
-  isOn?(settings: Settings): boolean
+  on?(settings: Settings): boolean
   /** Clients that prove nothing may not use it. */
   readonly confidentialOnly?: boolean
   /** Parameters that may come more than once; default `resource` (RFC 8707 §2). */

@@ -80,17 +80,18 @@ const spendPushedAndRequest = (i: Refs<{ pushed_id: 'text'; request_id: 'text'; 
   spent: sql`delete from authorization_requests ${using} where authorization_requests.id = ${i.request_id}`,
 })
 
-const allowColumns = {
-  request_id: 'text',
+/** Columns of every operation in which a user allows a client something; `redirect_host` is empty where no redirect follows. */
+export const growConsentColumns = {
+  user_id: 'text',
+  client_id: 'text',
   consent_scope: 'text',
   consent_resources: 'text',
   redirect_host: 'text',
-  ...codeColumns,
-  ...eventColumns,
+  now: 'int',
 } as const
 
 /** The consent grows inside the statement, so that of two forms allowed at once neither is forgotten. */
-const allowed = (i: Refs<typeof allowColumns>) => [
+export const growConsent = (i: Refs<typeof growConsentColumns>) =>
   sql`${insert('consents', {
     user_id: i.user_id,
     client_id: i.client_id,
@@ -102,10 +103,17 @@ const allowed = (i: Refs<typeof allowColumns>) => [
   })} on conflict (user_id, client_id) do update set
     scope = ${unionOfWords('consents.scope', 'excluded.scope')},
     resources = ${unionOfWords('consents.resources', 'excluded.resources')},
-    redirect_host = excluded.redirect_host, updated_at = excluded.updated_at`,
-  insertCode(i),
-  appendEvent(i),
-]
+    redirect_host = case when excluded.redirect_host = '' then consents.redirect_host else excluded.redirect_host end,
+    updated_at = excluded.updated_at`
+
+const allowColumns = {
+  request_id: 'text',
+  ...growConsentColumns,
+  ...codeColumns,
+  ...eventColumns,
+} as const
+
+const allowed = (i: Refs<typeof allowColumns>) => [growConsent(i), insertCode(i), appendEvent(i)]
 
 /**
  * The user allows: the request is spent once, the consent grows by what was asked, the code is issued; nothing withdrawn
@@ -202,6 +210,8 @@ export const withdrawConsent = write(
       sql`delete from consents ${using} where consents.user_id = ${i.user_id} and consents.client_id = ${i.client_id}`,
       sql`delete from codes ${using} where codes.user_id = ${i.user_id} and codes.client_id = ${i.client_id}
         and codes.used_at is null`,
+      sql`delete from device_codes ${using} where device_codes.user_id = ${i.user_id}
+        and device_codes.client_id = ${i.client_id} and device_codes.used_at is null`,
       noticeLogouts(i, sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}`),
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
         where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null`,

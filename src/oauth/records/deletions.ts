@@ -4,6 +4,7 @@ import { from, raw, returning, select, sql, write } from '../../db/sql.ts'
 export const oldAuthorizationRequests = deletion('authorization_requests')
 export const oldPushedRequests = deletion('pushed_authorization_requests')
 export const oldCodes = deletion('codes')
+export const oldDeviceCodes = deletion('device_codes')
 export const oldAccessTokens = deletion('access_tokens')
 export const oldRefreshTokens = deletion('refresh_tokens')
 export const oldUsedJtis = deletion('used_jtis')

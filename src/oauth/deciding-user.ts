@@ -1,0 +1,60 @@
+// RFC 6749 §10.12; RFC 8628 §3.3: the user a page was shown to is the one who decides on it.
+
+import type { Incoming } from '../http/message.ts'
+import { isResponse } from '../http/web.ts'
+import type { Server, User } from './server.ts'
+
+/** Whom a form was shown to, as it is kept until the form comes back. */
+export interface ShownTo {
+  userId: string
+  subject: string
+  authTime: number | null
+  acr: string | null
+  amr: readonly string[] | null
+  sid: string | null
+  /** When the account provider's statement about the user ends; null when it does not. */
+  statementEnds: number | null
+}
+
+/** What of a user goes into a grant. */
+export type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
+
+export function shownTo(user: User): ShownTo {
+  return {
+    userId: user.id,
+    subject: user.subject,
+    authTime: user.authTime ?? null,
+    acr: user.acr ?? null,
+    amr: user.amr ?? null,
+    sid: user.sid ?? null,
+    statementEnds: user.statementEnds ?? null,
+  }
+}
+
+/**
+ * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and
+ * nobody renews them while a person reads: the form's own token then vouches alone, for the browser and the user alike.
+ */
+export async function decidingUser(
+  server: Server,
+  request: Incoming,
+  shown: ShownTo,
+): Promise<DecidingUser | undefined> {
+  const answer = await server.signedIn(request, {
+    prompt: ['none'],
+    returnTo: server.settings.issuer,
+    interactive: false,
+  })
+  const same = {
+    id: shown.userId,
+    subject: shown.subject,
+    ...(shown.authTime === null ? {} : { authTime: shown.authTime }),
+    ...(shown.acr === null ? {} : { acr: shown.acr }),
+    ...(shown.amr === null ? {} : { amr: shown.amr }),
+    ...(shown.sid === null ? {} : { sid: shown.sid }),
+  }
+  if (answer === null) {
+    return shown.statementEnds !== null && shown.statementEnds <= server.now() ? same : undefined
+  }
+  return isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId ? undefined : same
+}

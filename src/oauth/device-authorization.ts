@@ -1,0 +1,86 @@
+// RFC 8628 §3.1, §3.2; RFC 8707 §2; RFC 9396 §5: a device asks for a code that a person allows elsewhere.
+
+import { makeToken } from '../crypto/tokens.ts'
+import { networkOf } from '../http/address.ts'
+import { type Answer, type Incoming, json } from '../http/message.ts'
+import { requestedDetails } from './authorization-details.ts'
+import { originOf, readBackChannelForm } from './back-channel.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { uncached } from './error-answer.ts'
+import { deviceCode } from './grants/device-code.ts'
+import { paths } from './paths.ts'
+import { insertDevice } from './records/device-codes.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { requestedResources } from './resource-indicators.ts'
+import { canonicalScope, requestedScope } from './scope.ts'
+import type { Server } from './server.ts'
+import { hashUserCode, makeUserCode, shownUserCode } from './user-code.ts'
+
+const window = 15 * 60_000
+/** Two codes of so many are hardly ever the same; a few tries are enough. */
+const tries = 5
+
+export async function deviceAuthorization(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const { settings } = server
+  const form = await readBackChannelForm(request, ['resource'])
+  if (isRefusal(form)) return form
+  const client = await authenticateClient(server, request, form)
+  if (isRefusal(client)) return client
+  if (!client.grantTypes.includes(deviceCode.name))
+    return refuse('grant_type_unauthorized', { client: client.id, grant_type: deviceCode.name })
+  const scope = requestedScope(form.get('scope'), settings.scopes, client.scope)
+  if (isRefusal(scope)) return scope
+  const resources = requestedResources(form.all('resource'), settings, client.resources)
+  if (isRefusal(resources)) return resources
+  const details = requestedDetails(settings.authorizationDetails, client, form.get('authorization_details'))
+  if (isRefusal(details)) return details
+  const { lifetime, interval, perNetwork } = settings.device!
+  const crowded = await limitNetwork(server, request.address, perNetwork)
+  if (crowded) return crowded
+
+  const { address, userAgent } = originOf(request)
+  for (let n = 0; n < tries; n++) {
+    const now = server.now()
+    const { token, id, hash } = makeToken('gh_dc', now)
+    const code = makeUserCode()
+    const inserted = await server.db.write(insertDevice, {
+      id,
+      hash,
+      user_code_hash: hashUserCode(server.secrets, code),
+      client_id: client.id,
+      scope: canonicalScope(scope),
+      resources: resources.join(' '),
+      authorization_details: details.length === 0 ? null : JSON.stringify(details),
+      poll_interval: interval,
+      ip_address: address || null,
+      user_agent: userAgent?.slice(0, 256) ?? null,
+      now,
+      expires_at: now + lifetime,
+    })
+    if (inserted.length === 0) continue
+    const page = settings.issuer + paths.device
+    return json(
+      200,
+      {
+        device_code: token,
+        user_code: shownUserCode(code),
+        verification_uri: page,
+        verification_uri_complete: `${page}?user_code=${shownUserCode(code)}`,
+        expires_in: lifetime / 1_000,
+        interval: interval / 1_000,
+      },
+      uncached,
+    )
+  }
+  throw new Error('no user code is free')
+}
+
+/** Rows are cheap to ask for, since many devices prove nothing: one network may have only so many. */
+async function limitNetwork(server: Server, address: string, limit: number): Promise<Refusal | undefined> {
+  if (address === '') return undefined
+  const key = `device:${networkOf(address)}`
+  const wait = server.counters.blockedFor(key, limit)
+  if (wait > 0) return refuse('too_many_devices', { limit }, { retryAfter: Math.ceil(wait / 1_000) })
+  void server.counters.count(key, window)
+  return undefined
+}

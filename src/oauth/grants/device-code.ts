@@ -1,0 +1,94 @@
+// RFC 8628 §3.4, §3.5: the token request of a device that waits for a person, and its tokens, once.
+
+import { readToken } from '../../crypto/tokens.ts'
+import { eventInput } from '../../events/append.ts'
+import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
+import { makeIdToken } from '../id-token.ts'
+import { newSession } from '../new-session.ts'
+import { type DeviceRow, findDevice, pacePoll, redeemDevice, slowPoll } from '../records/device-codes.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { narrowedResources } from '../resource-indicators.ts'
+import { scopeSet } from '../scope.ts'
+import type { Server } from '../server.ts'
+import { evictSurplusSessions } from '../sessions.ts'
+import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
+
+/** By so much a device that asks too soon must wait longer from then on, in milliseconds (§3.5). */
+const slowDownBy = 5_000
+
+export const deviceCode: GrantType = {
+  name: 'urn:ietf:params:oauth:grant-type:device_code',
+  on: (settings) => settings.device !== null,
+  async redeem(server, request) {
+    const { client, form } = request
+    const code = form.get('device_code')
+    if (code === undefined) return refuse('missing_parameter', { parameter: 'device_code' })
+    const stored = readToken('gh_dc', code)
+    const row = stored && (await server.db.one(findDevice, { id: stored.id }))
+    if (!row || row.hash !== stored.hash) return refuse('device_code_unknown', { client: client.id })
+    const over = checkDevice(row, request, server.now())
+    if (over) return over
+    return row.decision === null ? pending(server, row) : redeem(server, row, request)
+  },
+}
+
+/** Whatever means that there will be no tokens. */
+function checkDevice(row: DeviceRow, { client }: TokenRequest, now: number): Refusal | undefined {
+  if (row.client_id !== client.id)
+    return refuse('device_code_foreign', { client: client.id, owner: row.client_id })
+  if (row.used_at !== null) return refuse('device_code_replayed', { client: client.id })
+  if (row.decision === 'denied') return refuse('device_denied', { client: client.id })
+  if (row.expires_at <= now) return refuse('device_code_expired', { client: client.id })
+  if (row.user_disabled_at !== null)
+    return refuse('device_user_disabled', { client: client.id, user: row.user_id })
+  return undefined
+}
+
+/** One guarded statement says whether the device waited long enough, in whatever process it asked before. */
+async function pending(server: Server, row: DeviceRow): Promise<Refusal> {
+  const facts = { client: row.client_id }
+  const now = server.now()
+  if ((await server.db.write(pacePoll, { id: row.id, now })).length > 0)
+    return refuse('device_pending', facts)
+  const slowed = await server.db.write(slowPoll, { id: row.id, now, by: slowDownBy })
+  return refuse('device_too_fast', { ...facts, interval: slowed[0]?.poll_interval })
+}
+
+async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Promise<TokenGrant | Refusal> {
+  const { client, form, origin, binding } = request
+  const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
+  if (isRefusal(resources)) return resources
+  const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
+  if (isRefusal(details)) return details
+  const now = server.now()
+  const userId = row.user_id!
+  const granted = { ...row, user_id: userId, subject: row.subject!, claims: null }
+  const { sessionId, access, refreshToken, input } = newSession(
+    server,
+    client,
+    granted,
+    { resources, details, binding },
+    now,
+  )
+  const idToken = await makeIdToken(server, client, granted, access, now)
+  const redeemed = await server.db.write(redeemDevice, {
+    device_id: row.id,
+    ...input,
+    ...eventInput(
+      now,
+      'token_exchange',
+      { userId, clientId: client.id, sessionId, ...origin },
+      { scope: row.scope, grant: 'device_code' },
+    ),
+  })
+  if (redeemed.length === 0) {
+    // Somebody else was faster, or what was allowed is allowed no more.
+    const left = await server.db.one(findDevice, { id: row.id })
+    return (
+      (left && checkDevice(left, request, server.now())) ??
+      refuse('device_code_unknown', { client: client.id })
+    )
+  }
+  await evictSurplusSessions(server, userId, client.id, origin)
+  return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
+}

@@ -1,0 +1,99 @@
+/** RFC 8628 §3.3, §3.3.1, §5.4, §6.1: the pages on which a person connects a device. */
+import { type Html, html } from '../http/html.ts'
+import { asked, details, held, links, resources, signedInAs } from './consent.ts'
+import * as icons from './icons.ts'
+import { inertText } from './inert.ts'
+import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, isolated, minute, say, sayPlain } from './say.ts'
+import type { DeviceCodeView, DeviceConsentView, DeviceDoneView, Frame } from './views.ts'
+
+/** Asks for the code of a device. Posts `user_code`. */
+export function deviceCodePage(frame: Frame, view: DeviceCodeView): Page {
+  const described = `${view.error ? 'error ' : ''}user-code-hint`
+  return layout(frame, {
+    title: sayPlain(frame, 'device.title'),
+    error: Boolean(view.error),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card">
+<div class="mark">${icons.screen}</div>
+${head(say(frame, 'device.title'), say(frame, view.linked ? 'device.lead_linked' : 'device.lead'))}
+${errorNote('error', view.error)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<div class="field">
+<label for="user-code">${say(frame, 'device.code')}</label>
+<input id="user-code" class="usercode" name="user_code" type="text" value="${inertText(view.userCode)}" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="32" required aria-describedby="${described}"${
+      view.error && html` aria-invalid="true"`
+    }${!view.linked && html` autofocus`}>
+<p class="hint" id="user-code-hint">${say(frame, 'device.code_hint')}</p>
+</div>
+<button class="primary">${say(frame, 'device.continue')}</button>
+</form>
+</div>`,
+  })
+}
+
+/** Asks whether a device may have what it asks. Posts `decision`, `allow` or `deny`. */
+export function deviceConsentPage(frame: Frame, view: DeviceConsentView): Page {
+  const client = clientName(frame, view.client.name)
+  return layout(frame, {
+    title: sayPlain(frame, 'consent.title', { client }),
+    shape: 'narrow',
+    inFlow: true,
+    main: html`<div class="card consent">
+<div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
+<div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
+${view.client.createdByItself && html`<p class="badge">${say(frame, 'consent.by_itself')}</p>`}</div>
+${signedInAs(frame, view)}
+<div class="match"><p class="muted small" id="match">${say(frame, 'device.shown')}</p>
+<strong class="usercode" aria-describedby="match">${inertText(view.userCode)}</strong></div>
+${whereFrom(frame, view)}
+${asked(frame, view, client)}
+${details(frame, view)}
+${held(frame, view)}
+${resources(frame, view)}
+${
+  view.client.createdByItself &&
+  html`<div class="note caution">${icons.alert}<p>${say(frame, 'consent.by_itself_explained', { client })}</p></div>`
+}
+<div class="note caution">${icons.warning}<strong>${say(frame, 'device.caution_title')}</strong><p>${say(frame, 'device.caution')}</p></div>
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<div class="choice">
+<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
+<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
+</div>
+</form>
+<div class="foot"><p>${say(frame, 'consent.later')}</p></div>
+</div>
+${links(frame, view, client)}`,
+  })
+}
+
+function whereFrom(frame: Frame, { device }: DeviceConsentView): Html {
+  return html`<dl class="details">
+<dt>${say(frame, 'device.from')}</dt><dd>${
+    device.address ? html`<code>${inertText(device.address)}</code>` : say(frame, 'device.from_unknown')
+  }</dd>
+<dt>${say(frame, 'device.at')}</dt><dd>${minute(frame, device.at)}</dd>
+${device.userAgent && html`<dt>${say(frame, 'device.by')}</dt><dd>${isolated(device.userAgent)}</dd>`}
+</dl>`
+}
+
+/** What a person sees after deciding: the device goes on by itself. */
+export function deviceDonePage(frame: Frame, { client, allowed }: DeviceDoneView): Page {
+  const title = allowed ? 'device.allowed_title' : 'device.denied_title'
+  const name = clientName(frame, client)
+  return layout(frame, {
+    title: sayPlain(frame, title),
+    shape: 'narrow',
+    inFlow: true,
+    main: html`<div class="card">
+<div class="mark ${allowed && 'success'}">${allowed ? icons.tick : icons.screen}</div>
+${head(say(frame, title), say(frame, allowed ? 'device.allowed' : 'device.denied', { client: name }))}
+</div>`,
+  })
+}

@@ -123,7 +123,7 @@ export function openOutbound(settings: OutboundSettings, resolve: Resolve = reso
   async function addressesOf(target: Target, signal: AbortSignal): Promise<string[] | OutboundFailure> {
     let addresses: string[]
     try {
-      addresses = isIP(target.host) ? [target.host] : await resolve(target.host, target.allowed, signal)
+      addresses = knownAddresses(target.host) ?? (await resolve(target.host, target.allowed, signal))
     } catch (error) {
       return signal.aborted ? timedOut() : fail('unreachable', codeOf(error))
     }
@@ -269,12 +269,17 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? (error instanceof Error ? error.message : 'an error')
 }
 
+/** What needs no name server: an address itself, and the name of this machine (RFC 6761 §6.3). */
+function knownAddresses(host: string): string[] | undefined {
+  if (isIP(host)) return [host]
+  return /^(.*\.)?localhost\.?$/.test(host) ? [...loopbackAddresses] : undefined
+}
+
 /**
  * Names that others chose are asked of the name server directly: the system's own resolver works on the threads that also
  * force the database to disk, and a slow name server would hold them.
  */
 async function resolveHost(host: string, chosenHere: boolean, signal: AbortSignal): Promise<string[]> {
-  if (/^(.*\.)?localhost\.?$/.test(host)) return [...loopbackAddresses]
   if (chosenHere) return (await lookup(host, { all: true })).map((one) => one.address)
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
   const cancel = () => resolver.cancel()

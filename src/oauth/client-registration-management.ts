@@ -61,7 +61,12 @@ async function replace(
   const set = ours.find((name) => name in metadata)
   if (set !== undefined) return unfit(set, 'cannot be set')
   if (client_id !== row.id) return unfit('client_id', 'must be the client the token is for')
-  if (client_secret !== undefined && !(await isItsSecret(server, row, client_secret)))
+  // What is null counts as left out (§2.2).
+  if (
+    client_secret !== undefined &&
+    client_secret !== null &&
+    !(await isItsSecret(server, row, client_secret))
+  )
     return refuse('registration_secret_chosen', { client: row.id })
   const description = await describeClient(server, metadata)
   if (isRefusal(description)) return description

@@ -44,6 +44,7 @@ export function accountPages(
   house: AccountsHouse,
   signIns: SignIns,
   changePassword?: ChangePasswordForm,
+  clock: 'ours' | 'provider' = 'ours',
 ): AccountPages {
   const { settings, now } = house
   const url = (path: string) => settings.base + path
@@ -85,7 +86,7 @@ export function accountPages(
     async authenticate(request, ask) {
       const headers = { header: (name: string) => request.headers.get(name) ?? undefined }
       const row = await signIns.find(headers)
-      if (row && authenticationIsRecent(ask, row.auth_time, now())) return signIns.accountOf(row)
+      if (row && authenticationIsRecent(ask, row.auth_time, now(), clock)) return signIns.accountOf(row)
       if (!ask.interactive) return null
       const query = new URLSearchParams({ return_to: ask.returnTo })
       // Whoever has to prove themselves again is most likely still the same person, unless another was asked for.

@@ -71,17 +71,19 @@ const AUTH_TIME_TOLERANCE = 5_000
 /**
  * Whether an authentication is recent enough for what was asked (OpenID Connect Core 1.0 §3.1.2.1, `prompt=login` and
  * `max_age`). Providers tell whole seconds on a clock of their own, so the limit is rounded down to a second and lies five
- * seconds further back. An authentication of unknown time is recent enough only where nothing was demanded.
+ * seconds further back; a time by our own clock is taken as it is. An authentication of unknown time is recent enough only
+ * where nothing was demanded.
  */
 export function authenticationIsRecent(
   ask: Pick<Ask, 'notBefore' | 'maxAge'>,
   authTime: number | undefined,
   now = Date.now(),
+  clock: 'ours' | 'provider' = 'provider',
 ): boolean {
   const oldest = Math.max(ask.notBefore ?? 0, ask.maxAge === undefined ? 0 : now - ask.maxAge * 1000)
   if (oldest === 0) return true
   if (authTime === undefined) return false
-  return authTime >= Math.floor(oldest / 1000) * 1000 - AUTH_TIME_TOLERANCE
+  return authTime >= (clock === 'ours' ? oldest : Math.floor(oldest / 1000) * 1000 - AUTH_TIME_TOLERANCE)
 }
 
 export interface Accounts {

@@ -47,7 +47,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
   return (house) => {
     const { settings, secrets, now } = house
     const signIns = openSignIns(house, provider, lifetime * 1_000)
-    const pages = accountPages(house, signIns)
+    const pages = accountPages(house, signIns, undefined, 'provider')
     const upstream = openidProvider(options, settings.issuer + callbackPath, now)
 
     /** Several tabs may be under way, each with a cookie of its own. */

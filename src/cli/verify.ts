@@ -58,7 +58,7 @@ export const command: Command = {
     'Exit code: 0 when nothing fell short, 1 when something did, 2 when it could not run or try everything.',
   ].join('\n'),
   async run(call) {
-    const { CannotRun } = await import('../verify/metadata.ts')
+    const { CannotRun } = await import('../verify/failures.ts')
     const { atOnce, mostRequests, verify } = await import('../verify/run.ts')
     const { exitCode, sayResult, saySummary } = await import('../verify/report.ts')
     const issuer = call.positionals[0]!

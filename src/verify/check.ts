@@ -1,10 +1,12 @@
 import type { Client, Clients } from './clients.ts'
+import { NoTwin, OutOfRequests } from './failures.ts'
 import type { Flow } from './flow.ts'
 import type { Outcome } from './front-channel.ts'
+import { sayOutcome } from './front-channel.ts'
 import type { Metadata } from './metadata.ts'
 import type { Need } from './needs.ts'
 import type { Answer, Wire } from './wire.ts'
-import { sayAnswer, sayOutcome } from './words.ts'
+import { sayAnswer } from './wire.ts'
 
 /** One rule of the catalogue, tried from outside. */
 export interface Check {
@@ -68,16 +70,6 @@ export const badRequest: Refusal = { status: [400] }
 /** Any refusal that says it is one. */
 export const anyRefusal: Refusal = { status: [400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 431] }
 
-/** The server asked to be left alone for a while. */
-export class TooManyRequests extends Error {
-  override name = 'TooManyRequests'
-}
-
-/** The correct request is refused as well. */
-export class NoTwin extends Error {
-  override name = 'NoTwin'
-}
-
 export interface Seen extends Sight {
   readonly findings: readonly Finding[]
   readonly notes: readonly string[]
@@ -94,7 +86,7 @@ export function openSight(server: Metadata): Seen {
   function limited(answer: Answer): void {
     if (answer.status !== 429) return
     const wait = answer.headers.get('retry-after')
-    throw new TooManyRequests(`the server limits requests (429${wait ? `, Retry-After: ${wait}` : ''})`)
+    throw new OutOfRequests(`the server limits requests (429${wait ? `, Retry-After: ${wait}` : ''})`)
   }
 
   return {

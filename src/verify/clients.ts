@@ -1,7 +1,8 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { NotApplicable, OutOfRequests } from './failures.ts'
 import { type ClientKey, keyFrom, makeKey } from './jose.ts'
 import { type Metadata, offersGrant } from './metadata.ts'
-import { type Answer, encode, type Parameters, type Wire } from './wire.ts'
+import { type Answer, encode, type Parameters, sayAnswer, type Wire } from './wire.ts'
 
 export type AuthenticationMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
@@ -20,11 +21,6 @@ export interface Client {
   management?: { url: string; token: string }
   /** The registration as the server answered it. */
   registered: Record<string, unknown>
-}
-
-/** A rule that cannot be tried here, and why. */
-export class NotApplicable extends Error {
-  override name = 'NotApplicable'
 }
 
 /** A client in the words of RFC 7591 §3.2.1, as a person gives it; `private_jwk` signs its assertions. */
@@ -108,10 +104,8 @@ export function openClients(source: ClientSource): Clients {
   async function register(metadata: Record<string, unknown>, key?: ClientKey): Promise<Client> {
     const answer = await tryRegister({ client_name: 'Gatehouse verify', ...metadata })
     if (answer.status !== 201 && answer.status !== 200) {
-      const { error = '', error_description: words = '' } = answer.json
-      throw new NotApplicable(
-        `such a client was not registered: ${answer.status} ${error} ${words}`.trimEnd(),
-      )
+      const what = `such a client was not registered: ${sayAnswer(answer)}`
+      throw answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
     }
     return adopt(answer, key)
   }

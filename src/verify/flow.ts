@@ -1,10 +1,11 @@
 import { type BackChannel, openBackChannel, type PostOptions } from './back-channel.ts'
-import { type Client, NotApplicable } from './clients.ts'
-import { type AskOptions, type FrontChannel, openFrontChannel } from './front-channel.ts'
+import type { Client } from './clients.ts'
+import { NotApplicable, OutOfRequests } from './failures.ts'
+import { type AskOptions, type FrontChannel, openFrontChannel, sayOutcome } from './front-channel.ts'
 import type { Metadata } from './metadata.ts'
 import type { SignIn } from './sign-in.ts'
 import type { Answer, Parameters, Wire } from './wire.ts'
-import { sayAnswer, sayOutcome } from './words.ts'
+import { sayAnswer } from './wire.ts'
 
 export interface CodeOptions extends AskOptions {
   /** Asks for what makes a refresh token, where it needs asking. */
@@ -69,7 +70,10 @@ export function openFlow(wire: Wire, server: Metadata, signIn: SignIn): Flow {
     }
     const outcome = await front.ask(client, parameters, options)
     const value = outcome.left?.parameters.get('code')
-    if (!outcome.left || !value) throw new NotApplicable(`no code was issued: ${sayOutcome(outcome)}`)
+    if (!outcome.left || !value) {
+      const what = `no code was issued: ${sayOutcome(outcome)}`
+      throw outcome.answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
+    }
     const redirectUri = String(parameters['redirect_uri'] ?? client.redirectUris[0])
     const response = outcome.left.parameters
     return { client, value, verifier: asked.verifier, redirectUri, response, answer: outcome.answer }
@@ -94,7 +98,8 @@ export function openFlow(wire: Wire, server: Metadata, signIn: SignIn): Flow {
     const answer = await redeem(one, {}, options.key ? { key: options.key } : {})
     const { access_token: access, refresh_token: refresh, id_token: idToken, scope } = answer.json
     if (answer.status !== 200 || typeof access !== 'string') {
-      throw new NotApplicable(`a code was not redeemed: ${sayAnswer(answer)}`)
+      const what = `a code was not redeemed: ${sayAnswer(answer)}`
+      throw answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
     }
     if (options.offline && typeof refresh !== 'string') {
       throw new NotApplicable('no refresh token is issued to such a client')

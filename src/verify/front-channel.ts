@@ -1,11 +1,12 @@
 import type { BackChannel } from './back-channel.ts'
 import { type Browser, type Jar, openBrowser, type Page } from './browser.ts'
-import { type Client, NotApplicable } from './clients.ts'
+import type { Client } from './clients.ts'
+import { NotApplicable, OutOfRequests } from './failures.ts'
 import { sha256 } from './jose.ts'
 import type { Metadata } from './metadata.ts'
 import { fresh } from './proofs.ts'
 import type { SignIn, SignInVisit } from './sign-in.ts'
-import { type Answer, type Outgoing, type Parameters, type Wire, withQuery } from './wire.ts'
+import { type Answer, type Outgoing, type Parameters, sayAnswer, type Wire, withQuery } from './wire.ts'
 
 /** How an authorization request ended. */
 export interface Outcome {
@@ -148,7 +149,7 @@ export function openFrontChannel(
       const page = await signIn({ browser: here, url, person, decision, ...(userCode ? { userCode } : {}) })
       return { answer: page.answer, page, answers, asked, ...(page.left && { left: page.left }) }
     } catch (error) {
-      if (error instanceof Error && /^(NotApplicable|OutOfRequests)$/.test(error.name)) throw error
+      if (error instanceof NotApplicable || error instanceof OutOfRequests) throw error
       const answer = answers.at(-1) ?? first.answer
       return { answer, answers, asked, stuck: error instanceof Error ? error.message : String(error) }
     }
@@ -207,4 +208,13 @@ function beginning(browser: Browser, url: string, first: Page): Browser {
       return Promise.resolve(first)
     },
   }
+}
+
+/** How an authorization request ended, in a few words and without secrets. */
+export function sayOutcome({ left, pushed, page, stuck, answer }: Outcome): string {
+  if (pushed) return sayAnswer(pushed)
+  if (stuck !== undefined) return `the sign-in ended: ${stuck}`
+  if (!left) return `a page came with status ${answer.status}${page?.title ? `, “${page.title}”` : ''}`
+  const error = left.parameters.get('error')
+  return error === null ? 'the client got an answer' : `the client got the error ${error}`
 }

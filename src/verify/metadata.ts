@@ -1,3 +1,4 @@
+import { CannotRun } from './failures.ts'
 import type { Wire } from './wire.ts'
 
 /** What a server says about itself, as far as the checks read it (RFC 8414 §2; OpenID Connect Discovery §3). */
@@ -30,11 +31,6 @@ export interface Metadata {
   require_pushed_authorization_requests?: boolean
   authorization_response_iss_parameter_supported?: boolean
   client_id_metadata_document_supported?: boolean
-}
-
-/** The server cannot be tried at all. */
-export class CannotRun extends Error {
-  override name = 'CannotRun'
 }
 
 /**

@@ -1,9 +1,10 @@
 import { checks } from './catalogue.ts'
 import { type Check, type Context, openSight, type Seen } from './check.ts'
 import { type GivenClient, openClients, type Role } from './clients.ts'
+import { CannotRun, NotApplicable } from './failures.ts'
 import { openFlow } from './flow.ts'
 import { type Mask, openMask, type ShownExchange } from './mask.ts'
-import { CannotRun, discover } from './metadata.ts'
+import { discover } from './metadata.ts'
 import { unmetNeed } from './needs.ts'
 import { type SignIn, signInByForms } from './sign-in.ts'
 import { openWire, type Wire } from './wire.ts'
@@ -161,7 +162,7 @@ async function runCheck(
     stopped = error as Error
   }
   return {
-    tried: stopped === undefined || /^(NotApplicable|NoTwin)$/.test(stopped.name),
+    tried: stopped === undefined || stopped instanceof NotApplicable,
     result: judge(head, see, stopped, mask),
   }
 }

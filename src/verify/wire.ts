@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, request as overHttp } from 'node:http'
 import { request as overHttps, Agent as SecureAgent } from 'node:https'
+import { OutOfRequests } from './failures.ts'
 
 /** A request as it goes out. A header with several values is sent as several lines. */
 export interface Outgoing {
@@ -27,11 +28,6 @@ export interface Wire {
   readonly sent: number
   readonly atOnce: number
   close(): void
-}
-
-/** A run came to its end before its checks did. */
-export class OutOfRequests extends Error {
-  override name = 'OutOfRequests'
 }
 
 /** How long an answer may take, in milliseconds. */
@@ -150,4 +146,11 @@ export function encode(parameters: Parameters): string {
 export function withQuery(url: string, parameters: Parameters): string {
   const query = encode(parameters)
   return query === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${query}`
+}
+
+/** What came, in a few words and without secrets. */
+export function sayAnswer({ status, json, text }: Answer): string {
+  if (status === 0) return text
+  const { error, error_description: words } = json
+  return [status, error, words].filter((one) => typeof one === 'string' || typeof one === 'number').join(' ')
 }

@@ -1,5 +1,6 @@
 import { type Check, type Context, invalidClient, type Sight } from '../check.ts'
-import { type Client, NotApplicable } from '../clients.ts'
+import type { Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import { compact, keyedWith, makeKey, unsigned } from '../jose.ts'
 import {
   assertion,

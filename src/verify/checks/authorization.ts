@@ -1,8 +1,9 @@
 import type { Check, Context } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
+import { sayOutcome } from '../front-channel.ts'
 import { speaksOpenId } from '../metadata.ts'
-import { sayOutcome } from '../words.ts'
 
 const accepts =
   'A page instead of a redirect (RFC 9700 §4.11.2 allows it for a client that registered itself)'

@@ -1,5 +1,5 @@
 import { anyRefusal, type Check, invalidGrant } from '../check.ts'
-import { NotApplicable } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Code, Flow } from '../flow.ts'
 import { fresh } from '../proofs.ts'
 import { codeFlowClient } from './authorization.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Check, type Context, invalidGrant, type Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { SignInVisit } from '../sign-in.ts'
 import type { Answer } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'

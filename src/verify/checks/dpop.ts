@@ -1,5 +1,6 @@
 import { anyRefusal, type Check, type Context, invalidGrant, type Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Code, Tokens } from '../flow.ts'
 import { type ClientKey, compact, keyedWith, makeKey, unsigned } from '../jose.ts'
 import { type Changes, fresh, proof, proofParts, seconds } from '../proofs.ts'

@@ -1,5 +1,6 @@
 import { anyRefusal, type Check, type Context, invalidGrant, invalidRequest } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import { compact, makeKey } from '../jose.ts'
 import { fresh, seconds } from '../proofs.ts'

@@ -1,5 +1,6 @@
 import { anyRefusal, type Check, type Context, invalidGrant, invalidRequest } from '../check.ts'
-import { type Client, NotApplicable } from '../clients.ts'
+import type { Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import { fresh } from '../proofs.ts'
 
 /** A client that may introspect what it was issued, shown by an active token. */

@@ -1,5 +1,6 @@
 import type { Check, Context } from '../check.ts'
-import { type Client, NotApplicable } from '../clients.ts'
+import type { Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { AskOptions } from '../front-channel.ts'
 import { type Parameters, withQuery } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'

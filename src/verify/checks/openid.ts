@@ -1,5 +1,6 @@
 import type { Check, Context } from '../check.ts'
-import { codeClient, NotApplicable } from '../clients.ts'
+import { codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
 import { codeFlowClient, knowsPrompt } from './authorization.ts'
 
@@ -19,16 +20,14 @@ export const openidChecks: readonly Check[] = [
     section: 'OpenID Connect Core §3.1.2.6',
     title: 'prompt=none shows no page: without a sign-in or consent it is an error',
     needs: ['code flow'],
-    accepts: 'interaction_required in place of the narrower codes',
+    accepts:
+      'interaction_required in place of the narrower codes; an error page for a client that registered itself (RFC 9700 §4.11.2)',
     async run(context, see) {
       const { clients, flow, server } = context
       const client = await promptClient(context)
       const nobody = await flow.authorize(client, { prompt: 'none' }, { stranger: true, look: true })
-      see.holds(
-        nobody.left !== undefined,
-        'prompt=none without a sign-in was answered by a page',
-        nobody.answer,
-      )
+      const asked = nobody.left === undefined && nobody.answer.status < 400
+      see.holds(!asked, 'prompt=none without a sign-in was answered by a page to sign in at', nobody.answer)
       see.turnedBack(nobody, interaction, 'prompt=none without a sign-in')
       if (server.registration_endpoint === undefined) return
       const unknown = await clients

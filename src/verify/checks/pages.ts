@@ -1,5 +1,6 @@
 import type { Check, Context, Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { AskOptions, Outcome } from '../front-channel.ts'
 import type { Answer, Outgoing } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -159,9 +160,9 @@ export const pageChecks: readonly Check[] = [
     accepts: 'The registration may be refused instead',
     async run(context, see) {
       await nameShown(context, see, { client_name: evilName })
-      const javascript = 'javascript:alert(1)'
-      await nameShown(context, see, { client_name: 'Verify', client_uri: javascript, policy_uri: javascript })
-      await nameShown(context, see, { client_name: 'Verify', logo_uri: javascript, tos_uri: javascript })
+      const url = 'javascript:alert(1)'
+      await nameShown(context, see, { client_name: 'Verify', client_uri: url, policy_uri: url, tos_uri: url })
+      await nameShown(context, see, { client_name: 'Verify', logo_uri: url })
     },
   },
   {

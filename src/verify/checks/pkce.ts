@@ -1,6 +1,6 @@
 import type { Check, Context } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import { codeFlowClient } from './authorization.ts'
 
 const accepts =

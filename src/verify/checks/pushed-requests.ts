@@ -1,5 +1,6 @@
 import { anyRefusal, badRequest, type Check, type Context, invalidClient, type Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { AskOptions, Outcome } from '../front-channel.ts'
 import { makeKey, thumbprint } from '../jose.ts'
 import { fresh } from '../proofs.ts'

@@ -1,6 +1,7 @@
 import type { Check, Context, Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
-import { sayOutcome } from '../words.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
+import { sayOutcome } from '../front-channel.ts'
 
 const section = 'RFC 9700 §4.1.3'
 const accepts = 'Any page, with any status under 500, as long as nothing leaves for a redirect URI'

@@ -1,5 +1,6 @@
 import { type Check, type Context, invalidGrant, type Sight } from '../check.ts'
-import { type Client, NotApplicable } from '../clients.ts'
+import type { Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import { fresh } from '../proofs.ts'
 import type { Answer } from '../wire.ts'

@@ -1,5 +1,6 @@
 import { anyRefusal, badRequest, type Check, type Context, type Sight } from '../check.ts'
-import { type Client, codeClient, NotApplicable } from '../clients.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import { compact, makeKey } from '../jose.ts'
 import { isLoopback, openListener } from '../listener.ts'
 import { fresh, seconds } from '../proofs.ts'
@@ -10,6 +11,12 @@ const refusedMetadata = { status: [400], error: ['invalid_redirect_uri', 'invali
 
 async function method(context: Context): Promise<Client['method']> {
   return (await codeFlowClient(context)).method
+}
+
+/** Somebody can register here at all: a client that was needed already, or one for this. */
+async function registers({ clients, server }: Context): Promise<void> {
+  if (clients.all.some(({ registered }) => registered['client_id_issued_at'] !== undefined)) return
+  await clients.register(codeClient(server, 'none', [clients.redirectUri]))
 }
 
 /** A registration that must be refused. What is registered all the same is deleted in the end. */
@@ -42,7 +49,7 @@ export const registrationChecks: readonly Check[] = [
     accepts: 'invalid_client_metadata as well as invalid_redirect_uri',
     async run(context, see) {
       const base = codeClient(context.server, await method(context), [])
-      await context.clients.register({ ...base, redirect_uris: [context.clients.redirectUri] })
+      await registers(context)
       const lists: Record<string, unknown> = {
         'no redirect_uris': undefined,
         'a fragment': [`${context.clients.redirectUri}#fragment`],
@@ -61,10 +68,11 @@ export const registrationChecks: readonly Check[] = [
     title: 'metadata that contradicts itself is not registered as it is',
     needs: ['registration'],
     accepts: 'invalid_client_metadata, or other values than were asked for (§3.2.1)',
-    async run({ clients, server, ...context }, see) {
-      const how = await method({ clients, server, ...context })
+    async run(context, see) {
+      const { clients, server } = context
+      const how = await method(context)
       const base = codeClient(server, how, [clients.redirectUri])
-      await clients.register(base)
+      await registers(context)
       const { publicJwk } = makeKey()!
       const tries: [string, Record<string, unknown>, (json: Answer['json']) => boolean][] = [
         [
@@ -111,15 +119,20 @@ export const registrationChecks: readonly Check[] = [
         )
       }
       const base = codeClient(server, await method(context), [clients.redirectUri])
-      await clients.register(base)
+      await registers(context)
       const listener = await openListener()
       try {
-        for (const name of ['jwks_uri', 'logo_uri', 'sector_identifier_uri', 'client_uri']) {
+        const url = `https://${listener.host}/`
+        for (const urls of [
+          { jwks_uri: url, logo_uri: url, client_uri: url },
+          { sector_identifier_uri: url },
+        ]) {
+          const names = Object.keys(urls).join(', ')
           const before = listener.connections
-          const answer = await clients.tryRegister({ ...base, [name]: `https://${listener.host}/` })
+          const answer = await clients.tryRegister({ ...base, ...urls })
           if (answer.status === 201) clients.adopt(answer)
-          else see.refused(answer, badRequest, name)
-          if (listener.connections > before) see.note(`${name}: the server connected to 127.0.0.1`)
+          else see.refused(answer, badRequest, names)
+          if (listener.connections > before) see.note(`${names}: the server connected to 127.0.0.1`)
         }
       } finally {
         await listener.close()
@@ -135,7 +148,7 @@ export const registrationChecks: readonly Check[] = [
     async run(context, see) {
       const { clients, server } = context
       const base = codeClient(server, await method(context), [clients.redirectUri])
-      await clients.register(base)
+      await registers(context)
       const key = makeKey(['ES256'])!
       const claims = {
         iss: 'https://nobody-trusts-this.example',

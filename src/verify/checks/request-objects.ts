@@ -1,5 +1,6 @@
 import type { Check, Context, Sight } from '../check.ts'
-import { type Client, NotApplicable } from '../clients.ts'
+import type { Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
 import { compact, makeKey, unsigned } from '../jose.ts'
 import { isLoopback, openListener } from '../listener.ts'

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts'
-import { NotApplicable } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import { codeFlowClient } from './authorization.ts'
 
 const accepts =

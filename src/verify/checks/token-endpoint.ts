@@ -1,5 +1,6 @@
 import { anyRefusal, type Check, type Context, invalidClient, invalidRequest } from '../check.ts'
-import { basic, type Client, NotApplicable } from '../clients.ts'
+import { basic, type Client } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Code } from '../flow.ts'
 import { assertionType, fresh } from '../proofs.ts'
 import { encode } from '../wire.ts'

@@ -1,5 +1,5 @@
 import type { Check, Context, Sight } from '../check.ts'
-import { NotApplicable } from '../clients.ts'
+import { NotApplicable } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import type { ClientKey } from '../jose.ts'
 import { type Changes, fresh, proof } from '../proofs.ts'

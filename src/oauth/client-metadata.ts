@@ -2,6 +2,7 @@
 // Registration §2, RP-Initiated Logout §3.1, Back-Channel Logout §2.2; JARM §3: client metadata beyond what every client has,
 // by its name on the wire and by its name here.
 
+import { canonicalAddress, parseDistinguishedName } from '../crypto/certificate.ts'
 import { type Algorithm, algorithms } from '../crypto/jws.ts'
 
 /** What a client is registered with beyond the columns of its row. */
@@ -97,10 +98,18 @@ const rules: Readonly<Record<Member, Rule>> = {
   contacts: texts('contacts'),
   softwareId: text('software_id'),
   softwareVersion: text('software_version'),
-  tlsClientAuthSubjectDn: text('tls_client_auth_subject_dn'),
+  tlsClientAuthSubjectDn: {
+    wire: 'tls_client_auth_subject_dn',
+    allowed: 'a distinguished name, the most specific part first (RFC 4514)',
+    fits: (value) => isText(value) && parseDistinguishedName(value as string) !== undefined,
+  },
   tlsClientAuthSanDns: text('tls_client_auth_san_dns'),
   tlsClientAuthSanUri: text('tls_client_auth_san_uri'),
-  tlsClientAuthSanIp: text('tls_client_auth_san_ip'),
+  tlsClientAuthSanIp: {
+    wire: 'tls_client_auth_san_ip',
+    allowed: 'an IP address',
+    fits: (value) => isText(value) && canonicalAddress(value as string) !== undefined,
+  },
   tlsClientAuthSanEmail: text('tls_client_auth_san_email'),
   tokenEndpointAuthSigningAlg: oneOf('token_endpoint_auth_signing_alg', algorithms),
   requestObjectSigningAlg: oneOf('request_object_signing_alg', algorithms),

@@ -144,6 +144,20 @@ onBothDatabases('mutual TLS', (dialect) => {
     }
   })
 
+  test('RFC 8705 §2.1.2: a client is registered with exactly one name, and one that a certificate can hold', async () => {
+    const house = await open()
+    for (const metadata of [
+      {},
+      { tlsClientAuthSanDns: 'client.example', tlsClientAuthSanIp: '192.0.2.7' },
+      { tlsClientAuthSubjectDn: 'client' },
+      { tlsClientAuthSubjectDn: 'CN=client,' },
+      { tlsClientAuthSanIp: 'client.example' },
+      { tlsClientAuthSanIp: '192.0.2.0/24' },
+    ]) {
+      await assert.rejects(pkiClient(house, metadata), /tlsClientAuth/, JSON.stringify(metadata))
+    }
+  })
+
   test('RFC 8705 §2.1: the certificate must come from a known authority, for clients, and be valid now', async () => {
     const house = await openHouse(dialect, config)
     try {

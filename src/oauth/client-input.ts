@@ -1,6 +1,7 @@
 // RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
 // registers itself, or a metadata document.
 
+import { isOpenidScope } from '../config/scopes.ts'
 import { bounds, isLoopback, isResourceUri } from '../config.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import { algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
@@ -34,7 +35,7 @@ export interface ClientInput extends RegisteredMetadata {
   redirectUris?: string[]
   /** Default: code and refresh, or client credentials when there is no redirect URI. */
   grantTypes?: string[]
-  /** Scopes it may ask for. Default: all of the registry. */
+  /** Scopes it may ask for. Default: all of the registry; those of OpenID Connect only where a user is involved. */
   scope?: string[]
   /** APIs it may ask tokens for. Default: all. */
   resources?: string[]
@@ -144,7 +145,7 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
     redirect_uris: JSON.stringify([...new Set(redirectUris)]),
     grant_types: [...new Set(grantTypes)].join(' '),
     response_types: grantTypes.includes('authorization_code') ? 'code' : '',
-    scope: canonicalScope(input.scope ?? Object.keys(settings.scopes)),
+    scope: canonicalScope(input.scope ?? standardScope(settings, grantTypes)),
     resources: canonicalScope(input.resources ?? []),
     resource_server_for: canonicalScope(input.resourceServerFor ?? []),
     require_pkce: requirePkce ? 1 : 0,
@@ -161,6 +162,13 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
     registered_metadata: JSON.stringify(toWire(registered)),
   }
   return { columns, problems, hasSecret: hasSecret(method) }
+}
+
+/** All of the registry; without a user there is nobody for the scopes of OpenID Connect to be about. */
+function standardScope({ scopes }: Settings, grantTypes: readonly string[]): string[] {
+  const all = Object.keys(scopes)
+  const alone = grantTypes.every((one) => one === 'client_credentials')
+  return alone ? all.filter((scope) => !isOpenidScope(scope)) : all
 }
 
 function checkGrantTypes(

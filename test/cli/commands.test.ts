@@ -138,7 +138,10 @@ onBothDatabases('migrate', (dialect) => {
     assert.equal(plan.code, 0, plan.stderr)
     assert.match(plan.stdout, /^-- 1 authorization_server, up\n[\s\S]*create table clients/)
     const up = await gatehouse('up', '--json')
-    assert.deepEqual(up.lines()[0], { version: 1, name: 'authorization_server', done: 'applied' })
+    assert.deepEqual(up.lines(), [
+      { version: 1, name: 'authorization_server', done: 'applied' },
+      { version: 2, name: 'whole_protocol', done: 'applied' },
+    ])
     assert.equal((await gatehouse('up')).stdout, 'The schema is up to date.\n')
     const [status] = (await gatehouse('status', '--json')).lines<{ version: number; applied_at: string }>()
     assert.equal(status?.version, 1)
@@ -150,7 +153,10 @@ onBothDatabases('migrate', (dialect) => {
     assert.equal(unsure.code, 2)
     assert.match(unsure.stderr, /All data of these steps is lost\. Nobody can answer here: --yes says so/)
     assert.equal((await gatehouse('status')).code, 0)
-    assert.match((await gatehouse('down', '--to', '0', '--yes')).stdout, /^taken back 1/)
+    assert.match(
+      (await gatehouse('down', '--to', '0', '--yes')).stdout,
+      /^taken back 2 whole_protocol\ntaken back 1/,
+    )
     assert.equal((await gatehouse('status')).code, 1)
     if (url) await dropTestDatabase(url)
   })

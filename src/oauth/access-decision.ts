@@ -25,6 +25,8 @@ import { isRefusal, type Refusal } from './refusals.ts'
 export interface AccessRules extends ProofRules {
   /** Whether tokens that are not bound to a key are refused. */
   required: boolean
+  /** Classes of authentication that are known here, the weakest first. */
+  acrOrder: readonly string[]
   /** Null where no proxy hands certificates over. */
   certificates: CertificateSource | null
   /** Remembers a proof as used; a refusal when it was before. */
@@ -51,7 +53,7 @@ export async function decideAccess(
   const certificate = () => certificateThumbprint(request, needs, rules.certificates)
   const refusal =
     checkConfirmation(token, proof, rules.required, certificate) ??
-    checkDemands(token, demands, rules.now()) ??
+    checkDemands(token, demands, { now: rules.now(), acrOrder: rules.acrOrder }) ??
     (proof && (await spendOnce(request, proof, rules)))
   if (refusal) return refusal
   return {

@@ -3,6 +3,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { parseJwt, verifySignature } from '../crypto/jws.ts'
+import { acrSuffices } from './authentication-context.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
 import { scopeCovers, scopeSet } from './scope.ts'
 
@@ -35,7 +36,10 @@ export interface AccessNeeds {
   check?: 'session' | 'offline'
   /** Greatest age of the user's authentication in seconds (RFC 9470 §4). */
   maxAge?: number
-  /** Ways of authentication that are good enough, as `acr` names them; any of them (RFC 9470 §4). Default: any way. */
+  /**
+   * Classes of authentication that are good enough (`acr`); any of them, or a stronger one where it is known which are
+   * stronger (RFC 9470 §4). Default: any class, and none.
+   */
   acrValues?: string | readonly string[]
   /**
    * The URL the client sent this request to, which a proof of a key names (RFC 9449 §4.2). Default: the path of the request at
@@ -253,12 +257,16 @@ export function tokenFromClaims(claims: Record<string, unknown>): AccessToken | 
  * Whether a token that holds is good for this operation, now. An authentication that is not enough is told before a missing
  * scope: its challenge names both, so the client asks the user once.
  */
-export function checkDemands(token: AccessToken, demands: Demands, now: number): Refusal | undefined {
+export function checkDemands(
+  token: AccessToken,
+  demands: Demands,
+  { now, acrOrder }: { now: number; acrOrder: readonly string[] },
+): Refusal | undefined {
   const { scope, resource, maxAge, acrValues } = demands
   const client = token.clientId
   if (token.expiresAt <= now) return refuse('access_token_expired', { client })
   if (!token.resource.includes(resource)) return refuse('access_token_audience', { client, resource })
-  if (acrValues !== undefined && !(token.acr !== undefined && acrValues.includes(token.acr)))
+  if (acrValues !== undefined && !acrSuffices(acrOrder, acrValues, token.acr))
     return refuse('authentication_too_weak', { client, acr: token.acr, acr_values: acrValues.join(' ') })
   if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000))
     return refuse('authentication_insufficient', { client, max_age: maxAge })

@@ -36,6 +36,7 @@ export function guardResources(
   const rules: AccessRules = {
     nonces: server.nonces,
     required: settings.dpop.required,
+    acrOrder: settings.authentication.acrValues,
     certificates: settings.mutualTls && {
       header: settings.mutualTls.certificateHeader,
       trustedProxies: settings.trustedProxies,

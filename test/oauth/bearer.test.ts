@@ -209,9 +209,10 @@ describe('RFC 9068 §4: a JWT as access token', () => {
 })
 
 describe('what an operation demands', () => {
-  const token: AccessToken = { ...tokenFromClaims({ ...claims, auth_time: 1_699_999_990 })! }
+  const order = ['low', 'middle', 'high']
+  const token: AccessToken = { ...tokenFromClaims({ ...claims, auth_time: 1_699_999_990, acr: 'middle' })! }
   const reason = (demands: Parameters<typeof demandsOf>[0], of = resource, at = now) =>
-    checkDemands(token, demandsOf(demands, of), at)?.refusal
+    checkDemands(token, demandsOf(demands, of), { now: at, acrOrder: order })?.refusal
 
   test('RFC 6750 §3.1: expiry, audience, scope', () => {
     assert.equal(reason({ scope: 'jobs:read' }), undefined)
@@ -227,14 +228,30 @@ describe('what an operation demands', () => {
     assert.equal(reason({ maxAge: 9 }), 'authentication_insufficient')
     const { authTime: _, ...unknown } = token
     assert.equal(
-      checkDemands(unknown, demandsOf({ maxAge: 3_600 }, resource), now)?.refusal,
+      checkDemands(unknown, demandsOf({ maxAge: 3_600 }, resource), { now, acrOrder: order })?.refusal,
       'authentication_insufficient',
     )
+  })
+
+  test('RFC 9470 §3: a class that is demanded, or a stronger one that is known, is enough (N121)', () => {
+    for (const acrValues of ['middle', 'other middle', ['low'], 'low high']) {
+      assert.equal(reason({ acrValues }), undefined, String(acrValues))
+    }
+    for (const acrValues of ['high', 'other', ['mid']]) {
+      assert.equal(reason({ acrValues }), 'authentication_too_weak', String(acrValues))
+    }
+    assert.equal(reason({ acrValues: 'high', scope: 'applications:write' }), 'authentication_too_weak')
+    const { acr: _, ...unknown } = token
+    const demands = demandsOf({ acrValues: 'low' }, resource)
+    const found = checkDemands(unknown, demands, { now, acrOrder: order })
+    assert.equal(found?.refusal, 'authentication_too_weak')
   })
 
   test('an operation that is described wrongly is the API’s own mistake', () => {
     assert.throws(() => demandsOf({ scope: ['jobs"read'] }, resource), TypeError)
     assert.throws(() => demandsOf({ maxAge: -1 }, resource), TypeError)
+    assert.throws(() => demandsOf({ acrValues: ['a"b'] }, resource), TypeError)
+    assert.throws(() => demandsOf({ acrValues: ['a b'] }, resource), TypeError)
   })
 
   test('RFC 6750 §3: challenges are quoted, complete and never cached', async () => {

@@ -42,7 +42,7 @@ export function apiRules(
   options: ApiDpopOptions,
   mutualTls: ApiMutualTlsOptions | undefined,
   { now, log }: { now(): number; log: Log },
-): AccessRules {
+): Omit<AccessRules, 'acrOrder'> {
   const { secret, nonces = 'required', required = false } = options
   const spendJti = options.spendJti ?? rememberProofs(now, log)
   return {

@@ -44,6 +44,11 @@ export interface ResourceServerOptions {
    * was revoked is refused within `cacheFor` seconds (0 to 1, default 1), and opaque tokens work.
    */
   introspection?: { clientId: string; clientSecret: string; cacheFor?: number }
+  /**
+   * Classes of authentication, the weakest first, as the authorization server knows them: a stronger one does where an
+   * operation demands a weaker one. Default: none but the demanded ones do.
+   */
+  acrValues?: readonly string[]
   /** How proofs of a key are treated. */
   dpop?: ApiDpopOptions
   /** Where certificates come from, to which tokens may be bound instead. */
@@ -81,7 +86,7 @@ export function resourceServer(
   const insecure = new URL(issuer).protocol === 'http:'
   const server = watchIssuer({ issuer, allowInsecure: insecure, log, now, deadline })
   const verified = rememberVerified(now)
-  const rules = apiRules(dpop, mutualTls, { now, log })
+  const rules = { ...apiRules(dpop, mutualTls, { now, log }), acrOrder: options.acrValues ?? [] }
   const metadataUrl = resourceMetadataUrl(resource)
   const askWhetherActive = introspection && introspector({ ...introspection, issuer, server, now, deadline })
 

@@ -73,6 +73,7 @@ function spendOnce(request: BearerRequest, proof: Proof, rules: AccessRules): Pr
   const outcome = rules.spend(proof)
   spentBy.set(request, { header, outcome })
   // Where it cannot be remembered now, the request has not had its turn.
-  outcome.catch(() => spentBy.delete(request))
+  const forget = () => spentBy.delete(request)
+  outcome.then((refusal) => refusal?.refusal === 'unavailable' && forget(), forget)
   return outcome
 }

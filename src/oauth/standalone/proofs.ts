@@ -73,7 +73,12 @@ const mostRemembered = 200_000
 /** At least as long as any proof is taken, in milliseconds. */
 const rememberedFor = 360_000
 
-function rememberProofs(now: () => number, log: Log): (id: string) => Promise<boolean> {
+/** Remembers in this process alone. What is forgotten for want of room could be used again. */
+export function rememberProofs(
+  now: () => number,
+  log: Pick<Log, 'warn'>,
+  most = mostRemembered,
+): (id: string) => Promise<boolean> {
   const spent = new Map<string, number>()
   let warnedAt = Number.NEGATIVE_INFINITY
   return async (id) => {
@@ -83,10 +88,10 @@ function rememberProofs(now: () => number, log: Log): (id: string) => Promise<bo
       spent.delete(old)
     }
     if (spent.has(id)) return false
-    if (spent.size >= mostRemembered) {
+    if (spent.size >= most) {
       spent.delete(spent.keys().next().value!)
       if (time - warnedAt > rememberedFor)
-        log.warn('too many proofs to remember: give dpop.spendJti a shared store', { most: mostRemembered })
+        log.warn('too many proofs to remember: give dpop.spendJti a shared store', { most })
       warnedAt = time
     }
     spent.set(id, time + rememberedFor)

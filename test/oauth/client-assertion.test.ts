@@ -176,7 +176,12 @@ onBothDatabases('client assertions', (dialect) => {
 
   test('RFC 7523 §3: alg none, HS256 with the public key, and another than the registered algorithm are refused (N65)', async () => {
     const house = await open()
-    const created = await keyClient(house, RS256, { tokenEndpointAuthSigningAlg: 'RS256' })
+    // A key that could do more than what is registered.
+    const { alg: _alg, ...able } = RS256.publicJwk
+    const created = await keyClient(house, RS256, {
+      jwks: { keys: [able] },
+      tokenEndpointAuthSigningAlg: 'RS256',
+    })
     const claims = () => assertionClaims(created.client.id, house.clock.now())
     const text = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const made = (alg: string, signature: (input: string) => string) => {

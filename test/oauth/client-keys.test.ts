@@ -4,7 +4,7 @@ import { after, test } from 'node:test'
 import { generateSigningKey, type SigningKey } from '../../src/crypto/jws.ts'
 import { assertion, clientKeys } from '../support/assertions.ts'
 import { openDocuments } from '../support/documents.ts'
-import { type House, houseFor, onBothDatabases } from '../support/house.ts'
+import { type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
 import { assertJson } from './answers.ts'
 
 const { RS256, ES256 } = clientKeys
@@ -119,6 +119,24 @@ onBothDatabases('published keys of clients', (dialect) => {
       house.clock.advance(5_000)
       assert.equal((await ask()).status, 200, 'the very same assertion')
       assert.equal(client.reads(), 2)
+    }
+  })
+
+  test('RFC 6819 §5.1.4.2.3: keys that cannot be had count as nobody’s failure', async () => {
+    const house = await openHouse(dialect, {
+      outbound: { ca: documents.ca },
+      limits: { clientAuthenticationFailures: 2 },
+    })
+    try {
+      const client = await publish(house, (response: ServerResponse) => response.writeHead(500).end())
+      for (let n = 0; n < 4; n++) await client.unavailable(RS256)
+      client.serve(setOf(RS256))
+      house.clock.advance(5_000)
+      for (let n = 0; n < 2; n++) await client.refused(ES256)
+      assert.equal((await client.ask(ES256)).status, 429)
+      await client.good(RS256)
+    } finally {
+      await house.close()
     }
   })
 

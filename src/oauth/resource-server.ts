@@ -3,7 +3,6 @@
 
 import { sha256 } from '../crypto/tokens.ts'
 import { Unavailable } from '../db/database.ts'
-import { type AccessRules, decideAccess } from './access-decision.ts'
 import {
   type Access,
   type AccessGranted,
@@ -15,11 +14,12 @@ import {
   rememberVerified,
   verifyJwt,
 } from './bearer.ts'
-import { refusedAccess } from './challenge.ts'
 import { accessTokenIsAlive, findAccess } from './known-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { knownResources, resourceMetadataUrl } from './resource-metadata.ts'
+import { type AccessRules, decideAccess } from './resource-server/access-decision.ts'
+import { refusedAccess } from './resource-server/challenge.ts'
 import { scopeSet } from './scope.ts'
 import { confirmationOf, spendProof } from './sender-constraint.ts'
 import type { Server } from './server.ts'

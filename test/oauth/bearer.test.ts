@@ -13,8 +13,8 @@ import {
   tokenFromClaims,
   verifyJwt,
 } from '../../src/oauth/bearer.ts'
-import { refusedAccess } from '../../src/oauth/challenge.ts'
 import { isRefusal, refuse } from '../../src/oauth/refusals.ts'
+import { refusedAccess } from '../../src/oauth/resource-server/challenge.ts'
 
 const issuer = 'https://auth.example.com'
 const resource = 'https://api.example.com'

@@ -6,10 +6,10 @@ import { rootSecrets, shortestSecret } from '../../crypto/secrets.ts'
 import { sha256 } from '../../crypto/tokens.ts'
 import { trustedProxies } from '../../http/address.ts'
 import type { Log } from '../../log.ts'
-import type { AccessRules } from '../access-decision.ts'
 import type { Proof } from '../dpop.ts'
 import { nonceByTime } from '../dpop-nonce.ts'
 import { type Refusal, refuse } from '../refusals.ts'
+import type { AccessRules } from '../resource-server/access-decision.ts'
 
 /** How an API treats proofs of a key (RFC 9449). Tokens that are bound to one are taken in any case. */
 export interface ApiDpopOptions {

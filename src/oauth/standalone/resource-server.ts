@@ -5,7 +5,6 @@ import { isLoopback, isResourceUri } from '../../config.ts'
 import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { readToken, sha256 } from '../../crypto/tokens.ts'
 import { jsonLog, type Log, type LogLevel } from '../../log.ts'
-import { decideAccess } from '../access-decision.ts'
 import {
   type Access,
   type AccessGranted,
@@ -18,9 +17,10 @@ import {
   tokenFromClaims,
   verifyJwt,
 } from '../bearer.ts'
-import { refusedAccess } from '../challenge.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { resourceMetadata, resourceMetadataUrl } from '../resource-metadata.ts'
+import { decideAccess } from '../resource-server/access-decision.ts'
+import { refusedAccess } from '../resource-server/challenge.ts'
 import { answerDeadline, getJson, IssuerUnavailable, watchIssuer } from './issuer.ts'
 import {
   type ApiDpopOptions,

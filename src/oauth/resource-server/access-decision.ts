@@ -10,7 +10,9 @@ import {
   type Demands,
   headerOf,
   readAccessToken,
-} from './bearer.ts'
+} from '../bearer.ts'
+import type { Proof, ProofRules } from '../dpop.ts'
+import { isRefusal, type Refusal } from '../refusals.ts'
 import {
   type CertificateSource,
   certificateThumbprint,
@@ -18,8 +20,6 @@ import {
   provenUrl,
   readProof,
 } from './confirmation.ts'
-import type { Proof, ProofRules } from './dpop.ts'
-import { isRefusal, type Refusal } from './refusals.ts'
 
 /** What all requests to an API are held against. */
 export interface AccessRules extends ProofRules {

@@ -1,6 +1,7 @@
 import type { Check } from './check.ts'
 import { assertionChecks } from './checks/assertions.ts'
 import { authorizationChecks } from './checks/authorization.ts'
+import { clientDocumentChecks } from './checks/client-documents.ts'
 import { codeChecks } from './checks/codes.ts'
 import { deviceChecks } from './checks/device.ts'
 import { dpopChecks } from './checks/dpop.ts'
@@ -25,6 +26,7 @@ const numberOf = ({ id }: Check) => Number(id.slice(1))
 export const checks: readonly Check[] = [
   ...assertionChecks,
   ...authorizationChecks,
+  ...clientDocumentChecks,
   ...codeChecks,
   ...deviceChecks,
   ...dpopChecks,

@@ -3,7 +3,7 @@ import { basic, type Client } from '../clients.ts'
 import { NotApplicable } from '../failures.ts'
 import type { Code } from '../flow.ts'
 import { assertionType, fresh } from '../proofs.ts'
-import { encode } from '../wire.ts'
+import { withQuery } from '../wire.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
@@ -44,13 +44,17 @@ export const tokenChecks: readonly Check[] = [
       const client = await secretClient(context)
       see.granted(await flow.redeem(await flow.code(client)), 'a code')
       const code = await flow.code(client)
-      const url = `${server.token_endpoint}${server.token_endpoint.includes('?') ? '&' : '?'}${encode(whole(code, client))}`
-      see.refused(await wire.send({ method: 'GET', url }), anyRefusal, 'GET')
-      see.refused(
-        await wire.send({ method: 'POST', url, headers: form, body: '' }),
-        anyRefusal,
-        'POST with everything in the query',
-      )
+      const { client_id, client_secret, ...grant } = whole(code, client)
+      const authorization = basic(client.id, client.secret)
+      for (const [input, headers, query] of [
+        ['the grant in the query', { authorization }, grant],
+        ['everything in the query', {}, { ...grant, client_id, client_secret }],
+      ] as const) {
+        const url = withQuery(server.token_endpoint, query)
+        see.refused(await wire.send({ method: 'GET', url, headers }), anyRefusal, `GET with ${input}`)
+        const posted = { method: 'POST', url, headers: { ...form, ...headers }, body: '' }
+        see.refused(await wire.send(posted), anyRefusal, `POST with ${input}`)
+      }
       await stillUsable(context, code, see.note)
     },
   },
@@ -64,11 +68,19 @@ export const tokenChecks: readonly Check[] = [
       const { flow, server, wire } = context
       const client = await secretClient(context)
       see.granted(await flow.redeem(await flow.code(client)), 'a code')
+      const { client_id, client_secret, ...grant } = whole(await flow.code(client), client)
       const answer = await wire.send({
         method: 'POST',
         url: server.token_endpoint,
-        headers: { 'content-type': 'application/json', authorization: basic(client.id, client.secret) },
-        body: JSON.stringify(whole(await flow.code(client), client)),
+        headers: {
+          'content-type': 'application/json',
+          ...(client.method === 'client_secret_basic'
+            ? { authorization: basic(client.id, client.secret) }
+            : {}),
+        },
+        body: JSON.stringify(
+          client.method === 'client_secret_basic' ? grant : { ...grant, client_id, client_secret },
+        ),
       })
       see.refused(answer, anyRefusal, 'a JSON body')
     },

@@ -303,6 +303,10 @@ function checkRegistered(
     if (!secure || backchannelLogoutUri.includes('#'))
       problem('backchannelLogoutUri', backchannelLogoutUri, 'an https URL without fragment')
   }
+  // An answer in the clear reaches nobody but the program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).
+  const clear = redirectUris.find((uri) => /^http:/i.test(uri))
+  if (profile === 'fapi2' && clear !== undefined && registered.applicationType !== 'native')
+    problem('redirectUris', clear, "https, but for a client with applicationType 'native'")
   if (rules.algorithms !== null) {
     for (const path of [
       'tokenEndpointAuthSigningAlg',

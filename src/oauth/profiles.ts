@@ -33,6 +33,11 @@ export interface Profile {
   assertionAudience: 'server' | 'issuer'
   /** Longest life of its codes; null takes the bounds of every client. */
   longestCodeLifetime: number | null
+  /**
+   * Whether a refresh token is replaced each time it is used. Where tokens are bound to a key and the client authenticates,
+   * that protects from nothing, and an answer that got lost ends the session (FAPI 2.0 Security Profile §5.3.2.1).
+   */
+  rotatesRefreshTokens: boolean
   /** Algorithms its keys may sign with; null accepts every one that is spoken here. */
   algorithms: readonly string[] | null
 }
@@ -45,6 +50,7 @@ const anyone: Profile = {
   senderConstrained: false,
   assertionAudience: 'server',
   longestCodeLifetime: null,
+  rotatesRefreshTokens: true,
   algorithms: null,
 }
 
@@ -61,6 +67,7 @@ export const profiles: Readonly<Record<ClientProfile, Profile>> = {
     senderConstrained: true,
     assertionAudience: 'issuer',
     longestCodeLifetime: 60_000,
+    rotatesRefreshTokens: false,
     algorithms: ['PS256', 'ES256', 'EdDSA'],
   },
 }

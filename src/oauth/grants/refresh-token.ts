@@ -1,5 +1,5 @@
-// RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2; RFC 9396 §6: refresh with rotation for every client, and what a
-// repeated token means.
+// RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2; RFC 9396 §6; FAPI 2.0 Security Profile §5.3.2.1: refresh with rotation, for every
+// client whose profile does not forbid it, and what a repeated token means.
 
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { randomText } from '../../crypto/random.ts'
@@ -15,6 +15,7 @@ import {
   type RefreshTokenRow,
   repeatRotation,
   rotateRefreshToken,
+  useRefreshToken,
 } from '../records/refresh-tokens.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
@@ -35,6 +36,11 @@ export const refreshToken: GrantType = {
     const foreign = await checkOwner(server, row, request)
     if (foreign) return foreign
     if (row.rotated_at !== null) return retryOrReuse(server, presented, row, request)
+    if (row.jkt !== null && row.jkt !== request.binding) {
+      const facts = { client: request.client.id, session: row.session_id }
+      return refuse('refresh_token_binding_mismatch', facts)
+    }
+    if (!request.client.rules.rotatesRefreshTokens) return use(server, stored.hash, row, request)
     return (
       (await rotate(server, presented, stored.hash, row, request)) ??
       // Another request rotated it in between: the same rules as for one that came later.
@@ -86,8 +92,9 @@ interface Narrowed {
   rotatedFor: string
 }
 
-function narrow(row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal {
-  const scope = narrowedScope(request.form.get('scope'), scopeSet(row.scope))
+function narrow(server: Server, row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal {
+  const { impliedScopes } = server.settings
+  const scope = narrowedScope(request.form.get('scope'), scopeSet(row.scope), impliedScopes)
   if (isRefusal(scope)) return scope
   const resources = narrowedResources(request.form.all('resource'), scopeSet(row.resources))
   if (isRefusal(resources)) return resources
@@ -99,6 +106,31 @@ function narrow(row: RefreshTokenRow, request: TokenRequest): Narrowed | Refusal
   return { scope, resources, details, rotatedFor }
 }
 
+/** The token stays as it is, and its life begins anew; the client keeps it. */
+async function use(
+  server: Server,
+  hash: string,
+  row: RefreshTokenRow,
+  request: TokenRequest,
+): Promise<TokenGrant | Refusal> {
+  const narrowed = narrow(server, row, request)
+  if (isRefusal(narrowed)) return narrowed
+  const { client } = request
+  const now = server.now()
+  const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+  const idToken = await makeIdToken(server, client, row, access, now)
+  const used = await server.db.write(useRefreshToken, {
+    refresh_id: row.id,
+    refresh_hash: hash,
+    refresh_expires_at: refreshExpiry(client, now, row.session_expires_at),
+    ...access.row,
+    ...eventInput(now, 'token_refresh', contextOf(row, request), { scope: access.row.access_scope }),
+  })
+  if (used.length === 0) return refuse('session_ended', { client: client.id, session: row.session_id })
+  server.activity.sessionUsed(row.session_id)
+  return { access, idToken, more: { ...grantedDetails(narrowed.details) } }
+}
+
 async function rotate(
   server: Server,
   presented: string,
@@ -106,12 +138,9 @@ async function rotate(
   row: RefreshTokenRow,
   request: TokenRequest,
 ): Promise<TokenGrant | Refusal | undefined> {
-  const narrowed = narrow(row, request)
+  const narrowed = narrow(server, row, request)
   if (isRefusal(narrowed)) return narrowed
   const { client } = request
-  if (row.jkt !== null && row.jkt !== request.binding) {
-    return refuse('refresh_token_binding_mismatch', { client: client.id, session: row.session_id })
-  }
   const now = server.now()
   const salt = randomText(16)
   const successor = makeToken('gh_rt', now, {
@@ -166,7 +195,7 @@ async function retryOrReuse(
 ): Promise<TokenGrant | Refusal> {
   const { client } = request
   const now = server.now()
-  const narrowed = narrow(row, request)
+  const narrowed = narrow(server, row, request)
   const context = contextOf(row, request)
   const mayRepeat =
     !isRefusal(narrowed) &&

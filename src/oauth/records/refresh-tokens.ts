@@ -93,6 +93,31 @@ export const rotateRefreshToken = write(
   }),
 )
 
+/** A token that is not replaced when it is used: any number of uses at once, each with an access token of its own. */
+export const useRefreshToken = write(
+  'use_refresh_token',
+  {
+    refresh_id: 'text',
+    refresh_hash: 'text',
+    refresh_expires_at: 'int',
+    ...accessTokenColumns,
+    ...eventColumns,
+  },
+  (i) => ({
+    guard: sql<{
+      id: string
+    }>`${selecting} t.id from refresh_tokens t join sessions s on s.id = t.session_id ${andFrom}
+      where t.id = ${i.refresh_id} and t.hash = ${i.refresh_hash} and t.rotated_at is null and t.expires_at > ${i.now}
+        and s.client_id = ${i.client_id} and s.revoked_at is null and s.expires_at > ${i.now}`,
+    effects: [
+      sql`update refresh_tokens set expires_at = ${i.refresh_expires_at} ${from}
+        where refresh_tokens.id = ${i.refresh_id}`,
+      insertAccessToken(i),
+      appendEvent(i),
+    ],
+  }),
+)
+
 /** A retry inside the window: the same successor, still unused, and a fresh access token. */
 export const repeatRotation = write(
   'repeat_rotation',

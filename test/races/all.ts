@@ -13,6 +13,7 @@ import {
   signUp,
   twoConsentForms,
 } from './people.ts'
+import { oneProof, oneProofForRefresh } from './proofs.ts'
 import type { Race } from './race.ts'
 import { oneCode, oneRefreshToken, oneRefreshTokenWithoutWindow, quota } from './tokens.ts'
 
@@ -32,6 +33,8 @@ export const races: readonly Race[] = [
   firstSignIn,
   firstSignInOfTwo,
   oneAssertion,
+  oneProof,
+  oneProofForRefresh,
 ]
 
 /** Races on a field with accounts of our own. */

@@ -59,6 +59,8 @@ const fresh: Record<string, string[]> = {
   rotate_refresh_token: ['access_id', 'event_id', 'successor_id'],
   repeat_rotation: ['access_id', 'event_id'],
   insert_client: ['id', 'event_id'],
+  register_invited: ['id', 'event_id'],
+  insert_initial_access_token: ['id', 'event_id'],
   insert_user: ['id', 'user_subject', 'subject'],
   insert_signing_key: ['kid', 'event_id'],
   insert_used_jti: ['id'],
@@ -90,7 +92,7 @@ const values: Record<string, string | number | null> = {
 }
 
 const ids =
-  /^(id|key|kid|login|subject|(code|refresh|request|user|client|session|ended|event_user|event_client)(_id)?)$/
+  /^(id|key|kid|login|subject|(code|refresh|request|token|user|client|session|ended|event_user|event_client)(_id)?)$/
 
 let made = 0
 

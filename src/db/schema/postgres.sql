@@ -85,7 +85,7 @@ create table clients (
   constraint clients_token_format_check CHECK ((token_format = ANY (ARRAY['jwt'::text, 'opaque'::text])))
 );
 create index clients_reuse_window ON clients USING btree (reuse_window) WHERE (reuse_window IS NOT NULL);
-create index clients_source ON clients USING btree (source, created_at);
+create index clients_source ON clients USING btree (source, created_at, id);
 
 create table codes (
   id text collate "C" not null,

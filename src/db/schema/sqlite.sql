@@ -80,7 +80,7 @@ create table "clients" (
 
 create index clients_reuse_window on clients (reuse_window) where reuse_window is not null;
 
-create index clients_source on clients (source, created_at);
+create index clients_source on clients (source, created_at, id);
 
 create table codes (
   id text primary key,

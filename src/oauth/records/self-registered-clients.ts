@@ -114,8 +114,9 @@ export const noteFlow = write('note_flow', { id: 'text', now: 'int' }, (i) => ({
     ${from} where clients.id = ${i.id} ${returning} clients.id`,
 }))
 
-const living = (now: unknown) => sql`exists (select 1 from sessions s
-  where s.client_id = clients.id and s.revoked_at is null and s.expires_at > ${now})`
+/** One look-up by client; `exists` would let PostgreSQL read every living session there is first. */
+const dead = (now: unknown) => sql`(select 1 from sessions s
+  where s.client_id = clients.id and s.revoked_at is null and s.expires_at > ${now} limit 1) is null`
 
 /** Never granted anything and no flow for a while, or not used for long; never one with a living session. */
 const idle = (i: {
@@ -125,7 +126,7 @@ const idle = (i: {
 }) => sql`clients.created_at < ${i.unused_before}
   and coalesce(clients.last_used_at, 0) < case when clients.total_authorizations + clients.total_tokens_issued > 0
     then ${i.idle_before} else ${i.unused_before} end
-  and clients.suspended_at is null and clients.revoked_at is null and not ${living(i.now)}`
+  and clients.suspended_at is null and clients.revoked_at is null and ${dead(i.now)}`
 
 /** Self-registered clients of one source in the order of their age, and whether each has had its time. */
 export const clientsByAge = select(

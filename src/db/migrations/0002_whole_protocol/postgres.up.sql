@@ -16,7 +16,7 @@ alter table clients
   add constraint clients_secret_check
     check ((token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post')) = (secret_hash is not null)),
   add constraint clients_jwks_check check (jwks is null or jwks_uri is null);
-create index clients_source on clients (source, created_at);
+create index clients_source on clients (source, created_at, id);
 
 alter table signing_keys drop constraint signing_keys_alg_check;
 alter table signing_keys add constraint signing_keys_alg_check check (alg in ('ES256', 'RS256', 'PS256', 'EdDSA'));

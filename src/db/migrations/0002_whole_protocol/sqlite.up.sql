@@ -58,7 +58,7 @@ select id, name, description, logo_uri, client_uri, policy_uri, tos_uri, source,
 drop table clients;
 alter table clients_new rename to clients;
 create index clients_reuse_window on clients (reuse_window) where reuse_window is not null;
-create index clients_source on clients (source, created_at);
+create index clients_source on clients (source, created_at, id);
 
 create view active_clients as
 select id, name, source, profile, scope, total_authorizations, total_tokens_issued,

@@ -13,6 +13,7 @@ import {
   signUp,
   twoConsentForms,
 } from './people.ts'
+import { onePushedRequest, pushedRequestEndsOneWay, pushedRequestInTabs } from './pushed-requests.ts'
 import { oneProof, oneProofForRefresh } from './proofs.ts'
 import type { Race } from './race.ts'
 import { oneCode, oneRefreshToken, oneRefreshTokenWithoutWindow, quota } from './tokens.ts'
@@ -35,6 +36,9 @@ export const races: readonly Race[] = [
   oneAssertion,
   oneProof,
   oneProofForRefresh,
+  onePushedRequest,
+  pushedRequestInTabs,
+  pushedRequestEndsOneWay,
 ]
 
 /** Races on a field with accounts of our own. */

@@ -228,8 +228,7 @@ function checkKeys({ jwks, jwksUri }: ClientInput, method: AuthenticationMethod,
     )
   }
   if (jwksUri !== undefined) {
-    const url = URL.canParse(jwksUri) ? new URL(jwksUri) : undefined
-    if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback(url)))
+    if (!(URL.canParse(jwksUri) && new URL(jwksUri).protocol === 'https:'))
       problem('jwksUri', jwksUri, 'an https URL', 'https://app.example.com/jwks.json')
   }
   if (jwks === undefined) return

@@ -172,6 +172,10 @@ onBothDatabases('published keys of clients', (dialect) => {
     }
     await inside.close()
     assert.equal(inside.connections, 0)
+    for (const jwksUri of ['http://localhost/jwks.json', 'jwks.json', 'file:///etc/passwd', '']) {
+      const input = { tokenEndpointAuthMethod: 'private_key_jwt', jwksUri } as const
+      await assert.rejects(house.createClient(input), /jwksUri/, jwksUri)
+    }
   })
 
   test('RFC 7517 §4: private, symmetric, weak and encryption keys of a set verify nothing, the others do', async () => {

@@ -13,9 +13,10 @@ import {
   signUp,
   twoConsentForms,
 } from './people.ts'
-import { onePushedRequest, pushedRequestEndsOneWay, pushedRequestInTabs } from './pushed-requests.ts'
 import { oneProof, oneProofForRefresh } from './proofs.ts'
+import { onePushedRequest, pushedRequestEndsOneWay, pushedRequestInTabs } from './pushed-requests.ts'
 import type { Race } from './race.ts'
+import { oneInvitation, severalInvitations } from './registrations.ts'
 import { oneCode, oneRefreshToken, oneRefreshTokenWithoutWindow, quota } from './tokens.ts'
 
 /** Races on a field where a header says who is signed in. */
@@ -36,6 +37,8 @@ export const races: readonly Race[] = [
   oneAssertion,
   oneProof,
   oneProofForRefresh,
+  oneInvitation,
+  severalInvitations,
   onePushedRequest,
   pushedRequestInTabs,
   pushedRequestEndsOneWay,

@@ -36,6 +36,7 @@ export function processConfig(order: WorkerOrder): Config {
     database: order.database,
     databaseConnections: 5,
     scopes,
+    registration: { policy: 'initial_access_token' },
     accounts: order.localAccounts ? localAccounts() : saidByHeader,
     limits: { failuresPerNetwork: 1_000_000 },
     migrate: true,

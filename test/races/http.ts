@@ -11,6 +11,8 @@ export interface Shot {
   headers?: Record<string, string>
   /** Sent as a form. */
   form?: Record<string, string>
+  /** Sent as JSON. */
+  json?: unknown
 }
 
 export interface Answer {
@@ -43,14 +45,13 @@ async function aim(shot: Shot): Promise<Aimed> {
   return { socket, last: text.subarray(-1), answer }
 }
 
-function requestText({ method, path, headers = {}, form }: Shot): string {
-  const body = form ? new URLSearchParams(form).toString() : ''
+function requestText({ method, path, headers = {}, form, json }: Shot): string {
+  const body = form ? new URLSearchParams(form).toString() : json ? JSON.stringify(json) : ''
+  const type = form ? 'application/x-www-form-urlencoded' : 'application/json'
   const all: Record<string, string> = {
     host: '127.0.0.1',
     connection: 'close',
-    ...(form
-      ? { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(body.length) }
-      : {}),
+    ...(form || json ? { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) } : {}),
     ...headers,
   }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)

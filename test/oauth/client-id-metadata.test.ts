@@ -486,6 +486,20 @@ onBothDatabases('clients that are documents', (dialect) => {
     assert.equal(registered, 1)
   })
 
+  test('CIMD §5: two processes that read a document for the first time know one client', async () => {
+    const { g } = await house.twin()
+    for (let round = 0; round < 5; round++) {
+      const client = serveClient(documents, fresh())
+      const url = `${issuer}/oauth/authorize?${authorizeParameters(client, makePkce())}`
+      const both = [house.request(url), g.fetch(new Request(url, { redirect: 'manual' }))]
+      assert.deepEqual(
+        (await Promise.all(both)).map(({ status }) => status),
+        [200, 200],
+      )
+      assert.equal((await house.g.clients.list()).filter(({ id }) => id === client.id).length, 1)
+    }
+  })
+
   test('CIMD §8.9: only hosts that are trusted, where they are named', async () => {
     const trusting = await openHouse(dialect, {
       clientIdMetadata: { hosts: ['127.0.0.1', '*.claude.example'] },

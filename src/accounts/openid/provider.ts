@@ -1,7 +1,7 @@
 // OpenID Connect Core §3.1.2.1, §3.1.3, §3.1.3.7; OpenID Connect Discovery §4.3; RFC 7636; RFC 9207: asking an OpenID provider
 // who a browser belongs to, by code and PKCE. The library checks what must be checked; it is loaded when it is first needed.
 import type { AuthorizationServer, Client, ClientAuth, IDToken } from 'oauth4webapi'
-import { AccountsUnavailable } from './account.ts'
+import { AccountsUnavailable } from '../account.ts'
 
 export interface OpenidProviderOptions {
   /** Exactly as the provider's own metadata names it; discovery may not change it. */

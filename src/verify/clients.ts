@@ -50,6 +50,11 @@ export type Role =
 export interface Clients {
   /** The client of a role, registered when it is first needed. Throws `NotApplicable` where there is none. */
   of(role: Role): Promise<Client>
+  /**
+   * A client that may use one more grant type beside the code flow; another one than `but`. Throws `NotApplicable` where
+   * none can be had.
+   */
+  withGrant(type: string, method: AuthenticationMethod, but?: Client): Promise<Client>
   /** A client of its own for one check. Throws `NotApplicable` where none can be registered. */
   register(metadata: Record<string, unknown>, key?: ClientKey): Promise<Client>
   /** A registration request as it is, for what is refused. */
@@ -159,6 +164,17 @@ export function openClients(source: ClientSource): Clients {
         client = Promise.resolve().then(() => make(role))
         roles.set(role, client)
       }
+      return client
+    },
+    async withGrant(type, method, but) {
+      const fits = ({ id, grantTypes, redirectUris: uris }: Client) =>
+        grantTypes.includes(type) && uris.length > 0 && id !== but?.id
+      const known = all.find(fits)
+      if (known) return known
+      const metadata = codeClient(server, method, redirectUris)
+      const grants = [...(metadata['grant_types'] as string[]), type]
+      const client = await register({ ...metadata, grant_types: grants })
+      if (!fits(client)) throw new NotApplicable(`no client may use the grant type ${type}`)
       return client
     },
     register,

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Check, type Context, invalidGrant, type Sight } from '../check.ts'
-import { type Client, codeClient } from '../clients.ts'
+import type { Client } from '../clients.ts'
 import { NotApplicable } from '../failures.ts'
 import type { SignInVisit } from '../sign-in.ts'
 import type { Answer } from '../wire.ts'
@@ -18,13 +18,9 @@ interface Device {
   interval: number
 }
 
-/** A client that may use the grant; another one than `but`. */
-async function deviceClient({ clients, server, ...rest }: Context, but?: Client): Promise<Client> {
-  const given = clients.all.find(({ id, grantTypes }) => grantTypes.includes(grant) && id !== but?.id)
-  if (given) return given
-  const { method } = await codeFlowClient({ clients, server, ...rest })
-  const metadata = codeClient(server, method, [clients.redirectUri])
-  return clients.register({ ...metadata, grant_types: [...(metadata['grant_types'] as string[]), grant] })
+async function deviceClient(context: Context, but?: Client): Promise<Client> {
+  const { method } = await codeFlowClient(context)
+  return context.clients.withGrant(grant, method, but)
 }
 
 async function begin({ flow, server }: Context, see: Sight, client: Client): Promise<Device> {
@@ -47,14 +43,15 @@ function poll({ flow, server }: Context, device: Device, as: Client = device.cli
   return flow.post(as, server.token_endpoint, { grant_type: grant, device_code: device.code })
 }
 
-/** Polls as politely as the server asks, until the user's decision is known. */
+/** Polls at once, and then as politely as the server asks, until it says something about the code. */
 async function pollPatiently(context: Context, device: Device): Promise<Answer> {
   let { interval } = device
   for (let at = 0; at < 4; at++) {
-    await wait(Math.min(interval, longestInterval) * 1_000)
     const answer = await poll(context, device)
-    if (answer.json['error'] === 'slow_down') interval += 5
-    else if (answer.json['error'] !== 'authorization_pending') return answer
+    const error = answer.json['error']
+    if (error === 'slow_down') interval += 5
+    else if (error !== 'authorization_pending') return answer
+    await wait(Math.min(interval, longestInterval) * 1_000)
   }
   throw new NotApplicable(
     'the sign-in script did not come to an end on the page that takes the device’s code',
@@ -102,7 +99,6 @@ export const deviceChecks: readonly Check[] = [
       const other = await deviceClient(context, client).catch(() => undefined)
       if (other) see.refused(await poll(context, device, other), invalidGrant, 'another client’s device_code')
       await decide(context, device, 'allow')
-      await wait(Math.min(device.interval, longestInterval) * 1_000)
       const answers = await Promise.all(Array.from({ length: wire.atOnce }, () => poll(context, device)))
       const passed = answers.filter(({ status }) => status === 200)
       const second = passed[1]
@@ -112,9 +108,8 @@ export const deviceChecks: readonly Check[] = [
         see.holds(status < 500, `a poll was answered with ${status}`, { status, ...answer })
       }
       if (passed.length === 0) see.granted(await pollPatiently(context, device), 'an approved device_code')
-      await wait(Math.min(device.interval + 5, longestInterval) * 1_000)
       see.refused(
-        await poll(context, device),
+        await pollPatiently(context, device),
         { status: [400], error: ['invalid_grant', 'expired_token'] },
         'a device_code that was redeemed',
       )

@@ -1,5 +1,5 @@
 import { anyRefusal, type Check, type Context, invalidGrant, invalidRequest } from '../check.ts'
-import { type Client, codeClient } from '../clients.ts'
+import type { Client } from '../clients.ts'
 import { NotApplicable } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import { compact, makeKey } from '../jose.ts'
@@ -10,15 +10,10 @@ const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const bearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** A confidential client for one more grant type, and with it the code flow. */
-async function clientFor({ clients, server }: Context, type: string): Promise<Client> {
-  const given = clients.all.find(
-    ({ grantTypes, secret }) => secret !== undefined && grantTypes.includes(type),
-  )
-  if (given) return given
+/** A confidential client that may use one more grant type. */
+async function clientFor({ clients }: Context, type: string): Promise<Client> {
   const { method } = await clients.of('confidential')
-  const metadata = codeClient(server, method, [clients.redirectUri])
-  return clients.register({ ...metadata, grant_types: [...(metadata['grant_types'] as string[]), type] })
+  return clients.withGrant(type, method)
 }
 
 function exchange({ flow, server }: Context, client: Client, form: Parameters): Promise<Answer> {

@@ -18,13 +18,14 @@ import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
 import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
-import { isResponse } from './http/web.ts'
+import { answerFromResponse, isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
 import { type Job, startScheduler } from './jobs/scheduler.ts'
 import { jsonLog, type Log } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { reapClients } from './oauth/arrivals.ts'
 import { refusalPage } from './oauth/authorization-response.ts'
+import { deliverLogouts, logoutsAreDue } from './oauth/back-channel-logout.ts'
 import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
 import { openClientKeys } from './oauth/client-keys.ts'
 import { cacheClients } from './oauth/clients.ts'
@@ -101,7 +102,12 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       clientKeys: openClientKeys({ outbound, log, now }),
       nonces: nonceByTime(core.secrets, { required: settings.dpop.nonces === 'required' }),
       frame,
+      claimNames: ['name', 'email', ...(accounts.claimNames ?? [])],
       claims: (userId, scopes) => claimsOf(core, accounts, userId, scopes),
+      signOut:
+        accounts.signOut &&
+        (async (request, returnTo) =>
+          answerFromResponse(await accounts.signOut!(request.request(), returnTo))),
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)
@@ -280,6 +286,12 @@ export function jobsOf(server: Server): Job[] {
   return [
     cleanUp(steps),
     { name: 'clear_salts', every: 10_000, run: (turn) => clearSalts(server, turn) },
+    {
+      name: 'deliver_logouts',
+      every: 2_000,
+      due: () => logoutsAreDue(server),
+      run: (turn) => deliverLogouts(server, turn),
+    },
     { name: 'reap_clients', every: 600_000, run: (turn) => reapClients(server, turn) },
     {
       name: 'rotate_signing_keys',

@@ -88,12 +88,20 @@ export function authenticationIsRecent(
 
 export interface Accounts {
   authenticate: Authenticate
-  /** Fills userinfo and ID token members for a subject, limited to the granted scopes. */
+  /**
+   * Fills userinfo and ID token members for one of the adapter's own subjects, limited to these scopes, in the names of OpenID
+   * Connect Core §5.1. Without it a client learns the name and address that pages show.
+   */
   claims?(
     subject: string,
     scopes: readonly string[],
   ): Promise<Record<string, unknown>> | Record<string, unknown>
-  /** Ends the browser's sign-in; the answer is shown or followed. Absent when the host does that elsewhere. */
+  /** What `claims` can fill beside `name` and `email`; the server's metadata lists it. */
+  readonly claimNames?: readonly string[]
+  /**
+   * Ends the browser's sign-in; the answer is shown or followed. Absent when the host does that elsewhere: then no client can
+   * ask for it either.
+   */
   signOut?(request: Request, returnTo: string): Promise<Response> | Response
   /**
    * A webhook of the provider, mounted at `/webhooks/accounts`. Verifies the raw body, then says whose account was deleted;

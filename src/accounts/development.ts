@@ -2,7 +2,7 @@ import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { developmentSignInPage } from '../pages/development-sign-in.ts'
-import type { Account, Accounts, AccountsHouse } from './account.ts'
+import type { Account, Accounts, AccountsHouse, Ask } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
 import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
 import { returnAddress } from './return-to.ts'
@@ -18,7 +18,8 @@ const provider = 'development'
 const day = 86_400_000
 
 /**
- * Sign-in by choosing one of a few made-up people, for development. It answers on this computer only, and throws
+ * Sign-in by choosing one of a few made-up people, for development, and where `authentication.acrValues` names some also how
+ * strongly. It answers on this computer only, and throws
  * `ConfigError` where the issuer is not on loopback or NODE_ENV is production.
  */
 export function developmentAccounts(options: DevelopmentAccountsOptions): (house: AccountsHouse) => Accounts {
@@ -30,7 +31,13 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
     const pages = accountPages(house, signIns)
     const purpose = (returnTo: string | undefined) => `choose an account ${returnTo ?? ''}`
 
-    async function show(request: Incoming, returnTo: string | undefined, status?: number): Promise<Answer> {
+    const { acrValues } = settings.authentication
+
+    async function show(
+      request: Incoming,
+      returnTo: string | undefined,
+      { status, acr }: { status?: number; acr?: string } = {},
+    ): Promise<Answer> {
       const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
       return showForms(
         house,
@@ -43,6 +50,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
               ...(returnTo === undefined ? {} : { return_to: returnTo }),
             },
             accounts: [...accounts.values()],
+            ...(acrValues.length > 0 && { acr: { values: [...acrValues], chosen: acr ?? acrValues[0]! } }),
             ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
           }),
         status === undefined ? {} : { status },
@@ -51,17 +59,21 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
 
     const signInPage = pageMethods(house, {
       async GET(request) {
-        return show(request, returnAddress(settings, queryParameter(request, 'return_to')))
+        const asked = queryParameter(request, 'acr_values')?.split(' ') ?? []
+        const acr = asked.find((one) => acrValues.includes(one))
+        return show(request, returnAddress(settings, queryParameter(request, 'return_to')), { acr })
       },
       async POST(request) {
         const posted = await readPosted(house, request)
         if (!('form' in posted)) return posted
         const returnTo = returnAddress(settings, posted.form.get('return_to'))
         const account = accounts.get(posted.form.get('subject') ?? '')
-        if (!account || !posted.ours(purpose(returnTo))) return show(request, returnTo, account ? 403 : 422)
+        const acr = acrValues.find((one) => one === posted.form.get('acr'))
+        if (!account || !posted.ours(purpose(returnTo)))
+          return show(request, returnTo, { status: account ? 403 : 422, acr })
         const user = await resolveUser(house, account)
         if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled')
-        const setCookie = await signIns.begin(request, user.id)
+        const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
         return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
       },
     })
@@ -69,10 +81,18 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
     return {
       async authenticate(request, ask) {
         const answer = await pages.authenticate(request, ask)
+        if (answer === null || isResponse(answer)) return askFor(answer, ask)
         // A person who was taken out of the configuration is signed out with it.
-        if (answer === null || isResponse(answer) || accounts.has(answer.subject)) return answer
-        const nobody = new Request(request.url)
-        return pages.authenticate(nobody, ask)
+        const stays = accounts.has(answer.subject) && isEnough(answer, ask)
+        return stays ? answer : askFor(await pages.authenticate(new Request(request.url), ask), ask)
+      },
+      claimNames: ['preferred_username', 'email_verified'],
+      claims(subject, scopes) {
+        const account = accounts.get(subject)
+        return {
+          ...(scopes.includes('profile') ? { preferred_username: subject } : {}),
+          ...(scopes.includes('email') && account?.email !== undefined ? { email_verified: true } : {}),
+        }
       },
       signOut: pages.signOut,
       switchUrl: pages.switchUrl,
@@ -83,6 +103,24 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       ],
     }
   }
+}
+
+/** Here one may choose how strongly one is signed in, so whoever is asked for more can give it. */
+function isEnough(account: Account, { acrValues = [] }: Ask): boolean {
+  return acrValues.length === 0 || (account.acr !== undefined && acrValues.includes(account.acr))
+}
+
+/** Hands what is asked for on to the page where it is chosen. */
+function askFor<Answer extends Account | Response | null>(
+  answer: Answer,
+  { acrValues = [] }: Ask,
+): Answer | Response {
+  if (!isResponse(answer) || acrValues.length === 0) return answer
+  const location = new URL(answer.headers.get('location')!)
+  location.searchParams.set('acr_values', acrValues.join(' '))
+  const headers = new Headers(answer.headers)
+  headers.set('location', location.href)
+  return new Response(null, { status: 303, headers })
 }
 
 /** A name that resolves to this computer, or a tunnel to it, would let strangers choose an account. */

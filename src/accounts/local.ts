@@ -4,9 +4,11 @@ import { accountPages, paths } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
 import { type LocalAccountsHouse, type LocalAccountsOptions, provider } from './local/house.ts'
+import { emailOf } from './local/login.ts'
 import { passwordHashing, standardMinimum } from './local/password.ts'
 import { signInPages } from './local/sign-in.ts'
 import { signUpPages } from './local/sign-up.ts'
+import { findLogin } from './records/local-accounts.ts'
 import { openSignIns } from './sign-ins.ts'
 
 /**
@@ -40,6 +42,16 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
     ]
     return {
       authenticate: account.authenticate,
+      claimNames: ['preferred_username', 'email_verified'],
+      async claims(subject, scopes) {
+        const known = await given.db.one(findLogin, { user_id: subject })
+        if (!known) return {}
+        return {
+          ...(scopes.includes('profile') ? { preferred_username: known.login } : {}),
+          // Nobody has proved that the address is theirs.
+          ...(scopes.includes('email') && emailOf(known.login) !== null ? { email_verified: false } : {}),
+        }
+      },
       signOut: account.signOut,
       switchUrl: account.switchUrl,
       routes,

@@ -20,6 +20,7 @@ export type EventType =
   | 'sign_in'
   | 'sign_in_failed'
   | 'sign_out'
+  | 'logout'
   | 'password_changed'
   | 'user_disabled'
   | 'user_enabled'

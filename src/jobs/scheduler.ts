@@ -22,6 +22,8 @@ export interface Job {
   name: string
   /** Milliseconds between the beginnings of two runs. */
   every: number
+  /** Whether there is anything to do, where that costs less than taking the turn. Default: yes. */
+  due?(): Promise<boolean>
   run(turn: Turn): Promise<Result>
 }
 
@@ -80,6 +82,7 @@ export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise
   const { name } = job
   const started = now()
   const [due_before, ahead] = [started - job.every, started + clockTolerance]
+  if (job.due && !(await job.due())) return false
   const known = await db.one(findJob, { name })
   if (!known) await db.write(nameJob, { name })
   else if (isBetween(started, known.lease_until, ahead)) return false

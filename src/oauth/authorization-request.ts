@@ -72,7 +72,7 @@ export interface Refused {
 /** Ends up in a row and in a redirect; a longer one is no honest request. */
 const longestValue = 4_096
 type ClientLookup = Pick<Server, 'clients'>
-const prompts = ['none', 'login', 'consent', 'select_account']
+export const prompts: readonly string[] = ['none', 'login', 'consent', 'select_account']
 
 export async function readAuthorizationRequest(
   server: Server,

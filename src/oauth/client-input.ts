@@ -130,6 +130,10 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (perHour !== undefined && (!Number.isInteger(perHour) || perHour < 1))
     problem('requestsPerHour', perHour, 'a whole number of at least 1')
   const registered = readRegisteredMetadata(input, problem)
+  const { acrValues } = settings.authentication
+  const asked: unknown = registered.defaultAcrValues
+  if (Array.isArray(asked) && asked.some((one) => !acrValues.includes(one)))
+    problem('defaultAcrValues', asked, `values of authentication.acrValues: ${acrValues.join(' ') || 'none'}`)
   checkKeys(input, method, problem)
   checkRegistered(registered, { method, rules, redirectUris, profile }, problem)
 
@@ -281,7 +285,7 @@ function checkRegistered(
     )
   }
   if (registered.subjectType === 'pairwise' && registered.sectorIdentifierUri === undefined) {
-    const hosts = new Set(redirectUris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).host))
+    const hosts = new Set(redirectUris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).hostname))
     if (hosts.size !== 1)
       problem(
         'sectorIdentifierUri',
@@ -298,8 +302,7 @@ function checkRegistered(
   const { backchannelLogoutUri } = registered
   if (backchannelLogoutUri !== undefined) {
     const url = URL.canParse(backchannelLogoutUri) ? new URL(backchannelLogoutUri) : undefined
-    const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
-    if (!secure || backchannelLogoutUri.includes('#'))
+    if (url?.protocol !== 'https:' || backchannelLogoutUri.includes('#'))
       problem('backchannelLogoutUri', backchannelLogoutUri, 'an https URL without fragment')
   }
   // An answer in the clear reaches nobody but the program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).

@@ -1,4 +1,5 @@
-// RFC 6749 §3, RFC 8414 §2, RFC 8628 §3.1, RFC 9126 §2, RFC 9728 §3: where each endpoint is, below the issuer.
+// RFC 6749 §3, RFC 8414 §2, RFC 8628 §3.1, RFC 9126 §2, RFC 9728 §3, OpenID Connect Discovery §4: where each endpoint is, below
+// the issuer.
 
 export const paths = {
   authorization: '/oauth/authorize',
@@ -12,7 +13,10 @@ export const paths = {
   device: '/device',
   introspection: '/oauth/introspect',
   revocation: '/oauth/revoke',
+  userinfo: '/oauth/userinfo',
+  logout: '/oauth/logout',
   jwks: '/.well-known/jwks.json',
   serverMetadata: '/.well-known/oauth-authorization-server',
+  openidConfiguration: '/.well-known/openid-configuration',
   resourceMetadata: '/.well-known/oauth-protected-resource',
 } as const

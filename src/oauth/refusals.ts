@@ -182,6 +182,15 @@ export const refusals = {
   form_already_answered: row(400, 'invalid_request', 'This request was already answered or has expired'),
   form_scope_exceeded: row(400, 'invalid_request', 'The form grants more than was asked for'),
 
+  // Logout (OpenID Connect RP-Initiated Logout §3, §4): a page
+  logout_elsewhere: row(404, '', 'Signing out happens where you signed in'),
+  logout_client_mismatch: row(400, 'invalid_request', 'The id_token_hint was made for another application'),
+  logout_redirect_uri_unregistered: row(
+    400,
+    'invalid_request',
+    'The post_logout_redirect_uri is not registered for this application',
+  ),
+
   // Scope and resource
   scope_malformed: row(400, 'invalid_scope', 'The scope is malformed'),
   scope_unknown: row(400, 'invalid_scope', 'A requested scope is not known'),

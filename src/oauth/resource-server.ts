@@ -32,18 +32,8 @@ export function guardResources(
   const verified = rememberVerified(server.now)
   const metadataUrls = new Map(knownResources(settings).map((one) => [one, resourceMetadataUrl(one)]))
 
-  const lookUpHere = (token: string) => lookUp(server, token)
-  const rules: AccessRules = {
-    nonces: server.nonces,
-    required: settings.dpop.required,
-    acrOrder: settings.authentication.acrValues,
-    certificates: settings.mutualTls && {
-      header: settings.mutualTls.certificateHeader,
-      trustedProxies: settings.trustedProxies,
-    },
-    now: server.now,
-    spend: (proof) => spendProof(server, proof),
-  }
+  const lookUpHere = (token: string) => lookUpToken(server, token)
+  const rules = accessRules(server)
 
   function verify(token: string): AccessToken | Refusal {
     const hash = sha256(token)
@@ -83,8 +73,24 @@ export function guardResources(
   }
 }
 
+/** What requests with an access token are held against, at every API of this process. */
+export function accessRules(server: Server): AccessRules {
+  const { settings } = server
+  return {
+    nonces: server.nonces,
+    required: settings.dpop.required,
+    acrOrder: settings.authentication.acrValues,
+    certificates: settings.mutualTls && {
+      header: settings.mutualTls.certificateHeader,
+      trustedProxies: settings.trustedProxies,
+    },
+    now: server.now,
+    spend: (proof) => spendProof(server, proof),
+  }
+}
+
 /** The row's hash vouches for every claim, so a JWT's signature is not verified here. */
-async function lookUp(server: Server, token: string): Promise<AccessToken | Refusal> {
+export async function lookUpToken(server: Server, token: string): Promise<AccessToken | Refusal> {
   const row = await findAccess(server, token)
   if (!row) {
     const jwt = readJwt(token)

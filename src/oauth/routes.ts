@@ -8,6 +8,7 @@ import { manageRegistration } from './client-registration-management.ts'
 import { showConnectedApps } from './connected-apps.ts'
 import { answerConsent } from './consent.ts'
 import { introspection } from './introspection.ts'
+import { logout } from './logout.ts'
 import { paths } from './paths.ts'
 import { pushedAuthorization } from './pushed-authorization.ts'
 import type { Refusal } from './refusals.ts'
@@ -17,6 +18,7 @@ import type { Server } from './server.ts'
 import { serverMetadata } from './server-metadata.ts'
 import { jwksMaxAge } from './signing-keys.ts'
 import { token } from './token.ts'
+import { userinfo } from './userinfo.ts'
 
 export interface Route {
   methods: readonly string[]
@@ -69,6 +71,9 @@ export const routes: readonly Route[] = [
   },
   { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
   { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },
+  { methods: ['GET', 'POST'], path: paths.userinfo, cors: true, speaks: 'json', run: userinfo },
+  { methods: ['GET', 'POST'], path: paths.logout, cors: false, speaks: 'page', run: logout },
+  { methods: get, path: paths.openidConfiguration, cors: true, speaks: 'json', run: serverMetadata },
   { methods: get, path: paths.serverMetadata, cors: true, speaks: 'json', run: serverMetadata },
   {
     methods: get,
@@ -99,7 +104,12 @@ export function wellKnownRoutes(settings: Settings): Route[] {
     run,
   })
   return [
-    ...(settings.base === '' ? [] : [route(paths.serverMetadata + settings.base, serverMetadata)]),
+    // OpenID Connect Discovery §4 puts the name behind the path instead, where the ordinary route answers.
+    ...(settings.base === ''
+      ? []
+      : [paths.serverMetadata, paths.openidConfiguration].map((name) =>
+          route(name + settings.base, serverMetadata),
+        )),
     ...resourceMetadataPaths(settings).map((path) => route(path, protectedResource)),
   ]
 }

@@ -1,7 +1,8 @@
-// RFC 8414 §2, §3; RFC 9207 §3; RFC 9449 §5.1: what this server offers. It advertises only what has a route.
+// RFC 8414 §2, §3; OpenID Connect Discovery §3; RFC 9207 §3; RFC 9449 §5.1: what this server offers, one document under each name. It advertises only what has a route.
 
 import { algorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
+import { prompts } from './authorization-request.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { proofAlgorithms } from './dpop.ts'
 import { responseModes } from './jarm.ts'
@@ -29,6 +30,8 @@ function describe(server: Server): Record<string, unknown> {
     token_endpoint: issuer + paths.token,
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
+    userinfo_endpoint: issuer + paths.userinfo,
+    ...(server.signOut ? { end_session_endpoint: issuer + paths.logout } : {}),
     jwks_uri: issuer + paths.jwks,
     scopes_supported: Object.keys(scopes),
     response_types_supported: ['code'],
@@ -57,6 +60,26 @@ function describe(server: Server): Record<string, unknown> {
     authorization_signing_alg_values_supported: algorithms,
     ...(detailTypes.length > 0 ? { authorization_details_types_supported: detailTypes } : {}),
     authorization_response_iss_parameter_supported: true,
+    ...openidMetadata(server),
     ...(Object.keys(resources).length > 0 ? { protected_resources: Object.keys(resources) } : {}),
   }
 }
+
+/** What OpenID Connect adds (Discovery §3, Core §3.1.2.1, Back-Channel Logout §2.1). */
+function openidMetadata({ settings, claimNames }: Server): Record<string, unknown> {
+  const { acrValues } = settings.authentication
+  return {
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: algorithms,
+    userinfo_signing_alg_values_supported: algorithms,
+    claim_types_supported: ['normal'],
+    claims_supported: [...tokenClaims, ...claimNames],
+    claims_parameter_supported: true,
+    prompt_values_supported: prompts,
+    ...(acrValues.length > 0 ? { acr_values_supported: acrValues } : {}),
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  }
+}
+
+const tokenClaims = ['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'at_hash', 'sid']

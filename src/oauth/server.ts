@@ -4,7 +4,7 @@ import type { Account, Ask } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'
 import type { Outbound } from '../http/guarded-fetch.ts'
-import type { Incoming } from '../http/message.ts'
+import type { Answer, Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 import type { Activity } from './activity.ts'
 import type { ClientKeys } from './client-keys.ts'
@@ -45,6 +45,10 @@ export interface Server extends Core {
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
   /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
   claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
+  /** Every claim about a user that can be known. */
+  readonly claimNames: readonly string[]
+  /** Signs the browser out and sends it on to an address of ours; undefined where that is done elsewhere. */
+  signOut: ((request: Incoming, returnTo: string) => Promise<Answer>) | undefined
   /** Where the user may choose another account and return; undefined where the accounts adapter has no such page. */
   switchUrl(returnTo: string): string | undefined
   frame(user?: { name: string; email?: string }): Frame

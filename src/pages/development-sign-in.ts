@@ -6,7 +6,7 @@ import { answerSources, type Page } from './page.ts'
 import { clientName, say, sayPlain } from './say.ts'
 import type { DevelopmentSignInView, Frame } from './views.ts'
 
-/** Signs in as one of a few made-up people, without a password. Posts `subject`. */
+/** Signs in as one of a few made-up people, without a password. Posts `subject`, and `acr` where there is a choice. */
 export function developmentSignInPage(frame: Frame, view: DevelopmentSignInView): Page {
   const client = view.client === undefined ? undefined : clientName(frame, view.client)
   const lead =
@@ -21,6 +21,13 @@ export function developmentSignInPage(frame: Frame, view: DevelopmentSignInView)
 ${head(say(frame, 'development.title'), lead)}
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
+${
+  view.acr &&
+  html`<div class="field"><label for="acr">${say(frame, 'development.acr')}</label>
+<select id="acr" name="acr">${view.acr.values.map(
+    (value) => html`<option${value === view.acr?.chosen && html` selected`}>${value}</option>`,
+  )}</select></div>`
+}
 <ul class="people">${view.accounts.map(
       (account) =>
         html`<li><button class="plain" name="subject" value="${account.subject}">${face(account.name, undefined, 'round')}<span><span><span class="vh">${say(frame, 'development.sign_in_as')} </span><bdi>${inertText(account.name)}</bdi></span><code>${inertText(account.subject)}</code></span></button></li>`,

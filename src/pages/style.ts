@@ -72,9 +72,9 @@ main{width:100%;margin:0 auto;padding:var(--s5) var(--s4) var(--s8)}
 form{display:grid;gap:var(--s4)}
 .field{display:grid;gap:.375rem}
 .field label{font-size:.9375rem;font-weight:580}
-.field input{width:100%;min-height:2.875rem;padding:.5rem .8125rem;border:1px solid var(--edge);border-radius:10px;
+.field input,.field select{width:100%;min-height:2.875rem;padding:.5rem .8125rem;border:1px solid var(--edge);border-radius:10px;
 background:var(--surface);color:var(--ink);font:inherit}
-.field input:focus-visible{outline:2px solid var(--ink);outline-offset:1px;border-radius:10px}
+.field input:focus-visible,.field select:focus-visible{outline:2px solid var(--ink);outline-offset:1px;border-radius:10px}
 .field input[aria-invalid=true]{border-color:var(--danger);box-shadow:inset 0 0 0 1px var(--danger)}
 .field .hint{font-size:.875rem;color:var(--muted)}
 button,.button{display:inline-flex;align-items:center;justify-content:center;gap:var(--s2);min-height:2.875rem;padding:.5rem 1.125rem;

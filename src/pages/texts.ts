@@ -54,6 +54,7 @@ export const defaultTexts = {
   'development.lead_client': 'to continue to {client}',
   'development.mark': 'Development sign-in',
   'development.warning': 'No password is asked. This page exists only on your own computer.',
+  'development.acr': 'How you prove who you are',
   'development.sign_in_as': 'Sign in as',
   'development.elsewhere': 'The development sign-in answers on this computer only.',
   'development.empty': 'No development accounts are configured.',
@@ -175,8 +176,18 @@ export const defaultTexts = {
   'form_post.lead': 'You are on your way to {host}. If nothing happens, continue yourself.',
   'form_post.continue': 'Continue',
 
+  'sign_out.title': 'Sign out?',
+  'sign_out.lead': 'You are about to sign out of {product}.',
+  'sign_out.lead_client': '{client} asks to sign you out of {product}.',
+  'sign_out.explained':
+    'Apps you signed in to with this account are told. Those you allowed to stay connected stay so.',
+  'sign_out.submit': 'Sign out',
+  'sign_out.stay': 'Stay signed in',
+
   'signed_out.title': 'You are signed out',
-  'signed_out.lead': 'Apps you connected stay connected. Close this window if others use this computer.',
+  'signed_out.lead':
+    'Apps you allowed to stay connected stay so. Close this window if others use this computer.',
+  'signed_out.go_on': 'Back to {client}',
   'signed_out.sign_in': 'Sign in again',
 
   'home.title': '{product} account',

@@ -2,7 +2,7 @@
  * What each page shows. Pages are pure functions from a view to an HTML text; they decide nothing.
  *
  * Beside its hidden fields a form posts: sign-in `login`, `password`; sign-up `name`, `login`, `password`;
- * development sign-in `subject`; consent and device consent `decision` (`allow` or `deny`); device `user_code`; change password
+ * development sign-in `subject` and, where there is a choice, `acr`; consent and device consent `decision` (`allow` or `deny`); device `user_code`; change password
  * `current_password`, `new_password`.
  */
 
@@ -69,6 +69,8 @@ export interface DevelopmentSignInView {
   action: string
   hidden: Hidden
   accounts: { subject: string; name: string }[]
+  /** Classes of authentication one may choose from; absent where there are none. */
+  acr?: { values: string[]; chosen: string }
   client?: string
   /** See `SignInView.redirectUri`. */
   redirectUri?: string
@@ -192,8 +194,23 @@ export interface ErrorView {
   leave?: { address: string; fields?: Record<string, string> }
 }
 
+/** A sign-out that somebody asks for on the person's behalf. */
+export interface SignOutView {
+  action: string
+  hidden: Hidden
+  account: { name: string; email?: string }
+  /** Where one goes who wants to stay signed in. */
+  stayUrl: string
+  /** Who asks, where that is known. */
+  client?: string
+  /** See `SignInView.redirectUri`. */
+  redirectUri?: string
+}
+
 export interface SignedOutView {
   signInUrl?: string
+  /** The app that sent the person here, and where it wants them back. */
+  goOn?: { href: string; client: string }
 }
 
 /** What a person finds who opens the issuer URL itself. */

@@ -19,6 +19,12 @@ export const findLocalAccount = select(
     from local_accounts l join users u on u.id = l.user_id where l.login = ${i.login}`,
 )
 
+export const findLogin = select(
+  'find_login',
+  { user_id: 'text' },
+  (i) => sql<{ login: string }>`select login from local_accounts where user_id = ${i.user_id}`,
+)
+
 /** A new user with a login, signed in. Throws when the login is taken. */
 export const signUp = write(
   'sign_up',

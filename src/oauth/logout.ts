@@ -1,0 +1,153 @@
+// OpenID Connect RP-Initiated Logout §2, §2.1, §3, §4, §6: a client sends its user here to be signed out. Without proof that it
+// is the client's user the person is asked, and nobody is sent anywhere that was not registered.
+
+import { endSignedOut } from '../accounts/sign-outs.ts'
+import { recordEvent } from '../events/record.ts'
+import { browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
+import { type Form, parseForm } from '../http/forms.ts'
+import { type Answer, BodyTooLarge, type Incoming, seeOther } from '../http/message.ts'
+import { isResponse } from '../http/web.ts'
+import { answerPage } from '../pages/page.ts'
+import { signOutPage } from '../pages/sign-out.ts'
+import { signedOutPage } from '../pages/signed-out.ts'
+import { withQuery } from './authorization-response.ts'
+import { originOf } from './back-channel.ts'
+import { type Client, cameByItself } from './clients.ts'
+import { type IdTokenHint, verifyIdTokenHint } from './id-token.ts'
+import { subjectFor } from './pairwise-subject.ts'
+import { paths } from './paths.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { Server, User } from './server.ts'
+
+/** Vouches, on the way back from the sign-out, that it was made and where it leads. */
+const doneParameter = 'gatehouse_signed_out'
+
+/** What a client asks, as far as it holds. */
+interface LogoutRequest {
+  client: Client | undefined
+  /** Whom the client says it is about, in an ID token of ours. */
+  hint: IdTokenHint | undefined
+  /** Registered for the client. */
+  redirectUri: string | undefined
+  state: string | undefined
+}
+
+/** `GET` and `POST /oauth/logout`, for clients and for the form it may show. */
+export async function logout(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  if (!server.signOut) return refuse('logout_elsewhere')
+  const form = await readParameters(request)
+  if (isRefusal(form)) return form
+  const asked = await readLogoutRequest(server, form)
+  if (isRefusal(asked)) return asked
+  const done = form.get(doneParameter)
+  if (done !== undefined && server.secrets.verifies('form token', donePurpose(asked), done))
+    return away(asked)
+
+  const user = await whoIsSignedIn(server, request)
+  if (!user) return nobodyIsSignedIn(server, asked)
+  if (request.method === 'POST' && form.get('form_token') !== undefined) {
+    const { secrets, settings } = server
+    const purpose = formPurpose(asked, user)
+    if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token')))
+      return refuse('form_token_wrong', { client: asked.client?.id })
+    return signOut(server, request, user, asked)
+  }
+  const { client, hint } = asked
+  if (client && hint && hint.subject === (await subjectFor(server, client, user)))
+    return signOut(server, request, user, asked)
+  return askFirst(server, request, user, asked)
+}
+
+async function readParameters(request: Incoming): Promise<Form | Refusal> {
+  try {
+    const text = request.method === 'POST' ? await request.text(64 * 1024) : request.search
+    const form = parseForm(text)
+    return form && form.repeated.length === 0 ? form : refuse('malformed_form')
+  } catch (error) {
+    if (error instanceof BodyTooLarge) return refuse('body_too_large')
+    throw error
+  }
+}
+
+async function readLogoutRequest(server: Server, form: Form): Promise<LogoutRequest | Refusal> {
+  const text = form.get('id_token_hint')
+  const read = text === undefined ? undefined : verifyIdTokenHint(server, text)
+  const hint = read && !isRefusal(read) ? read : undefined
+  const named = form.get('client_id')
+  if (hint && named !== undefined && named !== hint.clientId)
+    return refuse('logout_client_mismatch', { client: named.slice(0, 128), owner: hint.clientId })
+  const id = named ?? hint?.clientId
+  const client = id === undefined ? undefined : await server.clients.find(id)
+  const redirectUri = form.get('post_logout_redirect_uri')
+  if (redirectUri !== undefined && !client?.registered.postLogoutRedirectUris?.includes(redirectUri))
+    return refuse('logout_redirect_uri_unregistered', { client: id?.slice(0, 128) })
+  return { client, hint, redirectUri, state: redirectUri === undefined ? undefined : form.get('state') }
+}
+
+async function whoIsSignedIn(server: Server, request: Incoming): Promise<User | undefined> {
+  const answer = await server.signedIn(request, {
+    prompt: ['none'],
+    returnTo: server.settings.issuer,
+    interactive: false,
+  })
+  return answer === null || isResponse(answer) || 'disabled' in answer ? undefined : answer
+}
+
+/** Ends the browser's sign-in with what came from it; the browser then comes back here and goes on to the client. */
+async function signOut(server: Server, request: Incoming, user: User, asked: LogoutRequest): Promise<Answer> {
+  const clientId = asked.client?.id
+  const returnTo = new URL(server.settings.issuer + paths.logout)
+  if (asked.redirectUri !== undefined) {
+    returnTo.search = new URLSearchParams({
+      ...parametersOf(asked),
+      [doneParameter]: server.secrets.mac('form token', donePurpose(asked)),
+    }).toString()
+  }
+  const answer = await server.signOut!(request, returnTo.href)
+  await endSignedOut(server, user, clientId)
+  await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
+  return answer
+}
+
+/** The parameters that name a logout again; the hint has done its work. */
+function parametersOf({ client, redirectUri, state }: LogoutRequest): Record<string, string> {
+  return {
+    ...(client ? { client_id: client.id } : {}),
+    ...(redirectUri === undefined ? {} : { post_logout_redirect_uri: redirectUri }),
+    ...(state === undefined ? {} : { state }),
+  }
+}
+
+const donePurpose = (asked: LogoutRequest) => `signed out ${JSON.stringify(parametersOf(asked))}`
+const formPurpose = (asked: LogoutRequest, user: User) =>
+  `sign out ${user.id} ${user.sid ?? ''} ${JSON.stringify(parametersOf(asked))}`
+
+function away(asked: LogoutRequest): Answer {
+  const { state } = asked
+  return seeOther(withQuery(asked.redirectUri!, state === undefined ? {} : { state }))
+}
+
+/** Nothing is left to be ended. A client the operator knows gets its user back; of others a page speaks first. */
+function nobodyIsSignedIn(server: Server, asked: LogoutRequest): Answer {
+  const { client, hint, redirectUri } = asked
+  if (client && hint && redirectUri !== undefined && !cameByItself(client)) return away(asked)
+  return answerPage(
+    signedOutPage(server.frame(), {
+      ...(client && redirectUri !== undefined ? { goOn: { href: redirectUri, client: client.name } } : {}),
+    }),
+  )
+}
+
+function askFirst(server: Server, request: Incoming, user: User, asked: LogoutRequest): Answer {
+  const { settings, secrets } = server
+  const browser = browserOf(request, settings.secure)
+  const page = signOutPage(server.frame(user), {
+    action: settings.base + paths.logout,
+    hidden: { ...parametersOf(asked), form_token: formToken(secrets, browser, formPurpose(asked, user)) },
+    account: { name: user.name, ...(user.email === undefined ? {} : { email: user.email }) },
+    stayUrl: `${settings.base}/`,
+    ...(asked.client ? { client: asked.client.name } : {}),
+    ...(asked.redirectUri === undefined ? {} : { redirectUri: asked.redirectUri }),
+  })
+  return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+}

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { verifyStandardWebhook, webhookKey } from '../crypto/standard-webhooks.ts'
 import { type Accounts, UnverifiedWebhook } from './account.ts'
-import type { Claims, TokenRefusal } from './jwt-verifier.ts'
+import { checkTokenRules } from './jwt/token-rules.ts'
+import type { Claims, TokenRefusal } from './jwt/verifier.ts'
 import { checkSignInPages, cookieValues, isSafeUrl } from './sign-in-redirect.ts'
 import { bearerToken, type TokenAccountsOptions, textOf, tokenAccounts } from './token-accounts.ts'
-import { checkTokenRules } from './token-rules.ts'
 
 export interface ClerkAccountsOptions
   extends Pick<

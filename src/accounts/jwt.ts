@@ -1,7 +1,8 @@
 // OpenID Connect Core 1.0 §2 and §3.1.3.7 for the claims of a token whose issuer is pinned in the configuration: Supabase, Auth0, or any issuer with public keys.
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import type { Accounts } from './account.ts'
-import type { Claims, TokenRefusal } from './jwt-verifier.ts'
+import { checkTokenRules, type TokenKeys } from './jwt/token-rules.ts'
+import type { Claims, TokenRefusal } from './jwt/verifier.ts'
 import { checkSignInPages, cookieValues, isSafeUrl } from './sign-in-redirect.ts'
 import {
   bearerToken,
@@ -11,7 +12,6 @@ import {
   timeOf,
   tokenAccounts,
 } from './token-accounts.ts'
-import { checkTokenRules, type TokenKeys } from './token-rules.ts'
 
 /**
  * Where the token stands. `'bearer'`: the Authorization header, for servers behind a proxy that signs users in. A cookie: its

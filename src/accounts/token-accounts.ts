@@ -1,8 +1,8 @@
 // RFC 6750 §2.1 for the bearer token: turns a verified token of a provider into an account, for every adapter whose provider speaks JWT.
 import { type Account, type Accounts, type Ask, authenticationIsRecent } from './account.ts'
-import { type Claims, type TokenRefusal, tokenVerifier } from './jwt-verifier.ts'
+import type { TokenRules } from './jwt/token-rules.ts'
+import { type Claims, type TokenRefusal, tokenVerifier } from './jwt/verifier.ts'
 import { type SignInPages, signInRedirect, signOutRedirect } from './sign-in-redirect.ts'
-import type { TokenRules } from './token-rules.ts'
 
 /** What one provider's tokens look like. */
 export interface TokenDialect {

@@ -8,7 +8,7 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
-import { AccountsUnavailable } from './account.ts'
+import { AccountsUnavailable } from '../account.ts'
 import { allowedAlgorithms, CLOCK_TOLERANCE, readPublicKey, type TokenRules } from './token-rules.ts'
 
 const LONGEST_SUBJECT = 255

@@ -1,8 +1,8 @@
 // RFC 8725 §3.1 and §3.2 (algorithm allow-list, algorithms bound to their keys) and RFC 7518 §3.2, §3.3 (key sizes): which tokens of an issuer count, checked when the server starts.
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
-import type { ConfigProblem } from '../config-error.ts'
-import { isSafeUrl } from './sign-in-redirect.ts'
+import type { ConfigProblem } from '../../config-error.ts'
+import { isSafeUrl } from '../sign-in-redirect.ts'
 
 /** Where the keys come from: exactly one of these. */
 export interface TokenKeys {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 export type Fixture = {
   /** One port a process; the connections are shared out over them. The first is the issuer's. */
   ports: number[]
-  paths: { authorize: string; token: string; introspect: string }
+  /** Without `push` the server takes no pushed requests and is left out where they are measured. */
+  paths: { authorize: string; token: string; introspect: string; push?: string }
   client: { id: string; secret: string; redirectUri: string }
   /** Extra parameters of each request, by what is asked for. */
   params: {
@@ -24,8 +25,13 @@ export type Fixture = {
   cookies: string[]
 }
 
-export const workloads = ['client_credentials', 'refresh', 'introspection', 'code'] as const
+export const workloads = ['client_credentials', 'refresh', 'introspection', 'code', 'pushed_code'] as const
 export type Workload = (typeof workloads)[number]
+
+/** Whether a server can be loaded with a workload at all. */
+export function serves({ paths }: Fixture, workload: Workload): boolean {
+  return workload !== 'pushed_code' || paths.push !== undefined
+}
 
 /** Tokens that were in the database before the load, by the workload that walks through them. */
 export type StoredTokens = { refresh: string[]; introspection: string[] }

@@ -16,7 +16,7 @@ export type LoadRequest = {
 }
 
 export type LoadResult = {
-  /** Right answers (flows for `code`). */
+  /** Right answers (flows for `code` and `pushed_code`). */
   count: number
   seconds: number
   /** Milliseconds of each right answer, unsorted. */

@@ -68,7 +68,8 @@ export function measurement(
     return dividend && divisor ? pairedRatio(dividend, divisor, figure) : Number.NaN
   }
   const cpu = (slice: Slice) => (measurable ? cpuPerThousand(slice) : Number.NaN)
-  const rows = servers.map(({ id, label, durable }): Row => {
+  const able = servers.filter(({ id }) => measured.has(id))
+  const rows = able.map(({ id, label, durable }): Row => {
     const slices = measured.get(id)!
     return {
       id,

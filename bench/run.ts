@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { serves } from './fixture.ts'
 import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
 import { besidePeers, onFullDatabase, onPostgres, onSlowDisk, type Plan } from './plans.ts'
@@ -113,7 +114,8 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     for (const workload of plan.workloads) {
       const one = fullLoad(load, workload, milliseconds)
       const of = (text: string) => progress(`${workload}: ${text}`)
-      add(measurement(workload, plan, await interleave(one, measured, slices, of)))
+      const able = measured.filter(({ fixture }) => serves(fixture, workload))
+      add(measurement(workload, plan, await interleave(one, able, slices, of)))
     }
     if (beside) {
       const both = introspectionDuringRefresh(beside, load, milliseconds)

@@ -27,7 +27,9 @@ const cpu = (
   ...limit,
 })
 
-const besidePeers: Record<Workload, [floor: number, inMemory: number, sqlite: number, betterAuth: number]> = {
+const besidePeers: Partial<
+  Record<Workload, [floor: number, inMemory: number, sqlite: number, betterAuth: number]>
+> = {
   client_credentials: [1.25, 1.5, 1.5, 13],
   refresh: [1.35, 1.5, 2.9, 14],
   introspection: [1.5, 2.7, 4.4, 40],

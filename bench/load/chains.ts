@@ -6,7 +6,7 @@ import type { Answer, Connection } from './connection.ts'
 /** An answer that is not the one the workload expects; it counts as an error, never as throughput. */
 export class Unexpected extends Error {}
 
-/** One step of a chain on its own connection: a request, or for `code` the authorize and token pair. */
+/** One step of a chain on its own connection: a request, or for `code` the authorize and token pair, after a push for `pushed_code`. */
 export type Step = (connection: Connection) => Promise<void>
 
 const verifier = randomBytes(32).toString('base64url')
@@ -25,6 +25,7 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     'Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nContent-Length: '
   const tokenHead = post(paths.token)
   const introspectHead = post(paths.introspect)
+  const pushHead = post(paths.push ?? paths.authorize)
   const form = (fields: Record<string, string>) => new URLSearchParams(fields).toString()
   const withBody = (head: string, body: string) => `${head}${body.length}\r\n\r\n${body}`
   const refreshRest = `grant_type=refresh_token&${form(params.refresh)}&refresh_token=`
@@ -49,8 +50,9 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     refresh: (token: string) => withBody(tokenHead, refreshRest + encodeURIComponent(token)),
     introspect: (token: string) => withBody(introspectHead, `token=${encodeURIComponent(token)}`),
     code: (code: string) => withBody(tokenHead, codeRest + encodeURIComponent(code)),
-    authorize: (person: number) =>
-      `GET ${paths.authorize}?${query} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[person % cookies.length]}\r\n` +
+    push: withBody(pushHead, query),
+    authorize: (person: number, requestUri?: string) =>
+      `GET ${paths.authorize}?${requestUri === undefined ? query : form({ client_id: client.id, request_uri: requestUri })} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[person % cookies.length]}\r\n` +
       'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n',
   }
 }
@@ -69,9 +71,25 @@ function field(body: string, name: string, what: string): string {
   return value
 }
 
-/** RFC 6749 §4.1: from the signed-in browser to the tokens; resolves with the refresh token. */
-async function codeFlow(connection: Connection, requests: Requests, person: number, redirectUri: string) {
-  const answer = await connection.send(requests.authorize(person))
+/** RFC 9126 §2: pushes the authorization request; resolves with the name it got. */
+async function push(connection: Connection, requests: Requests): Promise<string> {
+  const answer = await connection.send(requests.push)
+  expect(answer, answer.status === 201, 'push')
+  return field(answer.body, 'request_uri', 'push')
+}
+
+/**
+ * RFC 6749 §4.1: from the signed-in browser to the tokens, by a request that was pushed where its name is given; resolves
+ * with the refresh token.
+ */
+async function codeFlow(
+  connection: Connection,
+  requests: Requests,
+  person: number,
+  redirectUri: string,
+  requestUri?: string,
+) {
+  const answer = await connection.send(requests.authorize(person, requestUri))
   const redirected = answer.status === 302 || answer.status === 303
   const found = /[?&]code=([^&]+)/.exec(answer.location)
   expect(answer, redirected && answer.location.startsWith(redirectUri) && found !== null, 'authorize')
@@ -117,10 +135,12 @@ export async function startChain(
         expect(answer, answer.status === 200 && /"active":\s*true/.test(answer.body), 'introspection')
       }
     }
-    case 'code': {
+    case 'code':
+    case 'pushed_code': {
       let person = chain
       return async (on) => {
-        await codeFlow(on, requests, person, fixture.client.redirectUri)
+        const requestUri = workload === 'pushed_code' ? await push(on, requests) : undefined
+        await codeFlow(on, requests, person, fixture.client.redirectUri, requestUri)
         person += chains
       }
     }

@@ -54,7 +54,12 @@ export async function prepareGatehouse(
   await Promise.all(Array.from({ length: chains }, (_, chain) => lane(chain)))
   const fixture: Fixture = {
     ports: [port],
-    paths: { authorize: '/oauth/authorize', token: '/oauth/token', introspect: '/oauth/introspect' },
+    paths: {
+      authorize: '/oauth/authorize',
+      token: '/oauth/token',
+      introspect: '/oauth/introspect',
+      push: '/oauth/par',
+    },
     client: { ...client, redirectUri },
     params: {
       machine: { scope, resource: jwtResource },

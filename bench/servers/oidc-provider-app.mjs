@@ -153,7 +153,7 @@ export async function serve(adapter) {
     cookies.push(await signIn(`http://127.0.0.1:${port}`, authorize))
   const fixture = {
     ports: [port],
-    paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection' },
+    paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection', push: '/request' },
     client: { ...client, secret: secrets.secret },
     params: {
       machine: { scope, resource: jwtResource },

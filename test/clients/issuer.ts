@@ -62,8 +62,9 @@ async function openIssuer(dialect: Dialect): Promise<Issuer> {
     if (path === '/sign-in') return toSite(request, response)
     if (path !== '/api/whoami') return toAuth.emit('request', request, response)
     const access = await auth.authenticate(request, { scope: 'jobs:read' })
-    const answer = access.ok ? Response.json({ subject: access.subject }) : access.response
-    return sendResponse(answer, response)
+    if (!access.ok) return sendResponse(access.response, response)
+    const headers: HeadersInit = access.dpopNonce === undefined ? {} : { 'dpop-nonce': access.dpopNonce }
+    return sendResponse(Response.json({ subject: access.subject }, { headers }), response)
   })
   return {
     auth,

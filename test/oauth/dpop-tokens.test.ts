@@ -518,12 +518,35 @@ onBothDatabases('DPoP at the token endpoint', (dialect) => {
     }
   })
 
-  test('RFC 9449 §5: where bound tokens are required nobody gets a bearer token', async () => {
-    const house = await openHouse(dialect, { dpop: { required: true } })
+  test('RFC 9449 §5: where bound tokens are required nobody gets another one, a certificate or not', async () => {
+    const trust = { mutualTls: { certificateHeader: 'x-client-cert' }, trustedProxies: ['10.0.0.0/8'] }
+    const house = await openHouse(dialect, { dpop: { required: true }, ...trust })
+    try {
+      const certified = { ...machine, tlsClientCertificateBoundAccessTokens: true }
+      for (const input of [machine, certified]) {
+        const client = await house.createClient(input)
+        await assertError(await ask(house, client, machineForm), 400, 'invalid_dpop_proof')
+        const tokens = await readTokens(await ask(house, client, machineForm, await proofFor(house, key)))
+        assert.deepEqual([tokens.token_type, cnf(tokens.access_token)], ['DPoP', { jkt: key.jkt }])
+      }
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 9449 §4.3, RFC 8705 §5: at the address for certificates the proof names that one, and is good once for both (N97, N99)', async () => {
+    const origin = 'https://mtls.auth.example.com'
+    const mutualTls = { certificateHeader: 'x-client-cert', origin }
+    const house = await openHouse(dialect, { mutualTls, trustedProxies: ['10.0.0.0/8'] })
     try {
       const client = await house.createClient(machine)
-      await assertError(await ask(house, client, machineForm), 400, 'invalid_dpop_proof')
-      assert.equal((await ask(house, client, machineForm, await proofFor(house, key))).status, 200)
+      const jti = randomUUID()
+      const at = async (url: string, claims = {}) =>
+        ask(house, client, machineForm, await proofFor(house, key, { url, claims }))
+      assert.equal((await at(`${origin}/oauth/token`, { jti })).status, 200)
+      await assertError(await at(`${issuer}/oauth/token`, { jti }), 400, 'invalid_dpop_proof')
+      assert.equal((await at(`${issuer}/oauth/token`)).status, 200)
+      await assertError(await at('https://other.example.com/oauth/token'), 400, 'invalid_dpop_proof')
     } finally {
       await house.close()
     }

@@ -15,7 +15,7 @@ import { type MutualTlsConfig, mutualTlsSettings } from './config/mutual-tls.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
-import { isOpenidScope, scopeSettings } from './config/scopes.ts'
+import { impliedScopes, isOpenidScope, type ScopeConfig, scopeSettings } from './config/scopes.ts'
 import {
   type SelfRegisteredClientsConfig,
   selfRegisteredClientsSettings,
@@ -46,7 +46,7 @@ export interface Config {
    * Scopes with the sentence the consent page shows for each. Those of OpenID Connect (`openid`, `profile`, `email`,
    * `offline_access`) are there without being named; naming one words its sentence.
    */
-  scopes?: Record<string, string>
+  scopes?: Record<string, string | ScopeConfig>
   /** What a client may ask of the sign-in itself. */
   authentication?: AuthenticationConfig
   /** APIs the tokens are for (RFC 8707), by their URI. The first is the default audience; with none it is the issuer. */
@@ -251,6 +251,7 @@ export function resolveConfig(config: Config): Settings {
     database: config.database ?? '.gatehouse/gatehouse.db',
     databaseConnections: count('databaseConnections', config.databaseConnections, 10),
     scopes,
+    impliedScopes: impliedScopes(config.scopes, checks),
     authentication: authenticationSettings(config.authentication, checks),
     resources: config.resources ?? {},
     defaultResource: Object.keys(config.resources ?? {})[0] ?? config.issuer,

@@ -19,6 +19,8 @@ export interface Settings {
   databaseConnections: number
   /** Those of the configuration, then those of OpenID Connect. */
   scopes: Record<string, string>
+  /** What a scope implies, to the end. */
+  impliedScopes: Record<string, readonly string[]>
   /** What sign-ins can be told apart by, the weakest first. */
   authentication: { acrValues: readonly string[] }
   resources: Record<string, { name?: string; tokenFormat?: 'jwt' | 'opaque'; scopes?: string[] }>

@@ -5,7 +5,7 @@ import { timeOrderedId } from '../crypto/ids.ts'
 import { signJwt } from '../crypto/jws.ts'
 import { makeToken, sha256 } from '../crypto/tokens.ts'
 import type { Client } from './clients.ts'
-import { canonicalScope } from './scope.ts'
+import { allowedScope, canonicalScope } from './scope.ts'
 import { confirmationOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
 
@@ -53,7 +53,8 @@ export interface MadeAccessToken {
 export function makeAccessToken(server: Server, client: Client, grant: Grant, now: number): MadeAccessToken {
   const expiresAt = Math.min(now + client.accessTokenLifetime, grant.sessionExpiresAt ?? Infinity)
   // A grant outlives what its client may ask for: nothing is issued that it may not have now.
-  const scope = canonicalScope(grant.scope.filter((one) => client.scope.includes(one)))
+  const allowed = allowedScope(client, server.settings)
+  const scope = canonicalScope(grant.scope.filter((one) => allowed.includes(one)))
   const made =
     tokenFormat(server, client, grant.resources) === 'opaque'
       ? makeToken('gh_at', now)

@@ -164,7 +164,7 @@ function readDetails(
   if (isRefusal(details)) return details
   // Who asks for details alone does not mean every scope besides (RFC 9396 §3).
   const detailsAlone = details.length > 0 && form.get('scope') === undefined
-  const scope = detailsAlone ? [] : requestedScope(form.get('scope'), settings.scopes, client.scope)
+  const scope = detailsAlone ? [] : requestedScope(form.get('scope'), settings, client)
   if (isRefusal(scope)) return scope
   const codeChallenge = readChallenge(
     form.get('code_challenge'),

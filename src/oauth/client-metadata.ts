@@ -10,6 +10,8 @@ export interface RegisteredMetadata {
   /** Redirects of a `native` client go to the user's own device (RFC 8252). */
   applicationType?: 'web' | 'native'
   contacts?: string[]
+  /** Scopes it gets when it asks for none by name. Default: all it may ask for. */
+  defaultScope?: string[]
   softwareId?: string
   softwareVersion?: string
   /** What the certificate of a `tls_client_auth` client says; exactly one of the five (RFC 8705 §2.1.2). */
@@ -96,6 +98,7 @@ const oneOf = (wire: string, words: readonly string[]): Rule => ({
 const rules: Readonly<Record<Member, Rule>> = {
   applicationType: oneOf('application_type', ['web', 'native']),
   contacts: texts('contacts'),
+  defaultScope: texts('default_scope'),
   softwareId: text('software_id'),
   softwareVersion: text('software_version'),
   tlsClientAuthSubjectDn: {

@@ -7,7 +7,7 @@ import { eventInput } from '../events/append.ts'
 import { type Answer, BodyTooLarge, empty, type Incoming, json } from '../http/message.ts'
 import { countTry, reserveArrival } from './arrivals.ts'
 import { originOf } from './back-channel.ts'
-import { answerAlgorithms, fromWire } from './client-metadata.ts'
+import { answerAlgorithms, fromWire, toWire } from './client-metadata.ts'
 import { makeClientSecret } from './client-secret.ts'
 import { jsonRefusal, uncached } from './error-answer.ts'
 import { paths } from './paths.ts'
@@ -15,6 +15,7 @@ import { type ClientRow, insertClient } from './records/clients.ts'
 import { findInitialAccessToken } from './records/initial-access-tokens.ts'
 import { registerInvited } from './records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refusals, refuse, wireError } from './refusals.ts'
+import { canonicalScope } from './scope.ts'
 import { checkUrls, type Description, isUnfit, readDescription, type Unfit } from './self-description.ts'
 import type { Server } from './server.ts'
 import { withStatement } from './software-statement.ts'
@@ -35,7 +36,8 @@ export async function registerClient(server: Server, request: Incoming): Promise
   if (isRefusal(read)) return read
   const described = await describeClient(server, read)
   if (isRefusal(described)) return described
-  const { columns, hasSecret } = described
+  const { hasSecret } = described
+  const columns = withRoomToAsk(server, described.columns)
   const overFull = token ? undefined : await reserveArrival(server)
   if (overFull) return overFull
 
@@ -137,6 +139,24 @@ export async function describeClient(
   return description
 }
 
+/**
+ * The scope a client names is what it gets when it asks for none; what it may ask for is what the policy allows (§2 leaves the
+ * meaning to the server). The libraries of MCP register with the scope of the request at hand, and ask for more when a tool
+ * needs more. What a software statement says stays as it is, and so does the scope of a client that no user is asked about.
+ */
+function withRoomToAsk(server: Server, columns: Description['columns']): Description['columns'] {
+  const { scopes, selfRegisteredClients } = server.settings
+  const scope = canonicalScope(selfRegisteredClients.scope ?? Object.keys(scopes))
+  const stated = 'software_statement' in JSON.parse(columns.metadata)
+  if (stated || columns.scope === scope || !columns.grant_types.includes('authorization_code')) return columns
+  const registered = fromWire(JSON.parse(columns.registered_metadata))
+  return {
+    ...columns,
+    scope,
+    registered_metadata: JSON.stringify(toWire({ ...registered, defaultScope: columns.scope.split(' ') })),
+  }
+}
+
 function refuseMember({ member, why }: Unfit): Refusal {
   return refuse(
     member.startsWith('redirect_uris') ? 'registration_redirect_uri' : 'registration_metadata',
@@ -154,6 +174,7 @@ export function registrationOf(
   const { issuer } = server.settings
   const words = (text: string) => (text === '' ? [] : text.split(' '))
   const { software_statement } = JSON.parse(row.metadata) as { software_statement?: string }
+  const { defaultScope, ...registered } = fromWire(JSON.parse(row.registered_metadata))
   const optional = {
     logo_uri: row.logo_uri,
     client_uri: row.client_uri,
@@ -170,10 +191,10 @@ export function registrationOf(
     redirect_uris: JSON.parse(row.redirect_uris),
     grant_types: words(row.grant_types),
     response_types: words(row.response_types),
-    scope: row.scope,
+    scope: defaultScope?.join(' ') ?? row.scope,
     token_endpoint_auth_method: row.token_endpoint_auth_method,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null)),
-    ...JSON.parse(row.registered_metadata),
+    ...toWire(registered),
     registration_access_token: registrationToken,
     registration_client_uri: `${issuer}${paths.clientConfiguration}?client_id=${encodeURIComponent(row.id)}`,
   }

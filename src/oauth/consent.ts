@@ -28,7 +28,7 @@ import {
 } from './records/consents.ts'
 import { matchRedirectUri, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { canonicalScope, parseScope, scopeCovers, scopesMissing } from './scope.ts'
+import { canonicalScope, narrowedScope, scopeCovers, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
@@ -213,11 +213,10 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   const decision = form.get('decision')
   if (decision !== 'allow' && decision !== 'deny')
     return refuse('missing_parameter', { parameter: 'decision' })
-  const chosen = parseScope(form.get('scope'))
+  const scope = narrowedScope(form.get('scope'), held.scope, server.settings.impliedScopes)
   const resources = form.all('resource')
-  if (isRefusal(chosen) || !scopeCovers(held.scope, chosen) || !scopeCovers(held.resources, resources))
+  if (isRefusal(scope) || !scopeCovers(held.resources, resources))
     return refuse('form_scope_exceeded', { client: client.id })
-  const scope = chosen.length > 0 ? chosen : held.scope
   return {
     asked: { ...held, client, scope, resources: resources.length > 0 ? resources : held.resources },
     user,

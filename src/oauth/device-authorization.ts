@@ -28,7 +28,7 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   if (isRefusal(client)) return client
   if (!client.grantTypes.includes(deviceCode.name))
     return refuse('grant_type_unauthorized', { client: client.id, grant_type: deviceCode.name })
-  const scope = requestedScope(form.get('scope'), settings.scopes, client.scope)
+  const scope = requestedScope(form.get('scope'), settings, client)
   if (isRefusal(scope)) return scope
   const resources = requestedResources(form.all('resource'), settings, client.resources)
   if (isRefusal(resources)) return resources

@@ -2,6 +2,7 @@
 // space-separated text.
 
 import { isOpenidScope } from '../config/scopes.ts'
+import type { Settings } from '../settings.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 
 const syntax = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/
@@ -35,32 +36,63 @@ export function scopesMissing(granted: readonly string[], asked: readonly string
   return asked.filter((scope) => !granted.includes(scope))
 }
 
+/** With what the scopes imply. */
+export function withImplied(scopes: Iterable<string>, implied: Settings['impliedScopes']): string[] {
+  const all = [...scopes]
+  return [
+    ...new Set([...all, ...all.flatMap((scope) => (Object.hasOwn(implied, scope) ? implied[scope]! : []))]),
+  ]
+}
+
+interface ScopedClient {
+  scope: readonly string[]
+  registered: { defaultScope?: readonly string[] }
+}
+
 /**
- * What a client asks for, held against the registry and its own allowance. When it names none, all it may have of the scopes
- * that APIs demand; beside `openid` a name nobody knows is dropped (OpenID Connect Core §3.1.2.1).
+ * What a client asks for, and what that implies. When it names none, its default as far as APIs demand it; beside `openid` a
+ * name nobody knows is dropped (OpenID Connect Core §3.1.2.1).
  */
 export function requestedScope(
   text: string | undefined,
-  registry: Record<string, string>,
-  allowed: readonly string[],
+  settings: Pick<Settings, 'scopes' | 'impliedScopes'>,
+  client: ScopedClient,
 ): string[] | Refusal {
+  const { scopes: registry, impliedScopes: implied } = settings
   const asked = parseScope(text)
   if (isRefusal(asked)) return asked
+  const allowed = allowedScope(client, settings)
   if (asked.length === 0) {
-    return allowed.filter((scope) => Object.hasOwn(registry, scope) && !isOpenidScope(scope))
+    const standard = (client.registered.defaultScope ?? client.scope).filter(
+      (scope) => Object.hasOwn(registry, scope) && allowed.includes(scope) && !isOpenidScope(scope),
+    )
+    return withImplied(standard, implied)
   }
   const known = asked.filter((scope) => Object.hasOwn(registry, scope))
   if (known.length < asked.length && !asked.includes('openid')) {
     return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })
   }
   const foreign = known.find((scope) => !allowed.includes(scope))
-  return foreign === undefined ? known : refuse('scope_not_allowed', { scope: foreign })
+  return foreign === undefined ? withImplied(known, implied) : refuse('scope_not_allowed', { scope: foreign })
 }
 
-/** What a token request narrows a grant to (RFC 6749 §6): a subset, everything when it names none. */
-export function narrowedScope(text: string | undefined, granted: readonly string[]): string[] | Refusal {
+/** The scopes a client may have, with what they imply. */
+export function allowedScope(
+  client: Pick<ScopedClient, 'scope'>,
+  { impliedScopes }: Pick<Settings, 'impliedScopes'>,
+): string[] {
+  return withImplied(client.scope, impliedScopes)
+}
+
+/** What a token request narrows a grant to (RFC 6749 §6): a subset with what it implies, everything when it names none. */
+export function narrowedScope(
+  text: string | undefined,
+  granted: readonly string[],
+  implied: Settings['impliedScopes'],
+): string[] | Refusal {
   const asked = parseScope(text)
   if (isRefusal(asked)) return asked
   if (asked.length === 0) return [...granted]
-  return scopeCovers(granted, asked) ? asked : refuse('scope_exceeded', { asked: canonicalScope(asked) })
+  if (!scopeCovers(granted, asked)) return refuse('scope_exceeded', { asked: canonicalScope(asked) })
+  return withImplied(asked, implied).filter((scope) => granted.includes(scope))
 }

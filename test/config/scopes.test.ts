@@ -54,3 +54,38 @@ test('RFC 9470 §4: the classes of authentication stand in their order, each onc
     'authentication.acrValues[3]',
   ])
 })
+
+test('Model Context Protocol, Authorization: what a scope implies is followed to the end, in circles too (B7)', () => {
+  const { scopes, impliedScopes } = resolveConfig({
+    ...base,
+    scopes: {
+      'jobs:read': 'Search jobs',
+      'jobs:write': { description: 'Change jobs', implies: ['jobs:read'] },
+      'jobs:admin': { description: 'Run the board', implies: ['jobs:write', 'jobs:admin'] },
+      a: { description: 'A', implies: ['b'] },
+      b: { description: 'B', implies: ['a'] },
+      alone: { description: 'Alone' },
+    },
+  })
+  assert.equal(scopes['jobs:admin'], 'Run the board')
+  assert.deepEqual(impliedScopes, {
+    'jobs:write': ['jobs:read'],
+    'jobs:admin': ['jobs:write', 'jobs:read'],
+    a: ['b'],
+    b: ['a'],
+  })
+})
+
+test('RFC 6749 §3.3: a scope implies scopes of the APIs, and nothing about the user', () => {
+  const of = (implies: string[]) =>
+    problems({ scopes: { 'jobs:read': 'Search', x: { description: 'X', implies } } })
+  assert.deepEqual(of(['jobs:read']), [])
+  for (const wrong of ['unknown', 'toString', 'openid', 'offline_access']) {
+    assert.deepEqual(of(['jobs:read', wrong]), ['scopes.x.implies'])
+  }
+  assert.deepEqual(
+    problems({ scopes: { 'jobs:read': 'Search', email: { description: 'Mail', implies: ['jobs:read'] } } }),
+    ['scopes.email.implies'],
+  )
+  assert.deepEqual(problems({ scopes: { x: {} as never, y: null as never } }), ['scopes.x', 'scopes.y'])
+})

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Gatehouse } from '../../src/gatehouse.ts'
 import { parseScope } from '../../src/oauth/scope.ts'
 import {
+  answerConsent,
   authorize,
   authorizeParameters,
   introspect,
   makePkce,
   obtainTokens,
+  readConsent,
   readTokens,
+  redeem,
   refresh,
 } from '../support/flow.ts'
-import { houseFor, onBothDatabases } from '../support/house.ts'
+import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { asCreated, registered } from '../support/registration.ts'
 import { assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
 
 onBothDatabases('scope', (dialect) => {
@@ -65,7 +70,7 @@ onBothDatabases('scope', (dialect) => {
     const { app } = await house.twin({ scopes: { 'jobs:read': 'Search open jobs' } })
     const { requestedScope } = await import('../../src/oauth/scope.ts')
     const known = await app.server.clients.find(client.client.id)
-    assert.deepEqual(requestedScope(undefined, app.settings.scopes, known!.scope), ['jobs:read'])
+    assert.deepEqual(requestedScope(undefined, app.settings, known!), ['jobs:read'])
   })
 
   test('RFC 6749 §5.1: a client without any scope gets a token without a scope member', async () => {
@@ -103,3 +108,91 @@ describe('scope', () => {
     }
   })
 })
+
+onBothDatabases('a scope that implies others', (dialect) => {
+  const open = houseFor(dialect, {
+    scopes: {
+      'jobs:read': 'Search open jobs',
+      'applications:read': 'See your applications',
+      'applications:write': { description: 'Send applications', implies: ['applications:read'] },
+      admin: { description: 'Run the board', implies: ['applications:write', 'jobs:read'] },
+    },
+    registration: { policy: 'open' },
+  })
+
+  test('RFC 6749 §3.3: is granted with them, shown with them, and an API needs to know nothing of it (B7)', async () => {
+    const house = await open()
+    const client = await house.createClient({ scope: ['applications:write'] })
+    const parameters = authorizeParameters(client, makePkce(), { scope: 'applications:write' })
+    const { html } = await readConsent(await house.request(`/oauth/authorize?${parameters}`))
+    assert.match(html, /Send applications/)
+    assert.match(html, /See your applications/)
+    const tokens = await obtainTokens(house, client, { scope: 'applications:write' })
+    assert.equal(tokens.scope, 'applications:read applications:write')
+    const call = (scope: string) =>
+      house.g.authenticate(
+        new Request(issuer, { headers: { authorization: `Bearer ${tokens.access_token}` } }),
+        { scope },
+      )
+    assert.ok((await call('applications:read')).ok)
+    const refused = await call('jobs:read')
+    assert.equal(refused.ok ? 200 : refused.response.status, 403)
+  })
+
+  test('RFC 6749 §3.3: the smaller one is in the allowance and in the consent for the greater', async () => {
+    const house = await open()
+    const client = await house.createClient({ scope: ['admin'] })
+    assert.equal(
+      (await obtainTokens(house, client, { scope: undefined })).scope,
+      'admin applications:read applications:write jobs:read',
+    )
+    const silent = await authorize(
+      house,
+      authorizeParameters(client, makePkce(), { scope: 'applications:read', prompt: 'none' }),
+    )
+    assert.ok(readAnswer(silent).get('code'), 'nothing is left to ask')
+    const smaller = await house.createClient({ scope: ['applications:read'] })
+    const asked = authorizeParameters(smaller, makePkce(), { scope: 'applications:write' })
+    assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_scope')
+  })
+
+  test('RFC 6749 §6: narrowing keeps what the narrower scope implies, on the consent page and at a refresh', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const tokens = await obtainTokens(house, client, { scope: 'admin' })
+    const narrowed = await readTokens(
+      await refresh(house, client, tokens.refresh_token!, { scope: 'applications:write' }),
+    )
+    assert.equal(narrowed.scope, 'applications:read applications:write')
+    const pkce = makePkce()
+    const parameters = authorizeParameters(client, pkce, { scope: 'admin', prompt: 'consent' })
+    const page = await readConsent(await house.request(`/oauth/authorize?${parameters}`))
+    const answer = await answerConsent(house, page, { decision: 'allow', scope: 'applications:write' })
+    const code = readAnswer(answer).get('code')!
+    const chosen = await readTokens(await redeem(house, client, code, pkce))
+    assert.equal(chosen.scope, 'applications:read applications:write')
+  })
+
+  test('RFC 7591 §2: a client that registered itself may later ask for more than it registered, within the policy', async () => {
+    const house = await open()
+    const client = asCreated(await registered(house, { scope: 'jobs:read' }))
+    assert.equal((await obtainTokens(house, client, { scope: undefined })).scope, 'jobs:read')
+    const more = await obtainTokens(house, client, { scope: 'jobs:read applications:write' })
+    assert.equal(more.scope, 'applications:read applications:write jobs:read')
+    const narrow = await house.twin({ selfRegisteredClients: { scope: ['jobs:read', 'applications:read'] } })
+    const other = asCreated(await registered({ request: viaTwin(narrow.g) }, { scope: 'jobs:read' }))
+    assert.equal(
+      (await obtainTokens(house, other, { scope: 'applications:read' })).scope,
+      'applications:read',
+    )
+    const parameters = authorizeParameters(other, makePkce(), { scope: 'applications:write' })
+    const refused = await house.request(`/oauth/authorize?${parameters}`)
+    assert.match(await refused.text(), /invalid_scope/)
+  })
+})
+
+/** Requests as `House.request` makes them, to another process. */
+function viaTwin(g: Gatehouse): House['request'] {
+  return (path, { cookie: _, address = '203.0.113.7', ...init } = {}) =>
+    g.fetch(new Request(new URL(path, issuer), { redirect: 'manual', ...init }), { address })
+}

@@ -69,13 +69,16 @@ test('RFC 6749 §6: nothing that is asked ever grants more than there is', () =>
   )
   fc.assert(
     fc.property(any, scopeList, scopeList, (asked, granted, allowed) => {
-      const narrowed = narrowedScope(asked, granted)
+      const narrowed = narrowedScope(asked, granted, {})
       if (!isRefusal(narrowed)) {
         assert.ok(scopeCovers(granted, narrowed))
         if (asked === undefined) assert.equal(canonicalScope(narrowed), canonicalScope(granted))
       }
-      const registry = Object.fromEntries(granted.map((name) => [name, name]))
-      const requested = requestedScope(asked, registry, allowed)
+      const settings = {
+        scopes: Object.fromEntries(granted.map((name) => [name, name])),
+        impliedScopes: {},
+      }
+      const requested = requestedScope(asked, settings, { scope: allowed, registered: {} })
       if (!isRefusal(requested)) assert.ok(scopeCovers(allowed, requested) && scopeCovers(granted, requested))
     }),
     { numRuns: 1_000 },

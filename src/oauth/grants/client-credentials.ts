@@ -13,7 +13,7 @@ export const clientCredentials: GrantType = {
   name: 'client_credentials',
   confidentialOnly: true,
   async redeem(server, { client, form, origin, binding }) {
-    const scope = requestedScope(form.get('scope'), server.settings.scopes, client.scope)
+    const scope = requestedScope(form.get('scope'), server.settings, client)
     if (isRefusal(scope)) return scope
     const personal = scope.find(isOpenidScope)
     if (personal !== undefined) return refuse('scope_without_user', { client: client.id, scope: personal })

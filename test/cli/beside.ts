@@ -9,8 +9,8 @@ import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { emptyFolder, freePort, type Result, run, serve } from './command-line.ts'
 import { type App, redirectUri, send } from './person.ts'
 
-/** Starts a server for a suite. Call inside `describe`, use inside tests. */
-export function besideServer(dialect: Dialect) {
+/** Starts a server for a suite, with more in its configuration if given. Call inside `describe`, use inside tests. */
+export function besideServer(dialect: Dialect, more = '') {
   const folder = emptyFolder()
   const env: Record<string, string> = {}
   let running: Awaited<ReturnType<typeof serve>>
@@ -20,7 +20,7 @@ export function besideServer(dialect: Dialect) {
     env.GATEHOUSE_ISSUER = `http://localhost:${await freePort()}`
     writeFileSync(
       join(folder, 'gatehouse.config.mjs'),
-      "export default { scopes: { 'jobs:read': 'Search open jobs', 'resume:read': 'Read your résumé' } }",
+      `export default { scopes: { 'jobs:read': 'Search open jobs', 'resume:read': 'Read your résumé' }, ${more} }`,
     )
     const up = await run(folder, ['migrate', 'up'], env)
     assert.equal(up.code, 0, up.stderr)

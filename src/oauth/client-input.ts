@@ -2,7 +2,7 @@
 // registers itself, or a metadata document.
 
 import { isOpenidScope } from '../config/scopes.ts'
-import { bounds, isLoopback, isResourceUri } from '../config.ts'
+import { bounds, isResourceUri } from '../config.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import { algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
 import type { Settings } from '../settings.ts'

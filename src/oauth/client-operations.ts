@@ -8,6 +8,7 @@ import { eventInput } from '../events/append.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
 import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
+import { sectorKnows } from './pairwise-subject.ts'
 import {
   type ClientRow,
   findClient,
@@ -54,6 +55,7 @@ export async function createClient(
   if (await server.db.one(findClient, { id })) {
     throw new ConfigError([{ path: 'id', given: id, allowed: 'an id that no client has yet' }])
   }
+  await checkSector(server, input)
   await ensureKeys(server, input)
   await server.db.write(insertClient, {
     id,
@@ -79,6 +81,19 @@ async function ensureKeys({ keys }: Server, registered: RegisteredMetadata): Pro
   for (const alg of answerAlgorithms(registered)) await keys.ensure(alg)
 }
 
+/** A sector must know each of its clients (OpenID Connect Registration §5); whoever is in charge here or not. */
+async function checkSector(
+  { outbound }: Server,
+  {
+    sectorIdentifierUri: given,
+    redirectUris = [],
+  }: Pick<ClientInput, 'sectorIdentifierUri' | 'redirectUris'>,
+): Promise<void> {
+  if (given === undefined || (await sectorKnows(outbound, given, redirectUris))) return
+  const allowed = 'the address of a JSON list that can be read now and holds every redirect URI'
+  throw new ConfigError([{ path: 'sectorIdentifierUri', given, allowed }])
+}
+
 /** Changes what is given and keeps the rest. Throws `ConfigError`; answers undefined for an unknown client. */
 export async function changeClient(
   server: Server,
@@ -96,6 +111,8 @@ export async function changeClient(
       })
     }
     if (problems.length > 0) throw new ConfigError(problems)
+    if ('sectorIdentifierUri' in changes || 'redirectUris' in changes)
+      await checkSector(server, { ...inputFrom(row), ...changes })
     await ensureKeys(server, changes)
     const now = Math.max(server.now(), row.updated_at + 1)
     const changed = await server.db.write(updateClient, {

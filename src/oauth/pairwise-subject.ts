@@ -1,10 +1,8 @@
 // OpenID Connect Core §8, §8.1; OpenID Connect Registration §5: users who are called otherwise in each sector, so that clients
 // cannot compare notes.
 
-import { ConfigError } from '../config-error.ts'
 import { randomText } from '../crypto/random.ts'
-import { isFailure } from '../http/guarded-fetch.ts'
-import type { ClientInput } from './client-input.ts'
+import { isFailure, type Outbound } from '../http/guarded-fetch.ts'
 import type { Client } from './clients.ts'
 import { findPairwiseSubject, insertPairwiseSubject } from './records/pairwise-subjects.ts'
 import type { Server, User } from './server.ts'
@@ -28,33 +26,20 @@ export async function subjectFor(
 
 /**
  * Clients of one sector share a user's name (§8.1): the host of the registered `sector_identifier_uri`, or of the redirect
- * URIs. A program on the user's own computer and a document that describes a client stand for themselves.
+ * URIs. A program on the user's own computer stands for itself.
  */
-function sectorOf({ id, source, redirectUris, registered }: Client): string {
-  if (source === 'cimd') return id
+function sectorOf({ id, redirectUris, registered }: Client): string {
   const uri = registered.sectorIdentifierUri ?? redirectUris.find((one) => one.startsWith('https:'))
   return uri === undefined ? id : new URL(uri).hostname
 }
 
-/**
- * Asks the sector that a client names whether the client belongs to it: the document there must list every redirect URI
- * (Registration §5). Throws `ConfigError` when it does not.
- */
-export async function checkSector(
-  { outbound }: Pick<Server, 'outbound'>,
-  { sectorIdentifierUri, redirectUris = [] }: Pick<ClientInput, 'sectorIdentifierUri' | 'redirectUris'>,
-): Promise<void> {
-  if (sectorIdentifierUri === undefined) return
-  const answer = await outbound.getJson(sectorIdentifierUri)
-  const listed: unknown[] = isFailure(answer) ? [] : Array.isArray(answer.json) ? answer.json : []
-  if (redirectUris.every((uri) => listed.includes(uri)) && !isFailure(answer)) return
-  throw new ConfigError([
-    {
-      path: 'sectorIdentifierUri',
-      given: sectorIdentifierUri,
-      allowed: isFailure(answer)
-        ? `the address of a JSON document that can be read (${answer.failed}: ${answer.detail})`
-        : 'the address of a JSON list of every redirect URI of the client',
-    },
-  ])
+/** Whether the sector a client names knows it: the document there must list every redirect URI (Registration §5). */
+export async function sectorKnows(
+  outbound: Outbound,
+  url: string,
+  redirectUris: readonly string[],
+): Promise<boolean> {
+  const answer = await outbound.getJson(url)
+  const listed: unknown = isFailure(answer) ? undefined : answer.json
+  return Array.isArray(listed) && redirectUris.every((uri) => listed.includes(uri))
 }

@@ -1,11 +1,12 @@
 // RFC 7591 §2, §2.1, §5; RFC 8252 §7; OpenID Connect Registration §2 (application_type), §5 (sector_identifier_uri); CIMD §8.6:
 // what a client says about itself, in a request or in a document, and what of it is allowed.
 
-import { isFailure, type Outbound } from '../http/guarded-fetch.ts'
+import type { Outbound } from '../http/guarded-fetch.ts'
 import type { RedirectShape, Settings } from '../settings.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { type ClientInput, columnsFrom } from './client-input.ts'
 import { fromWire } from './client-metadata.ts'
+import { sectorKnows } from './pairwise-subject.ts'
 import type { AuthenticationMethod } from './profiles.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal } from './refusals.ts'
@@ -22,7 +23,6 @@ export type Description = { columns: ReturnType<typeof columnsFrom>['columns']; 
 
 const mostRedirectUris = 20
 const longestText = 2_048
-const mostSectorBytes = 64 * 1024
 
 export function isUnfit(value: object): value is Unfit {
   return 'member' in value
@@ -104,17 +104,8 @@ export async function checkUrls(outbound: Outbound, { columns }: Description): P
   const member = judged.find((one) => one !== undefined)
   if (member !== undefined) return { member, why: 'must be an https URL of the public internet' }
   const sector = urls.sector_identifier_uri
-  return sector === undefined ? undefined : checkSector(outbound, sector, JSON.parse(columns.redirect_uris))
-}
-
-async function checkSector(
-  outbound: Outbound,
-  url: string,
-  redirectUris: string[],
-): Promise<Unfit | undefined> {
-  const answer = await outbound.getJson(url, { maxBytes: mostSectorBytes })
-  const listed = isFailure(answer) ? undefined : answer.json
-  if (Array.isArray(listed) && redirectUris.every((uri) => listed.includes(uri))) return undefined
+  if (sector === undefined || (await sectorKnows(outbound, sector, JSON.parse(columns.redirect_uris))))
+    return undefined
   return { member: 'sector_identifier_uri', why: 'must list every redirect URI as JSON' }
 }
 

@@ -54,10 +54,12 @@ export function preparedIn(statement: Statement): Prepared[] {
 const fresh: Record<string, string[]> = {
   '': ['access_id', 'successor_id', 'event_id', 'sign_in_id', 'user_subject', 'code_id', 'refresh_id'],
   redeem_code: ['access_id', 'event_id', 'refresh_id', 'session_id'],
-  redeem_device_code: ['access_id', 'event_id', 'refresh_id', 'session_id'],
+  redeem_device: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   insert_device: ['id', 'user_code_hash'],
   rotate_refresh_token: ['access_id', 'event_id', 'successor_id'],
   repeat_rotation: ['access_id', 'event_id'],
+  use_refresh_token: ['access_id', 'event_id'],
+  insert_pushed_request: ['id'],
   insert_client: ['id', 'event_id'],
   register_invited: ['id', 'event_id'],
   insert_initial_access_token: ['id', 'event_id'],
@@ -72,6 +74,7 @@ const fresh: Record<string, string[]> = {
 
 /** Values that a column's name alone does not tell. */
 const values: Record<string, string | number | null> = {
+  alg: 'ES256',
   provider: 'test',
   issuer: '',
   source: 'admin',
@@ -92,7 +95,7 @@ const values: Record<string, string | number | null> = {
 }
 
 const ids =
-  /^(id|key|kid|login|subject|(code|refresh|request|token|user|client|session|ended|event_user|event_client)(_id)?)$/
+  /^(id|key|kid|login|subject|(code|refresh|request|pushed|token|user|client|session|ended|event_user|event_client)(_id)?)$/
 
 let made = 0
 

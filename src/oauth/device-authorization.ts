@@ -6,6 +6,7 @@ import { type Answer, type Incoming, json } from '../http/message.ts'
 import { requestedDetails } from './authorization-details.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
+import { beginFlow } from './client-id-metadata.ts'
 import { uncached } from './error-answer.ts'
 import { deviceCode } from './grants/device-code.ts'
 import { paths } from './paths.ts'
@@ -24,6 +25,8 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   const { settings } = server
   const form = await readBackChannelForm(request, ['resource'])
   if (isRefusal(form)) return form
+  const unwelcome = await beginFlow(server, form, request.address)
+  if (unwelcome) return unwelcome
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (!client.grantTypes.includes(deviceCode.name))

@@ -7,7 +7,11 @@ import { type AccessToken, type AuthenticatesRequests, type ProtectedTool, prote
 
 export const scopes = {
   'jobs:read': 'Search open jobs',
-  'applications:write': 'Send and withdraw applications in your name',
+  // Who may apply may search: one permission brings the other.
+  'applications:write': {
+    description: 'Send and withdraw applications in your name',
+    implies: ['jobs:read'],
+  },
 }
 
 interface Tool extends ProtectedTool {
@@ -28,7 +32,7 @@ const tools: Record<string, Tool> = {
   },
   apply: {
     description: 'Applies for the first open job.',
-    securitySchemes: [{ type: 'oauth2', scopes: ['jobs:read', 'applications:write'] }],
+    securitySchemes: [{ type: 'oauth2', scopes: ['applications:write'] }],
     run: (access) => `${access!.subject} applied as Baker`,
   },
   withdraw: {

@@ -238,12 +238,14 @@ onBothDatabases('@modelcontextprotocol/sdk 1.x', (dialect) => {
     assert.equal(
       refused!.challenge,
       'Bearer error="insufficient_scope", error_description="The access token lacks a scope", ' +
-        `scope="jobs:read applications:write", resource_metadata="${site.origin}/.well-known/oauth-protected-resource/mcp"`,
+        `scope="applications:write", resource_metadata="${site.origin}/.well-known/oauth-protected-resource/mcp"`,
     )
     provider.held.clear()
-    assert.equal(await auth(provider, { ...url(), scope: 'jobs:read applications:write' }), 'REDIRECT')
+    assert.equal(await auth(provider, { ...url(), scope: 'applications:write' }), 'REDIRECT')
     await transport.finishAuth((await allow(provider)).get('code')!)
     assert.equal(await call('apply'), 'alice applied as Baker')
+    assert.equal(provider.tokensHeld!.scope, 'applications:write jobs:read')
+    assert.equal(await call('search_jobs'), 'For alice: Baker, Carpenter')
     await client.close()
   })
 

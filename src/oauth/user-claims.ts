@@ -51,14 +51,17 @@ export async function userClaims(
   scopes: readonly string[],
   named: readonly string[] = [],
 ): Promise<Record<string, unknown>> {
-  const granted = pick(await server.claims(userId, scopes), (name) => {
-    const scope = scopeFor(name)
-    return scope === undefined || scopes.includes(scope)
-  })
+  const granted = scopes.length === 0 ? {} : pick(await server.claims(userId, scopes), stoodFor(scopes))
   const missing = named.filter((name) => !scopes.includes(scopeFor(name) ?? ''))
   if (missing.length === 0) return granted
   const others = [...new Set(missing.map((name) => scopeFor(name)!))]
   return { ...granted, ...pick(await server.claims(userId, others), (name) => missing.includes(name)) }
+}
+
+/** Claims of the specification need their scope; what others stand for is the adapter's word. */
+const stoodFor = (scopes: readonly string[]) => (name: string) => {
+  const scope = scopeFor(name)
+  return scope === undefined || scopes.includes(scope)
 }
 
 /** Empty claims are left out (§5.3.2). */

@@ -311,7 +311,7 @@ describe('both schemas', () => {
       ],
       rate_limits: ['rate_limits_expiry'],
       refresh_tokens: ['refresh_tokens_expiry'],
-      sessions: ['sessions_client', 'sessions_expiry', 'sessions_revoked', 'sessions_sid', 'sessions_user'],
+      sessions: ['sessions_client', 'sessions_expiry', 'sessions_revoked', 'sessions_user'],
       sign_ins: ['sign_ins_expiry', 'sign_ins_user'],
       used_jtis: ['used_jtis_expiry'],
     })

@@ -32,7 +32,7 @@ export const rowHash = (k: number) => `h${String(k).padStart(9, '0')}`
 
 /** When row 0 was made; each next one a millisecond later. */
 export const firstRowAt = Date.UTC(2026, 0, 1)
-/** Writes rows `from`…`rows - 1` into each table there is. */
+/** Writes rows `from`…`rows - 1` into each table there is, and each column: an older schema has fewer. */
 export async function fill(db: Database, rows: number, from = 0): Promise<void> {
   const sqlite = db.dialect === 'sqlite'
   const series = sqlite
@@ -63,6 +63,7 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
       last_used_at: at,
       created_at: at,
       updated_at: at,
+      registered_metadata: `'{"backchannel_logout_uri":"https://client.example/logout"}'`,
     },
     consents: {
       user_id: id,
@@ -73,7 +74,15 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
       created_at: at,
       updated_at: at,
     },
-    authorization_requests: { id, hash, client_id: id, request: "'{}'", created_at: at, expires_at: end },
+    authorization_requests: {
+      id,
+      hash,
+      client_id: id,
+      request: "'{}'",
+      created_at: at,
+      expires_at: end,
+      pushed_id: id,
+    },
     codes: {
       id,
       hash,
@@ -91,14 +100,15 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
       client_id: id,
       user_id: id,
       subject: id,
-      scope: "'jobs:read'",
-      granted_scope: "'jobs:read'",
+      scope: "'jobs:read openid'",
+      granted_scope: "'jobs:read openid'",
       resources: "''",
       last_active_at: at,
       created_at: at,
       expires_at: end,
       revoked_at: odd(at),
       revoked_reason: odd("'test'"),
+      sid: id,
     },
     refresh_tokens: {
       id,
@@ -165,17 +175,20 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
     },
   }
   await db.connection(async (run) => {
-    const tables = await run<{ name: string }>(
+    const there = await run<{ name: string; columns: string }>(
       sqlite
-        ? "select name from sqlite_master where type = 'table'"
-        : "select table_name as name from information_schema.tables where table_schema = 'public'",
+        ? `select m.name, group_concat(c.name, ' ') as columns from sqlite_master m join pragma_table_info(m.name) c
+            where m.type = 'table' group by m.name`
+        : `select table_name as name, string_agg(column_name, ' ') as columns from information_schema.columns
+            where table_schema = 'public' group by table_name`,
       [],
     )
-    for (const table of growingTables.filter((one) => tables.some(({ name }) => name === one))) {
-      const of = columns[table]
-      await run(
-        `insert into ${table} (${Object.keys(of).join(', ')}) select ${Object.values(of).join(', ')} from ${series} as series`,
-      )
+    for (const table of growingTables) {
+      const known = there.find(({ name }) => name === table)?.columns.split(' ')
+      if (!known) continue
+      const of = Object.entries(columns[table]).filter(([name]) => known.includes(name))
+      const [names, filled] = [0, 1].map((side) => of.map((pair) => pair[side]).join(', '))
+      await run(`insert into ${table} (${names}) select ${filled} from ${series} as series`)
     }
   })
 }

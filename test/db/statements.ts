@@ -95,7 +95,7 @@ const values: Record<string, string | number | null> = {
 }
 
 const ids =
-  /^(id|key|kid|login|subject|(code|refresh|request|pushed|token|user|client|session|ended|event_user|event_client)(_id)?)$/
+  /^(id|key|kid|login|subject|sid|ended_sid|(code|refresh|request|pushed|token|user|client|session|ended|ended_user|event_user|event_client)(_id)?)$/
 
 let made = 0
 

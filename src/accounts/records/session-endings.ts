@@ -13,9 +13,9 @@ interface SignInRefs {
  */
 export function endWithSignIn(i: Refs<{ now: 'int' }>, { user, sid }: SignInRefs): Sql[] {
   return [
-    noticeLogouts(i, sql`s.sid = ${sid}`),
+    noticeLogouts(i, sql`s.user_id = ${user} and s.sid = ${sid}`),
     sql`delete from codes ${using} where codes.user_id = ${user} and codes.sid = ${sid} and codes.used_at is null`,
-    endOrLetGo(i, sql`sessions.sid = ${sid}`),
+    endOrLetGo(i, sql`sessions.user_id = ${user} and sessions.sid = ${sid}`),
   ]
 }
 

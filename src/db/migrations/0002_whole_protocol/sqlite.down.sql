@@ -9,7 +9,6 @@ drop table initial_access_tokens;
 drop table used_jtis;
 drop table device_codes;
 drop table pushed_authorization_requests;
-drop index sessions_sid;
 alter table sign_ins drop column acr;
 alter table sign_ins drop column amr;
 alter table codes drop column binding;

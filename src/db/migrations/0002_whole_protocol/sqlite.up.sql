@@ -108,7 +108,6 @@ alter table sessions add column claims text;
 alter table sessions add column authorization_details text;
 alter table access_tokens add column claims text;
 alter table authorization_requests add column pushed_id text;
-create index sessions_sid on sessions (sid) where sid is not null;
 
 -- Requests that clients pushed (RFC 9126). Removed some time after expires_at: a person may still be signing in.
 create table pushed_authorization_requests (

@@ -7,6 +7,8 @@ export type Fixture = {
   ports: number[]
   /** Without `push` the server takes no pushed requests and is left out where they are measured. */
   paths: { authorize: string; token: string; introspect: string; push?: string }
+  /** Whether tokens are bound to a key where a proof of it is sent; without it the server is left out there. */
+  dpop?: true
   client: { id: string; secret: string; redirectUri: string }
   /** Extra parameters of each request, by what is asked for. */
   params: {
@@ -25,12 +27,27 @@ export type Fixture = {
   cookies: string[]
 }
 
-export const workloads = ['client_credentials', 'refresh', 'introspection', 'code', 'pushed_code'] as const
+export const workloads = [
+  'client_credentials',
+  'refresh',
+  'introspection',
+  'code',
+  'pushed_code',
+  'dpop_client_credentials',
+  'dpop_refresh',
+] as const
 export type Workload = (typeof workloads)[number]
 
+/** The same requests without a proof of a key. */
+export const unboundOf: Partial<Record<Workload, Workload>> = {
+  dpop_client_credentials: 'client_credentials',
+  dpop_refresh: 'refresh',
+}
+
 /** Whether a server can be loaded with a workload at all. */
-export function serves({ paths }: Fixture, workload: Workload): boolean {
-  return workload !== 'pushed_code' || paths.push !== undefined
+export function serves({ paths, dpop }: Fixture, workload: Workload): boolean {
+  if (workload === 'pushed_code') return paths.push !== undefined
+  return unboundOf[workload] === undefined || dpop === true
 }
 
 /** Tokens that were in the database before the load, by the workload that walks through them. */

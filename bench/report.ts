@@ -16,6 +16,8 @@ export type Row = {
   cpuPerThousand: number
   /** CPU a request as a multiple of each base's, paired by round. */
   ratios: Record<string, number>
+  /** CPU a request as a multiple of the same request without a proof of a key, measured before. */
+  unbound: number
   errors: number
   firstError: string | undefined
   /** Median share of a core the load generator used. */
@@ -61,7 +63,7 @@ export function measurement(
   workload: Workload,
   { servers, bases, targets }: Plan,
   measured: Map<string, Slice[]>,
-  during?: Workload,
+  { during, unbound }: { during?: Workload; unbound?: Measurement } = {},
 ): Measurement {
   const ratio = (of: string, to: string, figure: (slice: Slice) => number) => {
     const [dividend, divisor] = [measured.get(of), measured.get(to)]
@@ -82,6 +84,8 @@ export function measurement(
       ratios: Object.fromEntries(
         bases.map((base) => [base, base === id ? Number.NaN : ratio(id, base, cpu)]),
       ),
+      unbound:
+        median(slices.map(cpu)) / (unbound?.rows.find((row) => row.id === id)?.cpuPerThousand ?? Number.NaN),
       errors: slices.reduce((sum, slice) => sum + slice.errors, 0),
       firstError: slices.find((slice) => slice.firstError)?.firstError,
       generatorLoad: median(slices.map((slice) => slice.ownLoad)),
@@ -125,6 +129,7 @@ export function workloadText({ during, rows, targets }: Measurement): string {
   const known = new Set(rows.map(({ id }) => id))
   const all = Object.keys(rows[0]?.ratios ?? {}).filter((base) => known.has(base))
   const bases = during === undefined ? all : []
+  const isBound = rows.some(({ unbound }) => !Number.isNaN(unbound))
   const columns = [
     'server',
     'durable',
@@ -133,6 +138,7 @@ export function workloadText({ during, rows, targets }: Measurement): string {
     'p99 ms',
     'cpu/1k',
     ...bases.map((base) => `÷ ${base}`),
+    ...(isBound ? ['÷ unbound'] : []),
     ...(during === undefined ? [] : [`${during}/s meanwhile`]),
   ]
   const text = table(
@@ -145,6 +151,7 @@ export function workloadText({ during, rows, targets }: Measurement): string {
       fixed(row.p99, 2),
       fixed(row.cpuPerThousand, 3),
       ...bases.map((base) => fixed(row.ratios[base]!, 2)),
+      ...(isBound ? [fixed(row.unbound, 2)] : []),
       ...(during === undefined ? [] : [Math.round(row.meanwhile).toLocaleString('en')]),
     ]),
   )

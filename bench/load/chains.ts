@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { chains, type Fixture, type Workload } from '../fixture.ts'
 import type { Answer, Connection } from './connection.ts'
+import { Prover } from './proofs.ts'
 
 /** An answer that is not the one the workload expects; it counts as an error, never as throughput. */
 export class Unexpected extends Error {}
@@ -45,6 +46,7 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     ...params.authorize,
   })
   return {
+    tokenUrl: `http://localhost:${port}${paths.token}`,
     machine: withBody(tokenHead, form({ grant_type: 'client_credentials', ...params.machine })),
     opaque: withBody(tokenHead, form({ grant_type: 'client_credentials', ...params.opaque })),
     refresh: (token: string) => withBody(tokenHead, refreshRest + encodeURIComponent(token)),
@@ -62,6 +64,14 @@ type Requests = ReturnType<typeof requestsFor>
 async function tokenRequest(connection: Connection, request: string, what: string): Promise<string> {
   const answer = await connection.send(request)
   expect(answer, answer.status === 200 && answer.body.includes('"access_token":"'), what)
+  return answer.body
+}
+
+/** The same with a proof, once more where the server names a nonce for it. */
+async function provenRequest(connection: Connection, request: string, prover: Prover, what: string) {
+  let answer = await connection.send(prover.prove(request))
+  if (prover.learn(answer)) answer = await connection.send(prover.prove(request))
+  expect(answer, answer.status === 200 && /"token_type":\s*"DPoP"/.test(answer.body), what)
   return answer.body
 }
 
@@ -112,6 +122,10 @@ export async function startChain(
   switch (workload) {
     case 'client_credentials':
       return async (on) => void (await tokenRequest(on, requests.machine, 'client credentials'))
+    case 'dpop_client_credentials': {
+      const prover = new Prover(requests.tokenUrl)
+      return async (on) => void (await provenRequest(on, requests.machine, prover, 'client credentials'))
+    }
     case 'refresh': {
       let mine = tokens
       if (mine.length === 0) mine = [await codeFlow(connection, requests, chain, fixture.client.redirectUri)]
@@ -120,6 +134,17 @@ export async function startChain(
         turn = (turn + 1) % mine.length
         const body = await tokenRequest(on, requests.refresh(mine[turn]!), 'refresh')
         mine[turn] = field(body, 'refresh_token', 'refresh')
+      }
+    }
+    case 'dpop_refresh': {
+      const prover = new Prover(requests.tokenUrl)
+      let mine = await codeFlow(connection, requests, chain, fixture.client.redirectUri)
+      return async (on) => {
+        mine = field(
+          await provenRequest(on, requests.refresh(mine), prover, 'refresh'),
+          'refresh_token',
+          'refresh',
+        )
       }
     }
     case 'introspection': {

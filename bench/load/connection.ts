@@ -1,7 +1,7 @@
 // A keep-alive HTTP/1.1 client that spends as little as it can, so that the server is what is measured.
 import { connect, type Socket } from 'node:net'
 
-export type Answer = { status: number; location: string; body: string }
+export type Answer = { status: number; location: string; nonce: string; body: string }
 
 type Waiting = { resolve: (answer: Answer) => void; reject: (error: Error) => void }
 
@@ -47,7 +47,12 @@ export class Connection {
     const waiting = this.#waiting
     this.#waiting = undefined
     this.#received = ''
-    waiting?.resolve({ status: Number(head.slice(9, 12)), location: headerOf(head, 'location') ?? '', body })
+    waiting?.resolve({
+      status: Number(head.slice(9, 12)),
+      location: headerOf(head, 'location') ?? '',
+      nonce: headerOf(head, 'dpop-nonce') ?? '',
+      body,
+    })
   }
 }
 

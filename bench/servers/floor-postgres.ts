@@ -175,8 +175,8 @@ export async function openPostgresFloor(url: string, batched: boolean): Promise<
     },
     rotate: ({ hash, successorHash, expiresAt }, done) =>
       rotate([hash, successorHash, expiresAt, Date.now()], (row: Granted | undefined) => done(row)),
-    insertAccessToken: (hash, { client, subject, scope, expires_at }, done) =>
-      insertAccessToken([hash, client, subject, scope, expires_at], () => done(undefined)),
+    insertAccessToken: (hash, { client, subject, scope, expires_at }, _proof, done) =>
+      insertAccessToken([hash, client, subject, scope, expires_at], () => done(true)),
     accessToken: (hash, done) =>
       accessToken([hash], (row: AccessToken | undefined) =>
         done(row && { ...row, expires_at: Number(row.expires_at) }),

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import type { AccessToken, Client, FloorStore, Granted, Person } from './floor-store.ts'
+import type { AccessToken, Client, FloorStore, Granted, Person, UsedProof } from './floor-store.ts'
 
 const schema = `
 create table if not exists client (id text primary key, secret_hash text, redirect_uri text) without rowid;
@@ -11,7 +11,8 @@ create table if not exists session (id integer primary key, subject text, client
 create table if not exists refresh_token (hash text primary key, session integer, expires_at integer,
   spent_at integer) without rowid;
 create table if not exists access_token (hash text primary key, client text, subject text, scope text,
-  expires_at integer) without rowid;`
+  expires_at integer) without rowid;
+create table if not exists used_proof (hash text primary key, expires_at integer) without rowid;`
 
 /** The floor on one SQLite file: WAL, synchronous=FULL; writes that arrive together share one durable commit. */
 export function openFloor(file: string): FloorStore {
@@ -42,6 +43,9 @@ export function openFloor(file: string): FloorStore {
   )
   const insertRefreshToken = db.prepare('insert into refresh_token values (?, ?, ?, null)')
   const insertAccessToken = db.prepare('insert into access_token values (?, ?, ?, ?, ?)')
+  const insertProof = db.prepare('insert into used_proof values (?, ?) on conflict do nothing')
+  const spend = (proof: UsedProof | undefined) =>
+    proof === undefined || insertProof.run(proof.hash, proof.expiresAt).changes === 1
   const accessToken = db.prepare('select client, subject, scope, expires_at from access_token where hash = ?')
 
   let waiting: { work: () => void; done: () => void }[] = []
@@ -98,18 +102,20 @@ export function openFloor(file: string): FloorStore {
         insertRefreshToken.run(refreshHash, lastInsertRowid, expiresAt)
         return spent
       }, done),
-    rotate: ({ hash, successorHash, expiresAt }, done) =>
+    rotate: ({ hash, successorHash, expiresAt, proof }, done) =>
       write(() => {
+        if (!spend(proof)) return undefined
         const now = Date.now()
         const spent = spendRefreshToken.get(now, hash, now) as { session: number } | undefined
         if (!spent) return undefined
         insertRefreshToken.run(successorHash, spent.session, expiresAt)
         return session.get(spent.session) as Granted
       }, done),
-    insertAccessToken: (hash, token, done) =>
+    insertAccessToken: (hash, token, proof, done) =>
       write(() => {
+        if (!spend(proof)) return false
         insertAccessToken.run(hash, token.client, token.subject, token.scope, token.expires_at)
-        return undefined
+        return true
       }, done),
     accessToken(hash, done) {
       if (reading.length === 0) setImmediate(answerReads)

@@ -23,7 +23,14 @@ export type Redemption = {
   refreshHash: string
   expiresAt: number
 }
-export type Rotation = { hash: string; successorHash: string; expiresAt: number }
+export type Rotation = {
+  hash: string
+  successorHash: string
+  expiresAt: number
+  proof: UsedProof | undefined
+}
+/** What of a DPoP proof is remembered, so that it is good once. */
+export type UsedProof = { hash: string; expiresAt: number }
 
 type Done<T> = (result: T) => void
 
@@ -38,6 +45,7 @@ export interface FloorStore {
   redeemCode(redemption: Redemption, done: Done<Granted | undefined>): void
   /** Spends a refresh token for its successor; undefined when it was not to be had. */
   rotate(rotation: Rotation, done: Done<Granted | undefined>): void
-  insertAccessToken(hash: string, token: AccessToken, done: Done<undefined>): void
+  /** False when the proof was used before. */
+  insertAccessToken(hash: string, token: AccessToken, proof: UsedProof | undefined, done: Done<boolean>): void
   accessToken(hash: string, done: Done<AccessToken | undefined>): void
 }

@@ -14,7 +14,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { chains, type Fixture, fixtureFile } from '../fixture.ts'
-import type { FloorStore, Granted } from './floor-store.ts'
+import { proofChecker } from './floor-proofs.ts'
+import type { FloorStore, Granted, UsedProof } from './floor-store.ts'
 
 const port = Number(process.env.PORT)
 const directory = process.env.BENCH_DIR ?? '.'
@@ -50,10 +51,11 @@ function sideBySide(der: Buffer): string {
   return raw.toString('base64url')
 }
 
-function accessToken(subject: string, scope: string, jti: string): string {
+function accessToken(subject: string, scope: string, jti: string, jkt?: string): string {
   const iat = Math.floor(Date.now() / 1000)
   const audience = { iss: issuer, aud: 'https://api.example', sub: subject, client_id: client.id, scope }
-  const input = head + encoded({ ...audience, jti, iat, exp: iat + 900 })
+  const bound = jkt === undefined ? {} : { cnf: { jkt } }
+  const input = head + encoded({ ...audience, jti, iat, exp: iat + 900, ...bound })
   return `${input}.${sideBySide(sign('sha256', Buffer.from(input), key))}`
 }
 
@@ -77,6 +79,7 @@ async function prepare() {
   const fixture: Fixture = {
     ports: [port],
     paths: { authorize: '/authorize', token: '/token', introspect: '/introspect' },
+    ...(process.env.BENCH_POSTGRES_URL ? {} : { dpop: true }),
     client,
     params: {
       machine: { scope: 'jobs:read' },
@@ -91,11 +94,12 @@ async function prepare() {
 }
 if (!existsSync(fixtureFile(directory))) await prepare()
 
-function answer(response: ServerResponse, status: number, body: string) {
+function answer(response: ServerResponse, status: number, body: string, headers?: Record<string, string>) {
   response.writeHead(status, {
     'content-type': 'application/json',
     'cache-control': 'no-store',
     'content-length': Buffer.byteLength(body),
+    ...headers,
   })
   response.end(body)
 }
@@ -111,41 +115,63 @@ function authenticated(request: IncomingMessage, done: (right: boolean) => void)
   )
 }
 
-function token(form: URLSearchParams, response: ServerResponse) {
+/** The key a request proves to hold, and what is remembered of its proof. */
+type Proven = { jkt: string; used: UsedProof } | undefined
+
+const { nonce, check } = proofChecker(`${issuer}/token`)
+
+function token(form: URLSearchParams, header: string | undefined, response: ServerResponse) {
+  const proven = header === undefined ? undefined : check(header)
+  if (proven === 'nonce') return answer(response, 400, '{"error":"use_dpop_nonce"}', { 'dpop-nonce': nonce })
+  if (proven === 'wrong') return answer(response, 400, '{"error":"invalid_dpop_proof"}')
   switch (form.get('grant_type')) {
     case 'client_credentials':
-      return clientCredentials(form, response)
+      return clientCredentials(form, proven, response)
     case 'refresh_token':
-      return refresh(form, response)
+      return refresh(form, proven, response)
     default:
       return redeem(form, response)
   }
 }
 
-function clientCredentials(form: URLSearchParams, response: ServerResponse) {
+const typeOf = (proven: Proven) => (proven ? 'DPoP' : 'Bearer')
+
+function clientCredentials(form: URLSearchParams, proven: Proven, response: ServerResponse) {
   const jti = opaque()
   const scope = form.get('scope') ?? ''
   const row = { client: client.id, subject: client.id, scope, expires_at: Date.now() + 900_000 }
-  store.insertAccessToken(sha256(jti), row, () => {
-    const issued = form.get('token_format') === 'opaque' ? jti : accessToken(client.id, scope, jti)
-    const body = { access_token: issued, token_type: 'Bearer', expires_in: 900, scope }
+  store.insertAccessToken(sha256(jti), row, proven?.used, (isInserted) => {
+    if (!isInserted) return refuse(response)
+    const issued =
+      form.get('token_format') === 'opaque' ? jti : accessToken(client.id, scope, jti, proven?.jkt)
+    const body = { access_token: issued, token_type: typeOf(proven), expires_in: 900, scope }
     answer(response, 200, JSON.stringify(body))
   })
 }
 
-function issue(response: ServerResponse, granted: Granted | undefined, refreshToken: string) {
+function issue(
+  response: ServerResponse,
+  granted: Granted | undefined,
+  refreshToken: string,
+  proven?: Proven,
+) {
   if (!granted) return refuse(response)
   const { subject, scope } = granted
-  const issued = accessToken(subject, scope, randomBytes(16).toString('base64url'))
-  const rest = { token_type: 'Bearer', expires_in: 900, refresh_token: refreshToken, scope }
+  const issued = accessToken(subject, scope, randomBytes(16).toString('base64url'), proven?.jkt)
+  const rest = { token_type: typeOf(proven), expires_in: 900, refresh_token: refreshToken, scope }
   answer(response, 200, JSON.stringify({ access_token: issued, ...rest }))
 }
 
-function refresh(form: URLSearchParams, response: ServerResponse) {
+function refresh(form: URLSearchParams, proven: Proven, response: ServerResponse) {
   const successor = opaque()
   const presented = sha256(form.get('refresh_token') ?? '')
-  const rotation = { hash: presented, successorHash: sha256(successor), expiresAt: Date.now() + month }
-  store.rotate(rotation, (granted) => issue(response, granted, successor))
+  const rotation = {
+    hash: presented,
+    successorHash: sha256(successor),
+    expiresAt: Date.now() + month,
+    proof: proven?.used,
+  }
+  store.rotate(rotation, (granted) => issue(response, granted, successor, proven))
 }
 
 function redeem(form: URLSearchParams, response: ServerResponse) {
@@ -206,7 +232,8 @@ createServer((request, response) => {
     authenticated(request, (right) => {
       if (!right) return answer(response, 401, '{"error":"invalid_client"}')
       const form = new URLSearchParams(body)
-      return request.url === '/introspect' ? introspect(form, response) : token(form, response)
+      if (request.url === '/introspect') return introspect(form, response)
+      return token(form, request.headers['dpop'] as string | undefined, response)
     })
   })
 }).listen(port, '127.0.0.1')

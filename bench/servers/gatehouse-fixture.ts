@@ -60,6 +60,7 @@ export async function prepareGatehouse(
       introspect: '/oauth/introspect',
       push: '/oauth/par',
     },
+    dpop: true,
     client: { ...client, redirectUri },
     params: {
       machine: { scope, resource: jwtResource },

@@ -23,7 +23,12 @@ function storedSecrets(directory) {
     const jwk = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }
     writeFileSync(
       file,
-      JSON.stringify({ jwk, cookieKey: randomBytes(32).toString('hex'), secret: client.secret }),
+      JSON.stringify({
+        jwk,
+        cookieKey: randomBytes(32).toString('hex'),
+        nonceSecret: randomBytes(32).toString('base64'),
+        secret: client.secret,
+      }),
     )
   }
   return JSON.parse(readFileSync(file, 'utf8'))
@@ -59,6 +64,11 @@ function configuration(adapter, secrets) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: Buffer.from(secrets.nonceSecret, 'base64'),
+        requireNonce: () => true,
+      },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
@@ -154,6 +164,7 @@ export async function serve(adapter) {
   const fixture = {
     ports: [port],
     paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection', push: '/request' },
+    dpop: true,
     client: { ...client, secret: secrets.secret },
     params: {
       machine: { scope, resource: jwtResource },

@@ -49,6 +49,11 @@ export function formOf(pairs: Iterable<readonly [name: string, value: string]>):
   }
 }
 
+/** Every parameter of a form, in their order. */
+export function pairsOf(form: Form): [name: string, value: string][] {
+  return form.names.flatMap((name) => form.all(name).map((value): [string, string] => [name, value]))
+}
+
 function decode(text: string): string | undefined {
   const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
   if (!spaced.includes('%')) return spaced

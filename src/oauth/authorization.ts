@@ -21,15 +21,16 @@ import { countLivingSessions } from './records/sessions.ts'
 import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
 import { expandRequest } from './request-source.ts'
-import { cancelledParameter, patience, returnAddress } from './return-address.ts'
+import { arrivalCookie, cancelledParameter, patience, returnAddress, withArrival } from './return-address.ts'
 import { scopeSet, scopesMissing } from './scope.ts'
 import type { Server, User } from './server.ts'
 import { troubleFrom } from './trouble.ts'
 import { authenticateUser } from './user-authentication.ts'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
-  const form = await readForm(request)
-  if (isRefusal(form)) return refusalPage(server, form)
+  const sent = await readForm(request)
+  if (isRefusal(sent)) return refusalPage(server, sent)
+  const form = withArrival(server, request, sent)
   const unwelcome = await beginFlow(server, form, request.address)
   if (unwelcome) {
     server.log.warn('authorization refused', { reason: unwelcome.refusal, ...unwelcome.facts })
@@ -177,5 +178,6 @@ async function askConsent(
   })
   const browser = browserOf(request, server.settings.secure)
   const switchUrl = server.switchUrl(returnAddress(server, form, asked))
-  return consentForm(server, browser, asked, user, held, waiting, switchUrl)
+  const cookie = arrivalCookie(server, form)
+  return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })
 }

@@ -43,8 +43,9 @@ export function consentForm(
   user: User,
   held: string[],
   waiting: StoredToken & { token: string },
-  switchUrl?: string,
+  more: { switchUrl: string | undefined; cookie: string | undefined },
 ): Answer {
+  const cookies = [browser.setCookie, more.cookie].filter((one) => one !== undefined)
   const page = consentPage(server.frame(user), {
     action: server.settings.base + paths.consent,
     hidden: {
@@ -52,13 +53,13 @@ export function consentForm(
       form_token: formToken(server.secrets, browser, purposeOf(waiting.id, user.id)),
     },
     client: clientView(asked.client),
-    account: { name: user.name, email: user.email, switchUrl },
+    account: { name: user.name, email: user.email, switchUrl: more.switchUrl },
     redirectHost: redirectHost(asked.redirectUri),
     redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
     ...grantView(server, asked.client, { ...asked, scope: consentScope(asked) }, held),
   })
-  return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+  return answerPage(page, cookies.length > 0 ? { 'set-cookie': cookies } : undefined)
 }
 
 /** What a person is told about a client. */

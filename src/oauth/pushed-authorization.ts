@@ -4,7 +4,7 @@
 
 import { makeToken, readToken } from '../crypto/tokens.ts'
 import { networkOf } from '../http/address.ts'
-import { type Form, formOf } from '../http/forms.ts'
+import { type Form, formOf, pairsOf } from '../http/forms.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import {
   type AuthorizationRequest,
@@ -131,10 +131,6 @@ function limitNetwork(
 function ownParameters(form: Form, client: Client): Form {
   const own = pairsOf(form).filter(([name]) => name !== 'client_id' && !credentials.includes(name))
   return formOf([['client_id', client.id], ...own])
-}
-
-function pairsOf(form: Form): [string, string][] {
-  return form.names.flatMap((name) => form.all(name).map((value): [string, string] => [name, value]))
 }
 
 /** The key that signed the proof beside the request is the one its code is bound to (RFC 9449 §10.1). */

@@ -2,7 +2,9 @@
 // request from a sign-in page, and the moments it vouches for with a key.
 
 import { sha256 } from '../crypto/tokens.ts'
-import type { Form } from '../http/forms.ts'
+import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
+import { type Form, formOf, pairsOf } from '../http/forms.ts'
+import type { Incoming } from '../http/message.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 import { paths } from './paths.ts'
 import type { Server } from './server.ts'
@@ -44,6 +46,26 @@ export function openedAt(server: Keyed, form: Form): number {
   return readMoment(server, form.get(openedParameter), opened(form)) ?? server.now()
 }
 
+/** A browser that shows a consent page remembers when its request arrived, so that a reload is no new arrival. */
+const openedCookie = 'gh_opened'
+
+export function arrivalCookie(server: Server, form: Form): string | undefined {
+  if (!expires(form)) return undefined
+  const moment = writeMoment(server, openedAt(server, form), opened(form))
+  return writeCookie(openedCookie, moment, { secure: server.settings.secure, maxAge: patience / 1_000 })
+}
+
+/** The form with the moment its browser remembers; one that belongs to another request is worth nothing. */
+export function withArrival({ settings }: Server, request: Incoming, form: Form): Form {
+  if (!expires(form) || form.get(openedParameter) !== undefined) return form
+  const moment = readCookie(request, cookieName(openedCookie, settings.secure))
+  return moment === undefined ? form : formOf([...pairsOf(form), [openedParameter, moment]])
+}
+
+function expires(form: Form): boolean {
+  return form.get('request_uri') !== undefined || form.get('request') !== undefined
+}
+
 /** The same request again, as a GET. Of a pushed one nothing but its name is in it. */
 export function returnAddress(server: Server, form: Form, asked: AuthorizationRequest): string {
   const query = new URLSearchParams()
@@ -52,8 +74,7 @@ export function returnAddress(server: Server, form: Form, asked: AuthorizationRe
       continue
     for (const value of form.all(name)) query.append(name, value)
   }
-  if (form.get('request_uri') !== undefined || form.get('request') !== undefined)
-    query.set(openedParameter, writeMoment(server, openedAt(server, form), opened(form)))
+  if (expires(form)) query.set(openedParameter, writeMoment(server, openedAt(server, form), opened(form)))
   if (mayDemandSignIn(asked)) {
     const at = demandedAt(server, form, asked) ?? server.now()
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))

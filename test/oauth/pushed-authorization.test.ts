@@ -356,6 +356,40 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     await assertPage(await authorize(house, late.searchParams), 400, { shows: ['invalid_request_uri'] })
   })
 
+  test('RFC 9126 §4: a consent page may be reloaded in its browser after the request_uri has expired, and nowhere else', async () => {
+    const house = await open()
+    const created = await house.createClient()
+    const parameters = authorizeParameters(created, makePkce())
+    const [asked, other] = [
+      await pushed(house, created, parameters),
+      await pushed(house, created, parameters),
+    ]
+    const shown = await house.request(`/oauth/authorize?${asked}`)
+    assert.ok(shown.headers.getSetCookie().every((one) => /; HttpOnly; SameSite=Lax/.test(one)))
+    const { cookie } = await readConsent(shown)
+    house.clock.advance(20 * minute)
+    await assertPage(await house.request(`/oauth/authorize?${asked}`), 400, {
+      shows: ['invalid_request_uri'],
+    })
+    const elsewhere = await house.request(`/oauth/authorize?${other}`, { cookie })
+    await assertPage(elsewhere, 400, { shows: ['invalid_request_uri'] })
+    const forged = cookie.replace(/gh_opened=(\d+)/, (_, at) => `gh_opened=${Number(at) + 1}`)
+    const tampered = await house.request(`/oauth/authorize?${asked}`, { cookie: forged })
+    await assertPage(tampered, 400, { shows: ['invalid_request_uri'] })
+
+    const { account } = house.signedIn
+    house.signedIn.account = null
+    const sent = await house.request(`/oauth/authorize?${asked}`, { cookie })
+    house.signedIn.account = account
+    const back = new URL(new URL(sent.headers.get('location')!).searchParams.get('to')!)
+    house.clock.advance(5 * minute)
+    const reloaded = await readConsent(await house.request(`${back.pathname}${back.search}`, { cookie }))
+    const decided = await house.post('/oauth/consent', { ...reloaded.fields, decision: 'allow' }, { cookie })
+    assert.ok(readAnswer(decided).get('code'))
+    const late = await house.request(`/oauth/authorize?${asked}`, { cookie })
+    await assertPage(late, 400, { shows: ['invalid_request_uri'] })
+  })
+
   test('RFC 9101 §6.3: what stands beside a pushed request_uri is ignored (N36)', async () => {
     const house = await open()
     const created = await house.createClient({

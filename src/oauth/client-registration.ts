@@ -36,8 +36,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
   if (isRefusal(read)) return read
   const described = await describeClient(server, read)
   if (isRefusal(described)) return described
-  const { hasSecret } = described
-  const columns = withRoomToAsk(server, described.columns)
+  const { columns, hasSecret } = described
   const overFull = token ? undefined : await reserveArrival(server)
   if (overFull) return overFull
 
@@ -136,7 +135,7 @@ export async function describeClient(
   for (const alg of answerAlgorithms(fromWire(JSON.parse(description.columns.registered_metadata)))) {
     await server.keys.ensure(alg)
   }
-  return description
+  return { ...description, columns: withRoomToAsk(server, description.columns) }
 }
 
 /**

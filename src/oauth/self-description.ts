@@ -65,6 +65,7 @@ export function readDescription(
     problems.push({ member: 'token_endpoint_auth_method', why: `must be one of ${methods.join(', ')}` })
   const input: ClientInput = {
     ...fromWire(given),
+    defaultScope: undefined,
     name: text('client_name') ?? unsaid.name ?? nameFrom(redirectUris),
     logoUri: text('logo_uri'),
     clientUri: linkOf(text('client_uri')),

@@ -10,6 +10,14 @@ import {
   updateUserProfile,
 } from './records/users.ts'
 
+/** The user an account belongs to, if it was here before. */
+export function knownUser(
+  core: Pick<Core, 'db'>,
+  { provider, issuer, subject }: Pick<Account, 'provider' | 'issuer' | 'subject'>,
+): Promise<UserRow | undefined> {
+  return core.db.one(findUserByIdentity, { provider, issuer, subject })
+}
+
 /** The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. */
 export async function resolveUser(core: Pick<Core, 'db' | 'now'>, account: Account): Promise<UserRow> {
   const key = { provider: account.provider, issuer: account.issuer, subject: account.subject }

@@ -12,6 +12,9 @@ import type { EventType } from './append.ts'
 export const everyTokenTypes: readonly EventType[] = [
   'token_refresh',
   'client_credentials',
+  'token_delegated',
+  'token_impersonated',
+  'assertion_granted',
   'client_registered',
   'client_reaped',
 ]

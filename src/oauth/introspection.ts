@@ -5,7 +5,13 @@ import { readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
 import type { Client } from './clients.ts'
 import { uncached } from './error-answer.ts'
-import { accessTokenIsAlive, findToken, type KnownToken, refreshTokenIsAlive } from './known-token.ts'
+import {
+  accessTokenIsAlive,
+  clientsOfTokenAreActive,
+  findToken,
+  type KnownToken,
+  refreshTokenIsAlive,
+} from './known-token.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet } from './scope.ts'
 import { confirmationOf, tokenTypeOf } from './sender-constraint.ts'
@@ -36,8 +42,11 @@ async function describe(server: Server, known: KnownToken, asking: Client): Prom
   if (!own && !serves) return undefined
   const alive = kind === 'access' ? accessTokenIsAlive(row, now) : refreshTokenIsAlive(row, now)
   if (!alive) return undefined
-  const owner = own ? asking : await server.clients.find(row.client_id)
-  if (!owner?.active) return undefined
+  const active =
+    kind === 'access'
+      ? await clientsOfTokenAreActive(server, row)
+      : (await server.clients.find(row.client_id))?.active
+  if (!active) return undefined
   if (kind === 'access' && row.session_id !== null) server.activity.sessionUsed(row.session_id)
   return {
     active: true,

@@ -31,6 +31,16 @@ export function accessTokenIsAlive(row: AccessTokenRow, now: number): boolean {
   return row.session_id === null || (row.session_expires_at !== null && row.session_revoked_at === null)
 }
 
+/** Whether the client it was issued to is active, and the one whose session an exchanged token lives in. */
+export async function clientsOfTokenAreActive(
+  { clients }: Pick<Server, 'clients'>,
+  { client_id, session_client_id }: Pick<AccessTokenRow, 'client_id' | 'session_client_id'>,
+): Promise<boolean> {
+  if (!(await clients.find(client_id))?.active) return false
+  if (session_client_id === null || session_client_id === client_id) return true
+  return (await clients.find(session_client_id))?.active ?? false
+}
+
 export function refreshTokenIsAlive(row: RefreshTokenRow, now: number): boolean {
   return (
     row.rotated_at === null &&

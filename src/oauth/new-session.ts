@@ -20,12 +20,21 @@ export function newSession(
   server: Server,
   client: Client,
   granted: GrantedRow,
-  first: { resources: readonly string[]; details: string | null; binding: string | null },
+  first: {
+    resources: readonly string[]
+    details: string | null
+    binding: string | null
+    /** Further claims of the access token. */
+    claims?: Record<string, unknown>
+    /** The session ends with its access token: there is no refresh token. */
+    brief?: boolean
+  },
   now: number,
 ) {
   const sessionId = `ses_${timeOrderedId(now)}`
-  const sessionExpiresAt = now + server.settings.tokens.sessionLifetime
-  const { binding } = first
+  const { binding, brief = false } = first
+  const lifetime = brief ? client.accessTokenLifetime : server.settings.tokens.sessionLifetime
+  const sessionExpiresAt = now + lifetime
   const access: MadeAccessToken = makeAccessToken(
     server,
     client,
@@ -40,11 +49,11 @@ export function newSession(
       acr: granted.acr,
       amr: granted.amr,
       binding,
-      claims: grantedDetails(first.details),
+      claims: first.claims ?? grantedDetails(first.details),
     },
     now,
   )
-  const refresh = client.grantTypes.includes('refresh_token') ? makeToken('gh_rt', now) : undefined
+  const refresh = !brief && client.grantTypes.includes('refresh_token') ? makeToken('gh_rt', now) : undefined
   return {
     sessionId,
     access,

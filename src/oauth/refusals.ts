@@ -288,12 +288,25 @@ export const refusals = {
   device_code_unknown: row(400, 'invalid_grant', 'The device_code is not valid'),
   device_code_foreign: row(400, 'invalid_grant', 'The device_code is not valid'),
   device_code_replayed: row(400, 'invalid_grant', 'The device_code is not valid'),
-  device_user_disabled: row(400, 'invalid_grant', 'The device_code is not valid'),
   too_many_devices: row(
     429,
     'temporarily_unavailable',
     'Too many devices have started in this network; try again later',
   ),
+
+  // Token exchange (RFC 8693 §2.2.2)
+  token_type_invalid: row(400, 'invalid_request', 'A token type is missing or not supported'),
+  subject_token_invalid: row(400, 'invalid_request', 'The subject_token is not valid'),
+  actor_token_invalid: row(400, 'invalid_request', 'The actor_token is not valid'),
+  exchange_not_allowed: row(400, 'invalid_request', 'This exchange is not allowed'),
+  exchange_target_refused: row(400, 'invalid_target', 'A token for this target is not given in exchange'),
+
+  // Assertions as grants (RFC 7523 §3.1)
+  assertion_invalid: row(400, 'invalid_grant', 'The assertion is not valid'),
+  assertion_untrusted: row(400, 'invalid_grant', 'The assertion is not valid'),
+  assertion_signature: row(400, 'invalid_grant', 'The assertion is not valid'),
+  assertion_replayed: row(400, 'invalid_grant', 'The assertion is not valid'),
+  assertion_user: row(400, 'invalid_grant', 'The assertion is not valid'),
 
   // Revocation (RFC 7009 §2.2.1)
   token_foreign: row(400, 'invalid_request', 'The token was issued to another client'),

@@ -14,7 +14,7 @@ import {
   rememberVerified,
   verifyJwt,
 } from './bearer.ts'
-import { accessTokenIsAlive, findAccess } from './known-token.ts'
+import { accessTokenIsAlive, clientsOfTokenAreActive, findAccess } from './known-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { knownResources, resourceMetadataUrl } from './resource-metadata.ts'
@@ -101,7 +101,7 @@ export async function lookUpToken(server: Server, token: string): Promise<Access
   if (!accessTokenIsAlive(row, server.now())) {
     return refuse('access_token_revoked', { client, session: row.session_id })
   }
-  if (!(await server.clients.find(client))?.active) {
+  if (!(await clientsOfTokenAreActive(server, row))) {
     return refuse('access_token_revoked', { client, inactive: true })
   }
   return tokenFromRow(row, server.settings.issuer)

@@ -1,4 +1,4 @@
-// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7591, RFC 7592, RFC 7662, RFC 8414, RFC 7517, RFC 9126, RFC 9728 with its method: the protocol on one screen.
+// Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7591, RFC 7592, RFC 7662, RFC 8414, RFC 7517, RFC 8628, RFC 9126, RFC 9728 with its method: the protocol on one screen.
 
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
@@ -7,6 +7,8 @@ import { registerClient } from './client-registration.ts'
 import { manageRegistration } from './client-registration-management.ts'
 import { showConnectedApps } from './connected-apps.ts'
 import { answerConsent } from './consent.ts'
+import { deviceAuthorization } from './device-authorization.ts'
+import { devicePage } from './device-page.ts'
 import { introspection } from './introspection.ts'
 import { logout } from './logout.ts'
 import { paths } from './paths.ts'
@@ -68,6 +70,22 @@ export const routes: readonly Route[] = [
     speaks: 'json',
     on: (settings) => settings.registration !== null,
     run: manageRegistration,
+  },
+  {
+    methods: ['POST'],
+    path: paths.deviceAuthorization,
+    cors: false,
+    speaks: 'json',
+    on: (settings) => settings.device !== null,
+    run: deviceAuthorization,
+  },
+  {
+    methods: ['GET', 'HEAD', 'POST'],
+    path: paths.device,
+    cors: false,
+    speaks: 'page',
+    on: (settings) => settings.device !== null,
+    run: devicePage,
   },
   { methods: ['POST'], path: paths.introspection, cors: false, speaks: 'json', run: introspection },
   { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },

@@ -1,4 +1,5 @@
-// RFC 8414 §2, §3; OpenID Connect Discovery §3; RFC 9207 §3; RFC 9449 §5.1: what this server offers, one document under each name. It advertises only what has a route.
+// RFC 8414 §2, §3; OpenID Connect Discovery §3; RFC 8628 §4; RFC 9207 §3; RFC 9449 §5.1: what this server offers, one document
+// under each name. It advertises only what has a route.
 
 import { algorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
@@ -22,7 +23,8 @@ export function serverMetadata(server: Server): Answer {
 
 function describe(server: Server): Record<string, unknown> {
   const methods = spokenMethods(server.settings)
-  const { issuer, scopes, resources, pushedRequests, registration, clientIdMetadata } = server.settings
+  const { issuer, scopes, resources, pushedRequests, registration, clientIdMetadata, device } =
+    server.settings
   const detailTypes = Object.keys(server.settings.authorizationDetails)
   return {
     issuer,
@@ -51,6 +53,7 @@ function describe(server: Server): Record<string, unknown> {
           pushed_authorization_request_endpoint: issuer + paths.pushedAuthorization,
           require_pushed_authorization_requests: pushedRequests.required,
         }),
+    ...(device === null ? {} : { device_authorization_endpoint: issuer + paths.deviceAuthorization }),
     ...(registration === null ? {} : { registration_endpoint: issuer + paths.registration }),
     ...(clientIdMetadata === null ? {} : { client_id_metadata_document_supported: true }),
     // By value only: no request_uri is ever fetched, and one that was pushed needs no leave of this parameter.

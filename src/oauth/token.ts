@@ -9,7 +9,9 @@ import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import { deviceCode } from './grants/device-code.ts'
 import type { GrantType } from './grants/grant.ts'
+import { jwtBearer } from './grants/jwt-bearer.ts'
 import { refreshToken } from './grants/refresh-token.ts'
+import { tokenExchange } from './grants/token-exchange.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { bindingOf, nextNonce, proofOf, tokenTypeOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
@@ -20,6 +22,8 @@ export const grantTypes: readonly GrantType[] = [
   refreshToken,
   clientCredentials,
   deviceCode,
+  tokenExchange,
+  jwtBearer,
 ]
 
 /** Those that are spoken here; metadata and registration say them. */

@@ -131,7 +131,7 @@ border-radius:12px;background:var(--sunken);font-size:.9375rem;line-height:1.35}
 .consent .foot{display:grid;gap:var(--s1);margin-block-start:var(--s4);text-align:center;font-size:.875rem;color:var(--muted)}
 .foot p{text-wrap:balance}
 .foot strong{color:var(--ink);font-weight:600}
-.usercode{font:600 1.375rem/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;letter-spacing:.12em}
+.usercode,.field input.usercode{font:600 1.375rem/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;letter-spacing:.12em}
 .field input.usercode{text-align:center;text-transform:uppercase;min-height:3.5rem}
 .match{display:grid;justify-items:center;gap:var(--s1);margin-block-start:var(--s4);padding:var(--s4);border:1px solid var(--line);border-radius:12px;text-align:center}
 .match .usercode{font-size:1.75rem}

@@ -75,7 +75,7 @@ export async function openSite(): Promise<Site> {
   const house = await serve((request) => app!.answer(request))
   const issuer = house.url
   const side = await serve((request) => answerAsClient(request, () => issuer))
-  app = await openApp({ issuer, secret, database: database.url, scopes, jobs: false, log: 'silent' })
+  app = await openApp({ issuer, secret, database: database.url, scopes, device: {}, jobs: false, log: 'silent' })
   const g = embed(app)
   const client = await g.clients.create({
     name: 'Job board',

@@ -6,6 +6,7 @@ import { branding } from '../../src/pages/branding.ts'
 import { connectedAppsPage } from '../../src/pages/connected-apps.ts'
 import { consentPage } from '../../src/pages/consent.ts'
 import { developmentSignInPage } from '../../src/pages/development-sign-in.ts'
+import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../../src/pages/device.ts'
 import { errorPage } from '../../src/pages/error.ts'
 import { formPostPage } from '../../src/pages/form-post.ts'
 import type { Page } from '../../src/pages/page.ts'
@@ -52,6 +53,20 @@ function strange(text: string): Page[] {
       held: scopes,
       resources: [text],
     }),
+    deviceCodePage(own, { ...samples.deviceCode, hidden, userCode: text, error: text }),
+    deviceConsentPage(own, {
+      ...samples.deviceConsent,
+      hidden,
+      client,
+      account: { name: text, email: `${text}@`, switchUrl: text },
+      asked: scopes,
+      held: scopes,
+      details: [[text]],
+      resources: [text],
+      userCode: text,
+      device: { address: text, userAgent: text, at: 0 },
+    }),
+    deviceDonePage(own, { client: text, allowed: true }),
     connectedAppsPage(own, {
       apps: [
         {
@@ -112,6 +127,8 @@ const forms: [name: string, page: () => Page, action: string, hidden: Record<str
     samples.developmentSignIn.hidden,
   ],
   ['consent', gallery['consent']!, samples.consent.action, samples.consent.hidden],
+  ['device code', gallery['device-code-linked']!, samples.deviceCode.action, samples.deviceCode.hidden],
+  ['device consent', gallery['device-consent']!, samples.deviceConsent.action, samples.deviceConsent.hidden],
   [
     'connected apps',
     gallery['connected-apps']!,

@@ -4,6 +4,7 @@ import { branding } from '../../src/pages/branding.ts'
 import { connectedAppsPage } from '../../src/pages/connected-apps.ts'
 import { consentPage } from '../../src/pages/consent.ts'
 import { developmentSignInPage } from '../../src/pages/development-sign-in.ts'
+import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../../src/pages/device.ts'
 import { errorPage } from '../../src/pages/error.ts'
 import { formPostPage } from '../../src/pages/form-post.ts'
 import { homePage } from '../../src/pages/home.ts'
@@ -16,6 +17,8 @@ import type {
   ConnectedAppsView,
   ConsentView,
   DevelopmentSignInView,
+  DeviceCodeView,
+  DeviceConsentView,
   ErrorView,
   FormPostView,
   Frame,
@@ -124,6 +127,37 @@ export const consentOfStranger: ConsentView = {
   details: [],
 }
 
+export const deviceCode: DeviceCodeView = {
+  action: '/auth/device',
+  hidden,
+  userCode: '',
+  linked: false,
+  redirectUri: 'https://jobs.example/auth',
+}
+
+export const deviceConsent: DeviceConsentView = {
+  action: '/auth/device',
+  hidden,
+  client: {
+    name: 'Living room screen',
+    logo: trackerLogo,
+    homepage: 'https://screen.example/',
+    createdByItself: false,
+  },
+  account: { name: 'Maya Lindqvist', email: 'maya@example.com', switchUrl: '/auth/sign-in?switch' },
+  asked: [scopes.jobs, scopes.applications],
+  held: [],
+  details: [],
+  resources: ['https://api.jobs.example'],
+  offline: true,
+  userCode: 'WDJB-MJHT',
+  device: {
+    address: '203.0.113.24',
+    userAgent: 'LivingRoom/4.1 (Linux; screen 1080p)',
+    at: Date.UTC(2026, 5, 18, 14, 26),
+  },
+}
+
 export const connectedApps: ConnectedAppsView = {
   apps: [
     {
@@ -203,6 +237,14 @@ export const gallery: Record<string, () => Page> = {
   'development-sign-in': () => developmentSignInPage(frame, developmentSignIn),
   consent: () => consentPage(frame, consent),
   'consent-stranger': () => consentPage(frame, consentOfStranger),
+  'device-code': () => deviceCodePage(frame, deviceCode),
+  'device-code-linked': () =>
+    deviceCodePage(frame, { ...deviceCode, userCode: deviceConsent.userCode, linked: true }),
+  'device-code-error': () =>
+    deviceCodePage(frame, { ...deviceCode, userCode: 'WDJB-MJHX', error: 'This code is not right.' }),
+  'device-consent': () => deviceConsentPage(frame, deviceConsent),
+  'device-allowed': () => deviceDonePage(frame, { client: deviceConsent.client.name, allowed: true }),
+  'device-denied': () => deviceDonePage(frame, { client: deviceConsent.client.name, allowed: false }),
   'connected-apps': () => connectedAppsPage(frame, connectedApps),
   'connected-apps-empty': () => connectedAppsPage(frame, { apps: [], disconnected: 'Career Assistant' }),
   account: () => accountPage(frame, account),

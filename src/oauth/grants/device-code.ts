@@ -40,7 +40,7 @@ function checkDevice(row: DeviceRow, { client }: TokenRequest, now: number): Ref
   if (row.decision === 'denied') return refuse('device_denied', { client: client.id })
   if (row.expires_at <= now) return refuse('device_code_expired', { client: client.id })
   if (row.user_disabled_at !== null)
-    return refuse('device_user_disabled', { client: client.id, user: row.user_id })
+    return refuse('code_user_disabled', { client: client.id, user: row.user_id })
   return undefined
 }
 

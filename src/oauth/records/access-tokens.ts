@@ -1,4 +1,4 @@
-import { from, insert, type Refs, returning, select, sql, write } from '../../db/sql.ts'
+import { andFrom, from, insert, type Refs, returning, select, selecting, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 
 /** An access token with the state of its session. */
@@ -17,6 +17,8 @@ export interface AccessTokenRow {
   revoked_at: number | null
   session_revoked_at: number | null
   session_expires_at: number | null
+  /** The client the session is of; an exchanged token is another's (RFC 8693). */
+  session_client_id: string | null
   auth_time: number | null
   acr: string | null
   amr: string | null
@@ -64,6 +66,22 @@ export const issueClientToken = write(
   }),
 )
 
+/**
+ * A token made from another in the same session (RFC 8693): not when the session ended meanwhile, nor the token that was
+ * exchanged, where it was an access token.
+ */
+export const issueExchangedToken = write(
+  'issue_exchanged_token',
+  { from_token: 'text?', ...accessTokenColumns, ...eventColumns },
+  (i) => ({
+    guard: sql<{ id: string }>`${selecting} s.id from sessions s ${andFrom}
+      where s.id = ${i.session_id} and s.revoked_at is null and s.expires_at > ${i.now}
+        and (${i.from_token} is null or exists (select 1 from access_tokens t
+          where t.id = ${i.from_token} and t.revoked_at is null and t.expires_at > ${i.now}))`,
+    effects: [insertAccessToken(i), appendEvent(i)],
+  }),
+)
+
 export const findAccessToken = select(
   'find_access_token',
   { id: 'text', hash: 'text' },
@@ -71,7 +89,7 @@ export const findAccessToken = select(
     i,
   ) => sql<AccessTokenRow>`select t.id, t.client_id, t.session_id, t.user_id, t.subject, t.scope, t.resources, t.jkt, t.claims,
       t.created_at, t.expires_at, t.revoked_at, s.revoked_at as session_revoked_at, s.expires_at as session_expires_at,
-      s.auth_time, s.acr, s.amr
+      s.client_id as session_client_id, s.auth_time, s.acr, s.amr
     from access_tokens t left join sessions s on s.id = t.session_id where t.id = ${i.id} and t.hash = ${i.hash}`,
 )
 

@@ -1,4 +1,17 @@
-import { from, insert, join, type Refs, raw, returning, type Sql, select, sql, write } from '../../db/sql.ts'
+import {
+  andFrom,
+  from,
+  insert,
+  join,
+  type Refs,
+  raw,
+  returning,
+  type Sql,
+  select,
+  selecting,
+  sql,
+  write,
+} from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { noticeLogout } from '../../events/logout-notices.ts'
 import { accessTokenColumns, insertAccessToken } from './access-tokens.ts'
@@ -103,10 +116,28 @@ export const beginSession = (i: Refs<typeof sessionColumns>): Sql[] => [
   appendEvent(i),
 ]
 
+/** A session that begins by the word of an issuer: no code is spent, and no consent stands behind it. */
+export const beginAssertedSession = write('begin_asserted_session', sessionColumns, (i) => ({
+  guard: sql<{ id: string }>`${selecting} u.id from users u ${andFrom}
+    where u.id = ${i.user_id} and u.disabled_at is null`,
+  effects: beginSession(i),
+}))
+
 export const findSession = select(
   'find_session',
   { id: 'text' },
   (i) => sql<SessionRow>`select * from sessions where id = ${i.id}`,
+)
+
+/** The newest living session a client has with a user from one sign-in (`auth_time` in seconds, -1 where it is not known). */
+export const findSessionOfSubject = select(
+  'find_session_of_subject',
+  { subject: 'text', client_id: 'text', auth_time: 'int', now: 'int' },
+  (i) => sql<SessionRow>`select s.* from sessions s
+    where s.user_id = coalesce((select p.user_id from pairwise_subjects p where p.subject = ${i.subject}),
+        (select u.id from users u where u.subject = ${i.subject}))
+      and s.client_id = ${i.client_id} and s.subject = ${i.subject} and coalesce(s.auth_time / 1000, -1) = ${i.auth_time}
+      and s.revoked_at is null and s.expires_at > ${i.now} order by s.id desc limit 1`,
 )
 
 /** Living sessions of a user with a client beyond the quota: the ones idle for longest. */

@@ -1,0 +1,295 @@
+// RFC 8628 §3.3, §3.3.1, §5.1, §5.4: the page where a person says which device they mean, sees what it asks, and decides. A link
+// alone decides nothing: only the browser in which the code was entered sees the question, and only its form answers it.
+
+import { eventInput } from '../events/append.ts'
+import { networkOf } from '../http/address.ts'
+import { type Browser, browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
+import { type Form, parseForm } from '../http/forms.ts'
+import { type Answer, BodyTooLarge, type Incoming, seeOther } from '../http/message.ts'
+import { answerFromResponse, isResponse } from '../http/web.ts'
+import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../pages/device.ts'
+import { answerPage, type Page } from '../pages/page.ts'
+import { sayPlain } from '../pages/say.ts'
+import { refusalPage } from './authorization-response.ts'
+import { originOf } from './back-channel.ts'
+import type { Client } from './clients.ts'
+import { clientView, grantView } from './consent.ts'
+import { decidingUser, type ShownTo, shownTo } from './deciding-user.ts'
+import { subjectFor } from './pairwise-subject.ts'
+import { paths } from './paths.ts'
+import { findConsent } from './records/consents.ts'
+import {
+  approveDevice,
+  type DeviceRow,
+  denyDevice,
+  findDevice,
+  findDeviceOfUserCode,
+} from './records/device-codes.ts'
+import { countLivingSessions } from './records/sessions.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { canonicalScope, scopeSet } from './scope.ts'
+import type { Server } from './server.ts'
+import { readUserCode, shownUserCode, userCodeHashes } from './user-code.ts'
+
+/** Attempts are counted in windows of so many milliseconds. */
+const window = 15 * 60_000
+/** What one browser session, and one user, may try in it; a network may try more. */
+const mostAttempts = 10
+
+const codePurpose = 'device code'
+
+/** `GET` asks for the code, or shows what the device asks once the code was entered here; `POST` enters it, or decides. */
+export async function devicePage(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const form = await readForm(request)
+  if (isRefusal(form)) return form
+  if (request.method !== 'POST') {
+    const shown = form.get('shown')
+    return shown === undefined
+      ? askCode(server, request, { typed: form.get('user_code') })
+      : askConsent(server, request, shown)
+  }
+  return form.get('decision') === undefined ? enterCode(server, request, form) : decide(server, request, form)
+}
+
+async function readForm(request: Incoming): Promise<Form | Refusal> {
+  let text = request.search
+  if (request.method === 'POST') {
+    try {
+      text = await request.text(64 * 1024)
+    } catch (error) {
+      if (error instanceof BodyTooLarge) return refuse('body_too_large')
+      throw error
+    }
+  }
+  const form = parseForm(text)
+  return form && form.repeated.length === 0 ? form : refuse('malformed_form')
+}
+
+interface Problem {
+  status: number
+  text: 'device.unknown' | 'device.too_many' | 'device.elsewhere'
+  retryAfter?: number
+}
+
+/** The form for the code. A code that came with a link stands in it, to be compared; it still has to be sent (§3.3.1). */
+function askCode(
+  server: Server,
+  request: Incoming,
+  { typed, problem }: { typed?: string | undefined; problem?: Problem },
+): Answer {
+  const { settings, secrets } = server
+  const browser = browserOf(request, settings.secure)
+  const code = readUserCode(typed)
+  const frame = server.frame()
+  const page = deviceCodePage(frame, {
+    action: settings.base + paths.device,
+    hidden: { form_token: formToken(secrets, browser, codePurpose) },
+    userCode: code === undefined ? (typed ?? '').slice(0, 32) : shownUserCode(code),
+    linked: code !== undefined && problem === undefined,
+    ...(problem && { error: sayPlain(frame, problem.text) }),
+    redirectUri: settings.issuer,
+  })
+  return answer({ ...page, status: problem?.status ?? 200 }, browser, problem?.retryAfter)
+}
+
+function answer(page: Page, browser: Browser, retryAfter?: number): Answer {
+  return answerPage(page, {
+    ...(browser.setCookie === undefined ? {} : { 'set-cookie': browser.setCookie }),
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+  })
+}
+
+/** What an address says about a device and the code it was found by; good in the browser where the code was entered. */
+interface Entered {
+  device: string
+  code: string
+}
+
+const enteredIn = (browser: Browser) => `device entered ${browser.id}`
+
+async function enterCode(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
+  const { settings, secrets } = server
+  if (!formTokenIsValid(secrets, request, settings.secure, codePurpose, form.get('form_token')))
+    return refuse('form_token_wrong')
+  const typed = form.get('user_code')
+  const browser = browserOf(request, settings.secure)
+  const retryAfter = await countAttempt(server, request, browser)
+  if (retryAfter > 0)
+    return askCode(server, request, { typed, problem: { status: 429, text: 'device.too_many', retryAfter } })
+  const code = readUserCode(typed)
+  const device = code === undefined ? undefined : await findWaiting(server, code)
+  if (code === undefined || !device)
+    return askCode(server, request, { typed, problem: { status: 422, text: 'device.unknown' } })
+  const entered: Entered = { device, code }
+  const shown = secrets.seal(JSON.stringify(entered), enteredIn(browser))
+  return seeOther(addressOf(server, shown))
+}
+
+function addressOf({ settings }: Server, shown: string): string {
+  return `${settings.issuer}${paths.device}?${new URLSearchParams({ shown })}`
+}
+
+/** Every attempt counts before it is looked up, so that many at once gain nothing (§5.1). Seconds to wait, else 0. */
+async function countAttempt(server: Server, request: Incoming, browser: Browser): Promise<number> {
+  const { counters, settings } = server
+  const user = await server.signedIn(request, {
+    prompt: ['none'],
+    returnTo: settings.issuer,
+    interactive: false,
+  })
+  const limits: [key: string, limit: number][] = [[`device browser:${browser.id}`, mostAttempts]]
+  if (request.address !== '')
+    limits.push([`device network:${networkOf(request.address)}`, settings.limits.failuresPerNetwork])
+  if (user !== null && 'id' in user) limits.push([`device user:${user.id}`, mostAttempts])
+  const wait = (more: number) =>
+    Math.max(...limits.map(([key, limit]) => counters.blockedFor(key, limit + more)))
+  const before = wait(0)
+  if (before > 0) return Math.ceil(before / 1_000)
+  await Promise.all(limits.map(([key]) => counters.count(key, window, true)))
+  // By now this process knows what the others have counted.
+  return Math.ceil(wait(1) / 1_000)
+}
+
+async function findWaiting(server: Server, code: string): Promise<string | undefined> {
+  for (const user_code_hash of userCodeHashes(server.secrets, code)) {
+    const row = await server.db.one(findDeviceOfUserCode, { user_code_hash })
+    if (row) return row.decision === null && row.expires_at > server.now() ? row.id : undefined
+  }
+  return undefined
+}
+
+/** Whoever entered the code signs in and sees what the device asks. */
+async function askConsent(server: Server, request: Incoming, shown: string): Promise<Answer | Refusal> {
+  const { settings, secrets } = server
+  const browser = browserOf(request, settings.secure)
+  const entered = open<Entered>(server, browser, shown, enteredIn)
+  if (!entered) return askCode(server, request, { problem: { status: 400, text: 'device.elsewhere' } })
+  const asked = await readWaiting(server, entered.device)
+  if (isRefusal(asked)) {
+    return asked.refusal === 'form_already_answered'
+      ? askCode(server, request, { problem: { status: 400, text: 'device.unknown' } })
+      : asked
+  }
+  const { row, client } = asked
+  const user = await server.signedIn(request, {
+    prompt: [],
+    returnTo: addressOf(server, shown),
+    interactive: true,
+  })
+  if (user === null) return refuse('login_required', { client: client.id })
+  if (isResponse(user)) return answerFromResponse(user)
+  if ('disabled' in user) return refuse('user_disabled', { client: client.id })
+  const full = await quotaFull(server, client, user.id)
+  if (full) return full
+  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: client.id })
+  const details = row.authorization_details === null ? [] : JSON.parse(row.authorization_details)
+  const decision: Decision = { device: row.id, ...shownTo(user) }
+  const page = deviceConsentPage(server.frame(user), {
+    action: settings.base + paths.device,
+    hidden: { form_token: secrets.seal(JSON.stringify(decision), decidedIn(browser)) },
+    client: clientView(client),
+    account: {
+      name: user.name,
+      email: user.email,
+      switchUrl: server.switchUrl(addressOf(server, shown)),
+    },
+    ...grantView(
+      server,
+      client,
+      { scope: scopeSet(row.scope), resources: scopeSet(row.resources), authorizationDetails: details },
+      scopeSet(consent?.scope ?? ''),
+    ),
+    userCode: shownUserCode(entered.code),
+    device: {
+      ...(row.ip_address === null ? {} : { address: row.ip_address }),
+      ...(row.user_agent === null ? {} : { userAgent: row.user_agent }),
+      at: row.created_at,
+    },
+  })
+  return answer(page, browser)
+}
+
+/** Which device a form decides about, and whom it was shown to: good in this browser only, so it is the form's token too. */
+type Decision = ShownTo & { device: string }
+
+const decidedIn = (browser: Browser) => `device decision ${browser.id}`
+
+function open<T>(
+  { secrets }: Server,
+  browser: Browser,
+  sealed: string | undefined,
+  context: (browser: Browser) => string,
+): T | undefined {
+  if (browser.setCookie !== undefined || sealed === undefined) return undefined
+  try {
+    return JSON.parse(secrets.open(sealed, context(browser))) as T
+  } catch {
+    return undefined
+  }
+}
+
+/** A device that still waits, and its client. */
+async function readWaiting(
+  server: Server,
+  id: string,
+): Promise<{ row: DeviceRow; client: Client } | Refusal> {
+  const row = await server.db.one(findDevice, { id })
+  if (!row || row.decision !== null || row.expires_at <= server.now()) return refuse('form_already_answered')
+  const client = await server.clients.find(row.client_id)
+  return client?.active ? { row, client } : refuse('authorize_client_inactive', { client: row.client_id })
+}
+
+async function quotaFull(server: Server, client: Client, userId: string): Promise<Refusal | undefined> {
+  const { sessions } = server.settings
+  if (sessions.whenFull !== 'refuse') return undefined
+  const input = { user_id: userId, client_id: client.id, now: server.now() }
+  const living = await server.db.one(countLivingSessions, input)
+  return (living?.count ?? 0) >= sessions.quota
+    ? refuse('session_quota_full', { client: client.id, user: userId })
+    : undefined
+}
+
+async function decide(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
+  const browser = browserOf(request, server.settings.secure)
+  const shown = open<Decision>(server, browser, form.get('form_token'), decidedIn)
+  if (!shown) return refuse('form_token_wrong')
+  const asked = await readWaiting(server, shown.device)
+  if (isRefusal(asked)) return asked
+  const { row, client } = asked
+  const user = await decidingUser(server, request, shown)
+  if (user === undefined) return refuse('form_of_another_user', { client: client.id })
+  const decision = form.get('decision')
+  if (decision !== 'allow' && decision !== 'deny')
+    return refuse('missing_parameter', { parameter: 'decision' })
+  const full = decision === 'allow' ? await quotaFull(server, client, user.id) : undefined
+  if (full) return full
+  const now = server.now()
+  const context = { userId: user.id, clientId: client.id, ...originOf(request) }
+  const facts = { scope: row.scope, device_address: row.ip_address }
+  const decided =
+    decision === 'deny'
+      ? await server.db.write(denyDevice, {
+          id: row.id,
+          now,
+          ...eventInput(now, 'device_denied', context, facts),
+        })
+      : await server.db.write(approveDevice, {
+          id: row.id,
+          user_id: user.id,
+          client_id: client.id,
+          subject: await subjectFor(server, client, user),
+          auth_time: user.authTime ?? null,
+          acr: user.acr ?? null,
+          amr: user.amr?.join(' ') ?? null,
+          sid: scopeSet(row.scope).includes('openid') ? (user.sid ?? null) : null,
+          consent_scope: row.scope,
+          consent_resources: canonicalScope(scopeSet(row.resources)),
+          redirect_host: '',
+          now,
+          ...eventInput(now, 'device_approved', context, facts),
+        })
+  if (decided.length === 0) return refusalPage(server, refuse('form_already_answered'), client)
+  const allowed = decision === 'allow'
+  if (allowed) server.activity.clientUsed(client.id, { authorizations: 1 })
+  return answerPage(deviceDonePage(server.frame(), { client: client.name, allowed }))
+}

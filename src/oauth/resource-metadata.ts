@@ -79,13 +79,21 @@ export function resourceMetadataPaths(settings: Settings): string[] {
   return [...new Set([paths.resourceMetadata, ...own])]
 }
 
-/** `GET /.well-known/oauth-protected-resource[/path]`. The bare name answers for the API at the root, or else for the first one. */
+/**
+ * `GET /.well-known/oauth-protected-resource[/path]`. The bare name answers for the API at the root, or else for the first one:
+ * MCP clients that know no path form look there. For the issuer it answers where the configuration names no API.
+ */
 export function protectedResource({ settings }: Server, request: Incoming): Answer | Refusal {
   const own = ownResources(settings)
-  const at = request.path + (request.search === '' ? '' : `?${request.search}`)
+  const named = own.filter((resource) => Object.hasOwn(settings.resources, resource))
+  const url = settings.origin + request.path + (request.search === '' ? '' : `?${request.search}`)
+  const standsHere = (resource: string) => resourceMetadataUrl(resource) === url
+  const bare = request.path === paths.resourceMetadata
   const resource =
-    own.find((one) => resourceMetadataUrl(one) === settings.origin + at) ??
-    (request.path === paths.resourceMetadata ? own[0] : undefined)
+    named.find(standsHere) ??
+    (bare ? named[0] : undefined) ??
+    own.find(standsHere) ??
+    (bare ? own[0] : undefined)
   if (resource === undefined) return refuse('resource_unknown')
   return json(200, metadataOf(settings, resource), { 'cache-control': 'public, max-age=300' })
 }

@@ -54,7 +54,7 @@ export async function run(script: string, env: Record<string, string> = {}): Pro
 }
 
 /** The issuer must be known before the server listens, so a port is taken and given back. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

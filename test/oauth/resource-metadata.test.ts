@@ -83,7 +83,11 @@ describe('documents answered by the server', () => {
       ['jobs:read', 'other'],
       'what the server itself offers is elsewhere',
     )
-    assert.equal(await resourceIn(await get(well)), origin, 'the issuer itself stands at the root')
+    assert.equal(await resourceIn(await get(well)), `${origin}/jobs`, 'the first one stands at the root too')
+    const unnamed = await open({ issuer: origin })
+    assert.equal(await resourceIn(await unnamed(well)), origin, 'the issuer where there is no API')
+    const both = await open({ issuer: origin, resources: { [`${origin}/mcp`]: {}, [origin]: {} } })
+    assert.equal(await resourceIn(await both(well)), origin, 'the one at the root where there is one')
     assert.equal((await get(`${well}/api`)).status, 404, 'another origin answers for itself')
     assert.equal((await get(`${well}/jobs/`)).status, 404)
   })

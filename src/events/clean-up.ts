@@ -16,6 +16,7 @@ export const everyTokenTypes: readonly EventType[] = [
   'token_impersonated',
   'assertion_granted',
   'client_registered',
+  'client_deleted',
   'client_reaped',
 ]
 

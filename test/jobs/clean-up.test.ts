@@ -173,7 +173,12 @@ onBothDatabases('clean-up', (dialect) => {
       const ended = rows / 2
       const tables = [
         'authorization_requests',
+        'pushed_authorization_requests',
         'codes',
+        'device_codes',
+        'used_jtis',
+        'initial_access_tokens',
+        'logout_deliveries',
         'access_tokens',
         'refresh_tokens',
         'sessions',
@@ -186,7 +191,14 @@ onBothDatabases('clean-up', (dialect) => {
         assert.equal(await count(house, table, 'expires_at < 2000000000000'), 0, table)
       }
       assert.ok(pauses >= tables.length, 'a pause after every full step')
-      for (const table of ['users', 'identities', 'clients', 'consents', 'local_accounts']) {
+      for (const table of [
+        'users',
+        'identities',
+        'clients',
+        'consents',
+        'local_accounts',
+        'pairwise_subjects',
+      ]) {
         assert.equal(await count(house, table), rows, table)
       }
     } finally {

@@ -16,7 +16,7 @@ import { beginAssertedSession } from '../records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { spendJti } from '../replay.ts'
 import { requestedResources } from '../resource-indicators.ts'
-import { canonicalScope, narrowedScope, parseScope } from '../scope.ts'
+import { allowedScope, canonicalScope, narrowedScope, parseScope, withImplied } from '../scope.ts'
 import type { Server } from '../server.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
@@ -231,16 +231,19 @@ function scopeOf(
 ): string[] | Refusal {
   const named = parseScope(claims.scope === '' ? undefined : claims.scope)
   if (isRefusal(named)) return refuse('assertion_invalid', { client: client.id, wrong: 'scope' })
-  const allowed = client.scope.filter(
+  const implied = settings.impliedScopes
+  const within = (scope: readonly string[] | null) => scope && withImplied(scope, implied)
+  const [ofIssuer, ofClaim] = [within(issuer.scope), within(claims.scope === undefined ? null : named)]
+  const allowed = allowedScope(client, settings).filter(
     (one) =>
       Object.hasOwn(settings.scopes, one) &&
       !isOpenidScope(one) &&
-      (issuer.scope?.includes(one) ?? true) &&
-      (claims.scope === undefined || named.includes(one)),
+      (ofIssuer?.includes(one) ?? true) &&
+      (ofClaim?.includes(one) ?? true),
   )
   if (named.length > 0 && allowed.length === 0)
     return refuse('scope_not_allowed', { client: client.id, issuer: issuer.id })
-  return narrowedScope(form.get('scope'), allowed)
+  return narrowedScope(form.get('scope'), allowed, implied)
 }
 
 /** The account is (provider, issuer, subject), never an e-mail address. */

@@ -10,7 +10,7 @@ import { type Actor, type ShownToken, showAccessToken, showIdToken, tokenTypes }
 import { issueExchangedToken } from '../records/access-tokens.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { requestedResources } from '../resource-indicators.ts'
-import { narrowedScope } from '../scope.ts'
+import { allowedScope, narrowedScope, withImplied } from '../scope.ts'
 import type { Server } from '../server.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
@@ -36,7 +36,7 @@ export const tokenExchange: GrantType = {
     const ruled = ruleFor(server, client, { subject, actor, targets })
     if (isRefusal(ruled)) return ruled
     const { rule, resources } = ruled
-    const scope = scopeOf(form.get('scope'), client, subject, rule)
+    const scope = scopeOf(server, request, subject, rule)
     if (isRefusal(scope)) return scope
     const act = actOf(server, request, { subject, actor, rule })
     if (isRefusal(act)) return act
@@ -179,16 +179,18 @@ function ruleFor(
 
 /** Never more than the token that is exchanged, the rule and the client's own allowance have in common. */
 function scopeOf(
-  text: string | undefined,
-  client: Client,
+  { settings }: Server,
+  { client, form }: TokenRequest,
   subject: ShownToken,
   rule: ExchangeRule,
 ): string[] | Refusal {
+  const implied = settings.impliedScopes
+  const allowed = allowedScope(client, settings)
+  const ruled = rule.scope && withImplied(rule.scope, implied)
   const available = subject.scope.filter(
-    (one) =>
-      !isOpenidScope(one) && client.scope.includes(one) && (rule.scope === null || rule.scope.includes(one)),
+    (one) => !isOpenidScope(one) && allowed.includes(one) && (ruled?.includes(one) ?? true),
   )
-  const scope = narrowedScope(text, available)
+  const scope = narrowedScope(form.get('scope'), available, implied)
   if (isRefusal(scope)) return scope
   return scope.length === 0 && subject.scope.length > 0
     ? refuse('scope_exceeded', { client: client.id, available: 'none' })

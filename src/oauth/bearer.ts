@@ -1,5 +1,5 @@
-// RFC 6750 §2, §2.1, §3.1; RFC 9068 §4; RFC 9449 §7.1; RFC 9470 §3, §4; RFC 9700 §4.3.2: what an API demands of a request that
-// carries an access token. Both forms of the resource server (beside the authorization server, apart from it) use it.
+// RFC 6750 §2, §2.1, §3.1; RFC 7519 §4.1.3; RFC 9068 §4; RFC 9449 §7.1; RFC 9470 §3, §4; RFC 9700 §4.3.2: what an API demands of a
+// request that carries an access token. Both forms of the resource server (beside the authorization server, apart from it) use it.
 
 import type { KeyObject } from 'node:crypto'
 import { parseJwt, verifySignature } from '../crypto/jws.ts'

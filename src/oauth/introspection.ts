@@ -1,4 +1,4 @@
-// RFC 7662 §2.1, §2.2, §4: token introspection for resource servers and for a client's own tokens.
+// RFC 7662 §2.1, §2.2, §4; RFC 9449 §6.2; RFC 9470 §6.2: token introspection for resource servers and for a client's own tokens.
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { readBackChannelForm } from './back-channel.ts'

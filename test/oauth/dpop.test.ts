@@ -159,7 +159,7 @@ describe('RFC 9449 §4.3: what a proof must be', () => {
     held(check(await proof({ accessToken }), { accessToken }))
   })
 
-  test('RFC 7515 §7.2: a key is taken from the whole header, so one that was seen lends itself to no other', async () => {
+  test('RFC 9449 §4.3: a key is known by the whole header of a proof, so one that was seen lends itself to no other', async () => {
     const other = await makeProofKey()
     held(check(await proof()))
     const [, payload, signature] = (await makeProof(other, { url, now })).split('.')

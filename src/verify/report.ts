@@ -8,11 +8,12 @@ const words: Record<Result['result'], string> = {
 
 /** One rule in one line; under it what fell short, with request and answer. */
 export function sayResult(result: Result): string {
-  const { id, section, title, reason, notes = [], findings = [] } = result
+  const { id, section, title, reason, accepts, notes = [], findings = [] } = result
   const line = `${id.padEnd(5)} ${words[result.result].padEnd(15)} ${section}: ${title}`
   const under = [
     ...(reason === undefined ? [] : [reason]),
     ...notes.map((note) => `note: ${note}`),
+    ...(accepts !== undefined && findings.length > 0 ? [`accepted as well: ${accepts}`] : []),
     ...findings.flatMap(sayFinding),
   ]
   return [line, ...under.map((text) => `      ${text}`)].map(printable).join('\n')

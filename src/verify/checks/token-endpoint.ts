@@ -128,6 +128,9 @@ export const tokenChecks: readonly Check[] = [
     async run(context, see) {
       const { flow, server } = context
       const client = await secretClient(context)
+      if (!Array.isArray(client.registered['grant_types'])) {
+        throw new NotApplicable('nobody said which grant types the client has')
+      }
       if (client.grantTypes.includes('client_credentials')) {
         throw new NotApplicable('the client may use client_credentials')
       }

@@ -1,0 +1,79 @@
+// Gatehouse on a port of its own with everything switched on, and clients for the grants nobody may register for.
+
+import { developmentAccounts } from '../../src/accounts/development.ts'
+import { gatehouse } from '../../src/gatehouse.ts'
+import type { GivenClient } from '../../src/verify/clients.ts'
+import { freePort } from '../cli/command-line.ts'
+import { type Dialect, freshDatabase, scopes, secret } from '../support/house.ts'
+
+const codeGrants = ['authorization_code', 'refresh_token']
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
+const resources = ['https://api.example.com', 'https://other.example.com']
+
+export interface FullHouse {
+  issuer: string
+  /** Where it listens. */
+  url: string
+  clients: GivenClient[]
+  close(): Promise<void>
+}
+
+/** With local accounts on SQLite and those for development on PostgreSQL. `issuer` where something stands before it. */
+export async function openFullHouse(dialect: Dialect, issuer?: string): Promise<FullHouse> {
+  const port = await freePort()
+  const name = issuer ?? `http://localhost:${port}`
+  const database = await freshDatabase(dialect)
+  const people = [
+    { subject: 'ann', name: 'Ann' },
+    { subject: 'ben', name: 'Ben' },
+  ]
+  const g = await gatehouse({
+    issuer: name,
+    secret,
+    database: database.url,
+    migrate: true,
+    log: 'silent',
+    scopes,
+    resources: Object.fromEntries(resources.map((uri) => [uri, {}])),
+    registration: { policy: 'open' },
+    clientIdMetadata: {},
+    selfRegisteredClients: { perNetworkPerHour: 1_000, grantTypes: [...codeGrants, 'client_credentials'] },
+    device: { interval: 1 },
+    authorizationDetails: {
+      payment: {
+        schema: { type: 'object', properties: { amount: { type: 'integer' } }, required: ['amount'] },
+        describe: ({ amount }) => [`Pay ${amount}`],
+      },
+    },
+    ...(dialect === 'postgres' ? { accounts: developmentAccounts({ accounts: people }) } : {}),
+  })
+  const redirectUris = ['https://client.example/callback', 'https://client.example/second']
+  const created = await Promise.all(
+    [
+      {
+        id: 'exchanger',
+        redirectUris,
+        grantTypes: codeGrants,
+        requirePkce: false,
+      },
+      { id: 'tv', redirectUris, grantTypes: [...codeGrants, deviceGrant] },
+      { id: 'radio', redirectUris, grantTypes: [...codeGrants, deviceGrant] },
+    ].map((input) => g.clients.create({ name: input.id, ...input })),
+  )
+  const listening = await g.listen({ port: Number(port) })
+  return {
+    issuer: name,
+    url: listening.url,
+    clients: created.map(({ client, secret: own }) => ({
+      client_id: client.id,
+      client_secret: own!,
+      redirect_uris: JSON.parse(client.redirect_uris),
+      grant_types: client.grant_types.split(' '),
+      scope: client.scope,
+    })),
+    async close() {
+      await g.close()
+      await database.remove()
+    },
+  }
+}

@@ -1,0 +1,68 @@
+// Gatehouse passes its own suite: on both databases with everything it offers, and as the command starts it.
+
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { type Report, verify } from '../../src/verify/run.ts'
+import { emptyFolder, freePort, run, serve } from '../cli/command-line.ts'
+import { onBothDatabases, scopes } from '../support/house.ts'
+import { openFullHouse } from './full-house.ts'
+
+/** A server on loopback may fetch from loopback; one on a public address may not (`test/http/guarded-fetch.test.ts`). */
+const expectedNotes = ['sector_identifier_uri: the server connected to 127.0.0.1']
+
+/** What fell short or was noted, in a form that says where to look. */
+function troubles({ checks }: Report): unknown[] {
+  return checks.flatMap(({ id, findings = [], notes = [] }) => [
+    ...findings.map((finding) => ({ id, ...finding })),
+    ...notes.filter((note) => !expectedNotes.includes(note)).map((note) => ({ id, note })),
+  ])
+}
+
+const notApplicable = ({ checks }: Report) =>
+  checks.filter(({ result }) => result === 'not_applicable').map(({ id, reason }) => `${id}: ${reason}`)
+
+onBothDatabases('gatehouse verify, Gatehouse itself', (dialect) => {
+  test('with everything switched on nothing falls short, and what is not tried is known', async () => {
+    const house = await openFullHouse(dialect)
+    try {
+      const report = await verify(house)
+      assert.deepEqual(troubles(report), [])
+      assert.deepEqual(notApplicable(report), [
+        'N90: grant_types_supported has no urn:ietf:params:oauth:grant-type:token-exchange',
+        'N91: grant_types_supported has no urn:ietf:params:oauth:grant-type:token-exchange',
+        'N92: grant_types_supported has no urn:ietf:params:oauth:grant-type:token-exchange',
+        'N93: grant_types_supported has no urn:ietf:params:oauth:grant-type:jwt-bearer',
+        'N108: everybody may register',
+      ])
+      assert.ok(report.complete)
+    } finally {
+      await house.close()
+    }
+  })
+})
+
+describe('gatehouse verify, the command', () => {
+  async function againstDev(config: object, ...args: string[]) {
+    const folder = emptyFolder()
+    writeFileSync(
+      join(folder, 'gatehouse.config.mjs'),
+      `export default ${JSON.stringify({ scopes, ...config })}`,
+    )
+    const server = await serve(folder, ['dev', '--no-demo'], { PORT: await freePort() })
+    try {
+      return await run(folder, ['verify', server.issuer, '--yes', ...args])
+    } finally {
+      await server.end()
+    }
+  }
+
+  test('ends with nothing fallen short against gatehouse dev, and says so in one JSON value', async () => {
+    const { code, stdout, stderr } = await againstDev({ registration: { policy: 'open' } }, '--json')
+    const report = JSON.parse(stdout) as Report
+    assert.deepEqual(troubles(report), [])
+    assert.equal(code, 0, stderr)
+    assert.ok(report.summary.held >= 90, JSON.stringify(report.summary))
+  })
+})

@@ -122,9 +122,8 @@ const donePurpose = (asked: LogoutRequest) => `signed out ${JSON.stringify(param
 const formPurpose = (asked: LogoutRequest, user: User) =>
   `sign out ${user.id} ${user.sid ?? ''} ${JSON.stringify(parametersOf(asked))}`
 
-function away(asked: LogoutRequest): Answer {
-  const { state } = asked
-  return seeOther(withQuery(asked.redirectUri!, state === undefined ? {} : { state }))
+function away({ redirectUri, state }: LogoutRequest): Answer {
+  return seeOther(state === undefined ? redirectUri! : withQuery(redirectUri!, { state }))
 }
 
 /** Nothing is left to be ended. A client the operator knows gets its user back; of others a page speaks first. */

@@ -11,13 +11,17 @@ export const standardPort = 4400
 const names = ['gatehouse.config.ts', 'gatehouse.config.js', 'gatehouse.config.mjs']
 const levels: readonly LogLevel[] = ['info', 'warn', 'error', 'silent']
 
-/** What `dev` offers when there is no configuration file. */
-export const exampleScopes = {
-  'jobs:read': 'Search open jobs',
-  'applications:read': 'See the applications you have sent',
-  'applications:write': 'Send applications in your name',
-  'resume:read': 'Read your résumé',
-}
+/** What `dev` offers when there is no configuration file: an example's scopes, and clients that come by themselves. */
+const example = {
+  scopes: {
+    'jobs:read': 'Search open jobs',
+    'applications:read': 'See the applications you have sent',
+    'applications:write': 'Send applications in your name',
+    'resume:read': 'Read your résumé',
+  },
+  clientIdMetadata: {},
+  registration: { policy: 'open' },
+} satisfies FileConfig
 
 /** The configuration a command works with, and where its parts come from. */
 export interface Loaded {
@@ -61,7 +65,7 @@ export async function loadConfig(call: Call, purpose: Purpose): Promise<Loaded> 
   const { secret, ...where } = found
   const config: Config = {
     ...given,
-    ...(file === undefined && !production && purpose !== 'serve' ? { scopes: exampleScopes } : {}),
+    ...(file === undefined && !production && purpose !== 'serve' ? example : {}),
     issuer,
     secret,
     ...(env.GATEHOUSE_DATABASE_URL ? { database: env.GATEHOUSE_DATABASE_URL } : {}),

@@ -22,6 +22,10 @@ export default {
     'resume:read': 'Read your résumé',
   },
 
+  /** Clients that come by themselves, as those of MCP do: by the URL of their metadata document, or by registering. */
+  clientIdMetadata: {},
+  registration: { policy: 'open' },
+
   /** The name people see on the sign-in and consent pages. */
   pages: { name: 'Gatehouse' },
 } satisfies FileConfig

@@ -106,6 +106,44 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
     assert.ok(Number(waiting?.expires_at) > Number(waiting?.created_at))
   })
 
+  test('C4: no registration token, invitation, device code, user code or name of a pushed request stands in the database', async () => {
+    const house = await open()
+    const created = await house.createClient({ grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'] })
+    const form = {
+      'content-type': 'application/x-www-form-urlencoded',
+      authorization: basic(created.client.id, created.secret!),
+    }
+    const registered = await house.request('/oauth/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['https://client.example/callback'] }),
+    })
+    const device = await house.request('/oauth/device_authorization', { method: 'POST', headers: form })
+    const told = {
+      ...((await registered.json()) as Record<string, string>),
+      ...((await device.json()) as Record<string, string>),
+    }
+    const { token } = await house.g.clients.createInitialAccessToken({ name: 'for a partner' })
+    const { db } = house.app.server
+    const tables = ['clients', 'device_codes', 'initial_access_tokens', 'events', 'rate_limits', 'used_jtis']
+    const stored = JSON.stringify(
+      await Promise.all(tables.map((name) => db.query(sql`select * from ${raw(name)}`))),
+    )
+    assert.ok(stored.includes(created.client.id))
+    const secrets = {
+      registration_access_token: told['registration_access_token'],
+      client_secret: told['client_secret'],
+      device_code: told['device_code'],
+      user_code: told['user_code'],
+      invitation: token,
+    }
+    for (const [name, secret] of Object.entries(secrets)) {
+      assert.ok(secret && secret.length > 6, name)
+      assert.ok(!stored.includes(secret), `${name} is stored as it is`)
+      assert.ok(!stored.includes(secret.replaceAll('-', '')), `${name} is stored as it is typed`)
+    }
+  })
+
   test('R27: with a client go its sessions, consents, pushed and waiting requests and devices', async () => {
     const house = await open()
     const created = await house.createClient({

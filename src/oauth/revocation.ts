@@ -13,7 +13,7 @@ import type { Server } from './server.ts'
 import { endSession } from './sessions.ts'
 
 /** Ours, but no token of RFC 7009 §2.1: to say 200 would be a lie. */
-const unrevocable: readonly TokenKind[] = ['gh_ac', 'gh_rq', 'gh_dc', 'gh_si']
+const unrevocable: readonly TokenKind[] = ['gh_ac', 'gh_rq', 'gh_dc', 'gh_si', 'gh_ia', 'gh_ra']
 
 export async function revocation(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request)

@@ -147,7 +147,67 @@ onBothDatabases('clients that are documents', (dialect) => {
     assert.deepEqual([row.source, row.profile, row.require_pkce], ['cimd', 'default', 1])
   })
 
-  test('CIMD §3: an address that can be no document’s gets a page and no request (N15)', async () => {
+  test('CIMD §4: the documents of ChatGPT, Claude and Claude Code, as they publish them (H7, H8, CL1, CC1)', async () => {
+    const key = await generateRsaSigningKey('RS256')
+    const keys = fresh()
+    documents.serve(keys, { keys: [key.publicJwk] })
+    const both = ['authorization_code', 'refresh_token']
+    const published: [Record<string, unknown>, string[]][] = [
+      [
+        {
+          client_name: 'ChatGPT',
+          redirect_uris: ['https://chatgpt.com/connector_platform_oauth_redirect'],
+          token_endpoint_auth_method: 'private_key_jwt',
+          token_endpoint_auth_signing_alg: 'RS256',
+          jwks_uri: documents.origin + keys,
+          grant_types: both,
+          response_types: ['code'],
+        },
+        ['https://chatgpt.com/connector_platform_oauth_redirect'],
+      ],
+      [
+        {
+          client_name: 'Claude',
+          client_uri: 'https://claude.ai',
+          redirect_uris: [
+            'https://claude.ai/api/mcp/auth_callback',
+            'https://claude.com/api/mcp/auth_callback',
+          ],
+          token_endpoint_auth_method: 'none',
+          grant_types: both,
+          response_types: ['code'],
+        },
+        ['https://claude.ai/api/mcp/auth_callback', 'https://claude.com/api/mcp/auth_callback'],
+      ],
+      [
+        {
+          client_name: 'Claude Code',
+          client_uri: 'https://claude.ai',
+          redirect_uris: ['http://localhost/callback', 'http://127.0.0.1/callback'],
+          token_endpoint_auth_method: 'none',
+          grant_types: both,
+          response_types: ['code'],
+        },
+        ['http://localhost:54212/callback', 'http://127.0.0.1:54212/callback'],
+      ],
+    ]
+    for (const [metadata, redirects] of published) {
+      const client = serveClient(documents, fresh(), metadata)
+      for (const redirect_uri of redirects) {
+        const pkce = makePkce()
+        const answer = await authorize(house, authorizeParameters(client, pkce, { redirect_uri }))
+        const { parameters } = readRedirect(answer)
+        assert.equal(parameters.iss, issuer)
+        const proof = 'jwks_uri' in metadata ? assertionBy(client.id, key) : {}
+        const redeemed = await redeem(house, client, parameters.code!, pkce, { redirect_uri, ...proof })
+        const { refresh_token } = await readTokens(redeemed)
+        const again = 'jwks_uri' in metadata ? assertionBy(client.id, key) : {}
+        assert.equal((await refresh(house, client, refresh_token!, again)).status, 200)
+      }
+    }
+  })
+
+  test('CIMD §3: an address that can be no document’s gets a page and no request (A8) (N15)', async () => {
     const path = fresh()
     const client = serveClient(documents, path)
     const { port } = documents
@@ -170,7 +230,7 @@ onBothDatabases('clients that are documents', (dialect) => {
     assert.equal((await ask(client.id)).status, 200)
   })
 
-  test('CIMD §8.6: a document at a special-use address is not fetched, whatever name leads there (N16)', async () => {
+  test('CIMD §8.6: a document at a special-use address is not fetched, whatever name leads there (A8) (N16)', async () => {
     const { port } = documents
     const resolutions: string[] = []
     const addresses: Record<string, string[][]> = {
@@ -222,7 +282,7 @@ onBothDatabases('clients that are documents', (dialect) => {
     }
   })
 
-  test('CIMD §4, §4.1, §5, §8.7: what is no document of this client is refused, not followed and not kept (N17)', async () => {
+  test('CIMD §4, §4.1, §5, §8.7: what is no document of this client is refused, not followed and not kept (A8) (N17)', async () => {
     documents.serve('/target.json', {})
     const privateJwk = (await generateRsaSigningKey('RS256')).privateKey.export({ format: 'jwk' })
     const refused: Record<string, (id: string, respond: Respond) => void> = {

@@ -439,6 +439,37 @@ onBothDatabases('client registration', (dialect) => {
     assert.equal((await send(JSON.stringify(publicMetadata), 'application/json; charset=utf-8')).status, 201)
   })
 
+  test('RFC 8414 §2: metadata shows what connectors look for before they come (H3, H5, CL2, A4)', async () => {
+    const welcoming = await openHouse(dialect, { registration: { policy: 'open' }, clientIdMetadata: {} })
+    try {
+      const answer = await welcoming.request('/.well-known/oauth-authorization-server')
+      const metadata = (await answer.json()) as Record<string, string[] | string | boolean>
+      assert.deepEqual(metadata.code_challenge_methods_supported, ['S256'])
+      assert.equal(metadata.client_id_metadata_document_supported, true)
+      assert.equal(metadata.registration_endpoint, `${issuer}/oauth/register`)
+      assert.equal(metadata.authorization_response_iss_parameter_supported, true)
+      const methods = metadata.token_endpoint_auth_methods_supported as string[]
+      for (const method of ['none', 'private_key_jwt', 'client_secret_basic', 'client_secret_post']) {
+        assert.ok(methods.includes(method), method)
+      }
+      assert.ok((metadata.scopes_supported as string[]).includes('offline_access'))
+    } finally {
+      await welcoming.close()
+    }
+  })
+
+  test('RFC 9700 §4.11.2: an error of a client that registered itself sends nobody away unasked (A11)', async () => {
+    const body = await registered(house, { redirect_uris: ['https://anywhere.example/callback'] })
+    const answer = await house.request(
+      `/oauth/authorize?${authorizeParameters(asCreated(body), makePkce(), { response_type: 'token' })}`,
+    )
+    assert.deepEqual([answer.status, answer.headers.get('location')], [400, null])
+    const html = await answer.text()
+    assert.match(html, /href="https:\/\/anywhere\.example\/callback\?error=unsupported_response_type/)
+    assert.doesNotMatch(html, /<meta[^>]*refresh|<script/i)
+    await obtainTokens(house, asCreated(body))
+  })
+
   test('RFC 7591 §3: registration is announced where it is on, and not there where it is off', async () => {
     const metadataOf = async (of: House) =>
       (await (await of.request('/.well-known/oauth-authorization-server')).json()) as Record<string, unknown>

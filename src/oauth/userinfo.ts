@@ -1,10 +1,11 @@
-// OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §3.1; RFC 9449 §7.1: what a client may know of its user, for an access
+// OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §3.1; RFC 8705 §3; RFC 9449 §7.1: what a client may know of its user, for an access
 // token with `openid`, whichever API the token is for.
 
 import { signJwt } from '../crypto/jws.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { type AccessGranted, type AccessToken, demandsOf } from './bearer.ts'
 import { storedClaims } from './claims-parameter.ts'
+import { certificateOf } from './mutual-tls.ts'
 import { paths } from './paths.ts'
 import { findSession } from './records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -20,7 +21,9 @@ export async function userinfo(server: Server, request: Incoming): Promise<Answe
   const rules = accessRules(server)
   const demands = demandsOf({ scope: 'openid' }, url)
   const asking = request.request()
-  const access = await decideAccess(asking, { url }, demands, rules, (token) => lookUp(server, token, url))
+  const certificate = certificateOf(server, request)
+  const known = { url, ...(certificate && !isRefusal(certificate) ? { certificate: certificate.raw } : {}) }
+  const access = await decideAccess(asking, known, demands, rules, (token) => lookUp(server, token, url))
   const claims = isRefusal(access) ? access : await claimsFor(server, access)
   if (isRefusal(claims)) {
     server.log.info('access refused', { reason: claims.refusal, ...claims.facts })

@@ -11,7 +11,7 @@ import { type ApiDpopOptions, rememberProofs } from '../../src/oauth/standalone/
 import { type ResourceServerOptions, resourceServer } from '../../src/oauth/standalone/resource-server.ts'
 import { makeSelfSigned } from '../support/certificates.ts'
 import { makeProof, makeProofKey, type ProofKey, type ProofOptions, proofFor } from '../support/dpop.ts'
-import { credentials, readTokens } from '../support/flow.ts'
+import { credentials, makePkce, obtainCode, readTokens } from '../support/flow.ts'
 import { type House, openHouse } from '../support/house.ts'
 
 const resource = 'https://api.example.com/jobs'
@@ -298,6 +298,35 @@ describe('tokens bound to a certificate', () => {
       told(await bare.authenticate(fromNode(token, proxy, certificate.cert))),
       '401 Bearer invalid_token',
     )
+  })
+
+  test('RFC 8705 §3, OpenID Connect Core §5.3.1: userinfo answers over a connection with the certificate alone', async () => {
+    const client = await house.createClient({ tlsClientCertificateBoundAccessTokens: true })
+    const pkce = makePkce()
+    const code = await obtainCode(house, client, pkce, { scope: 'openid' })
+    const over = (path: string, cert: string, init: RequestInit, address = proxy) =>
+      house.request(path, {
+        ...init,
+        address,
+        headers: { ...(init.headers as Record<string, string>), ...header(cert) },
+      })
+    const redeemed = await over('/oauth/token', certificate.cert, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...credentials(client).headers },
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code,
+        code_verifier: pkce.verifier,
+        redirect_uri: 'https://client.example/callback',
+      }).toString(),
+    })
+    const { access_token } = await readTokens(redeemed)
+    const init = { headers: { authorization: `Bearer ${access_token}` } }
+    assert.equal((await over('/oauth/userinfo', certificate.cert, init)).status, 200)
+    assert.equal((await over('/oauth/userinfo', otherCertificate.cert, init)).status, 401)
+    assert.equal((await over('/oauth/userinfo', 'no certificate', init)).status, 401)
+    assert.equal((await over('/oauth/userinfo', certificate.cert, init, '203.0.113.7')).status, 401)
+    assert.equal((await house.request('/oauth/userinfo', init)).status, 401)
   })
 
   test('RFC 8705 §3: through Node’s own server, as the proxy’s connection comes in', async () => {

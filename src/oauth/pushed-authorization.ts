@@ -61,11 +61,13 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   if (isRefusal(asked)) return asked
   const replayed = proof && (await spendProof(server, proof))
   if (replayed) return replayed
+  // What the hint says of the user has a column of its own.
+  const kept = pairsOf(bound).filter(([name]) => name !== 'id_token_hint')
   await server.db.write(insertPushedRequest, {
     id: made.id,
     hash: made.hash,
     client_id: client.id,
-    request: JSON.stringify({ signed: source.signed, parameters: pairsOf(bound) } satisfies Pushed),
+    request: JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed),
     subject: asked.boundSubject,
     now,
     expires_at: now + pushedRequests.lifetime,

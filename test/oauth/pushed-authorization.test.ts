@@ -521,12 +521,16 @@ onBothDatabases('pushed authorization requests', (dialect) => {
         authorizeParameters(created, makePkce(), { scope: 'openid', id_token_hint: id_token, ...more }),
       )
     assert.ok(readAnswer(await authorize(house, await pushFor({}))).get('code'))
-    const kept = sql<{ subject: string }>`select subject from pushed_authorization_requests
+    const kept = sql<{
+      subject: string
+      request: string
+    }>`select subject, request from pushed_authorization_requests
       where client_id = ${created.client.id}`
     assert.deepEqual(
       (await house.app.server.db.query(kept)).map((row) => row.subject),
       ['bob'],
     )
+    assert.ok((await house.app.server.db.query(kept)).every((row) => !row.request.includes(id_token!)))
     house.signedIn.account = { ...alice, authTime: house.clock.now() }
     const silent = await pushFor({ prompt: 'none' })
     assertRedirectError(await grantsNothing(house, () => authorize(house, silent)), 'login_required')

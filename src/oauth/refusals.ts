@@ -10,6 +10,8 @@ interface Row {
 }
 
 const row = (status: number, error: string, description: string): Row => ({ error, status, description })
+const details = (what: string) =>
+  row(400, 'invalid_authorization_details', `The authorization_details cannot be granted: ${what}`)
 
 /** The one table. A reason names what happened; several may share a wire answer on purpose. */
 export const refusals = {
@@ -203,41 +205,13 @@ export const refusals = {
   resource_exceeded: row(400, 'invalid_target', 'The resource exceeds what was granted'),
 
   // Authorization details (RFC 9396 §5)
-  authorization_details_malformed: row(
-    400,
-    'invalid_authorization_details',
-    'authorization_details must be a JSON array of objects with a type',
-  ),
-  authorization_details_type: row(
-    400,
-    'invalid_authorization_details',
-    'A type of authorization_details is not known',
-  ),
-  authorization_details_not_allowed: row(
-    400,
-    'invalid_authorization_details',
-    'A type of authorization_details is not allowed for this client',
-  ),
-  authorization_details_invalid: row(
-    400,
-    'invalid_authorization_details',
-    'The authorization_details do not fit their type',
-  ),
-  authorization_details_unreadable: row(
-    400,
-    'invalid_authorization_details',
-    'The authorization_details are too long to be shown to the user',
-  ),
-  authorization_details_exceeded: row(
-    400,
-    'invalid_authorization_details',
-    'The authorization_details exceed what was granted',
-  ),
-  authorization_details_misplaced: row(
-    400,
-    'invalid_authorization_details',
-    'This grant_type has no authorization_details',
-  ),
+  authorization_details_malformed: details('they are no JSON array of objects with a type'),
+  authorization_details_type: details('a type is not known'),
+  authorization_details_not_allowed: details('a type is not allowed for this client'),
+  authorization_details_invalid: details('they do not fit their type'),
+  authorization_details_unreadable: details('they are too long to be shown to the user'),
+  authorization_details_exceeded: details('they exceed what was granted'),
+  authorization_details_misplaced: details('this grant_type has none'),
 
   // Token endpoint (RFC 6749 §5.2)
   grant_type_missing: row(400, 'invalid_request', 'The grant_type is missing'),

@@ -21,7 +21,13 @@ onBothDatabases('server metadata', (dialect) => {
       'offline_access',
     ])
     assert.deepEqual(metadata.response_types_supported, ['code'])
-    assert.deepEqual(metadata.response_modes_supported, ['query', 'form_post'])
+    assert.deepEqual(metadata.response_modes_supported, [
+      'query',
+      'form_post',
+      'jwt',
+      'query.jwt',
+      'form_post.jwt',
+    ])
     assert.deepEqual(metadata.grant_types_supported, [
       'authorization_code',
       'refresh_token',

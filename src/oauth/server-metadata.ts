@@ -26,6 +26,8 @@ function describe(server: Server): Record<string, unknown> {
   const { issuer, scopes, resources, pushedRequests, registration, clientIdMetadata, device } =
     server.settings
   const detailTypes = Object.keys(server.settings.authorizationDetails)
+  // Whom it trusts for that is not said (ID-JAG §9.4).
+  const idJag = [...server.settings.assertionIssuers.values()].some((one) => one.accepts.includes('id-jag'))
   return {
     issuer,
     authorization_endpoint: issuer + paths.authorization,
@@ -53,6 +55,9 @@ function describe(server: Server): Record<string, unknown> {
           pushed_authorization_request_endpoint: issuer + paths.pushedAuthorization,
           require_pushed_authorization_requests: pushedRequests.required,
         }),
+    ...(idJag
+      ? { authorization_grant_profiles_supported: ['urn:ietf:params:oauth:grant-profile:id-jag'] }
+      : {}),
     ...(device === null ? {} : { device_authorization_endpoint: issuer + paths.deviceAuthorization }),
     ...(registration === null ? {} : { registration_endpoint: issuer + paths.registration }),
     ...(clientIdMetadata === null ? {} : { client_id_metadata_document_supported: true }),

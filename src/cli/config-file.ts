@@ -21,6 +21,9 @@ const example = {
   },
   clientIdMetadata: {},
   registration: { policy: 'open' },
+  // Whoever tries out their own machine, or runs `gatehouse verify` all day, is no attacker.
+  selfRegisteredClients: { perHour: 10_000, perNetworkPerHour: 10_000 },
+  limits: { failuresPerNetwork: 10_000 },
 } satisfies FileConfig
 
 /** The configuration a command works with, and where its parts come from. */

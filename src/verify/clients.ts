@@ -88,6 +88,8 @@ export function openClients(source: ClientSource): Clients {
   const roles = new Map<Role, Promise<Client>>()
   const all: Client[] = [...given]
   let registrations = 0
+  /** Grant types the server gives nobody who asks. */
+  const unwanted = new Set<string>()
 
   async function tryRegister(metadata: Record<string, unknown>): Promise<Answer> {
     if (server.registration_endpoint === undefined) {
@@ -171,11 +173,14 @@ export function openClients(source: ClientSource): Clients {
         grantTypes.includes(type) && uris.length > 0 && id !== but?.id
       const known = all.find(fits)
       if (known) return known
+      const none = new NotApplicable(`no client may use the grant type ${type}`)
+      if (unwanted.has(type)) throw none
       const metadata = codeClient(server, method, redirectUris)
       const grants = [...(metadata['grant_types'] as string[]), type]
       const client = await register({ ...metadata, grant_types: grants })
-      if (!fits(client)) throw new NotApplicable(`no client may use the grant type ${type}`)
-      return client
+      if (fits(client)) return client
+      unwanted.add(type)
+      throw none
     },
     register,
     tryRegister,

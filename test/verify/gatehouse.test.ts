@@ -1,12 +1,10 @@
 // Gatehouse passes its own suite: on both databases with everything it offers, and as the command starts it.
 
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Report, verify } from '../../src/verify/run.ts'
 import { emptyFolder, freePort, run, serve } from '../cli/command-line.ts'
-import { onBothDatabases, scopes } from '../support/house.ts'
+import { onBothDatabases } from '../support/house.ts'
 import { openFullHouse } from './full-house.ts'
 
 /** A server on loopback may fetch from loopback; one on a public address may not (`test/http/guarded-fetch.test.ts`). */
@@ -43,26 +41,20 @@ onBothDatabases('gatehouse verify, Gatehouse itself', (dialect) => {
   })
 })
 
-describe('gatehouse verify, the command', () => {
-  async function againstDev(config: object, ...args: string[]) {
+describe('gatehouse verify, the development server', () => {
+  test('as it starts without a configuration nothing falls short, however often it is tried', async () => {
     const folder = emptyFolder()
-    writeFileSync(
-      join(folder, 'gatehouse.config.mjs'),
-      `export default ${JSON.stringify({ scopes, ...config })}`,
-    )
     const server = await serve(folder, ['dev', '--no-demo'], { PORT: await freePort() })
     try {
-      return await run(folder, ['verify', server.issuer, '--yes', ...args])
+      for (let at = 0; at < 4; at++) {
+        const { code, stdout, stderr } = await run(folder, ['verify', server.issuer, '--yes', '--json'])
+        const report = JSON.parse(stdout) as Report
+        assert.deepEqual(troubles(report), [])
+        assert.equal(code, 0, stderr)
+        assert.ok(report.summary.held >= 100, JSON.stringify(report.summary))
+      }
     } finally {
       await server.end()
     }
-  }
-
-  test('ends with nothing fallen short against gatehouse dev, and says so in one JSON value', async () => {
-    const { code, stdout, stderr } = await againstDev({ registration: { policy: 'open' } }, '--json')
-    const report = JSON.parse(stdout) as Report
-    assert.deepEqual(troubles(report), [])
-    assert.equal(code, 0, stderr)
-    assert.ok(report.summary.held >= 90, JSON.stringify(report.summary))
   })
 })

@@ -93,7 +93,11 @@ onBothDatabases('clients that are documents', (dialect) => {
       clientIdMetadata: {},
       outbound: { ca: documents.ca },
       // Every test comes from the same network.
-      selfRegisteredClients: { perNetworkPerHour: 10_000 },
+      selfRegisteredClients: {
+        perNetworkPerHour: 10_000,
+        grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      },
+      device: {},
     })
   })
   after(async () => {
@@ -411,6 +415,25 @@ onBothDatabases('clients that are documents', (dialect) => {
     const { code } = readRedirect(await authorize(house, parameters)).parameters
     assert.equal((await redeem(house, client, code!, pkce)).status, 200)
     assert.equal(requestsFor(client.id), 1)
+  })
+
+  test('RFC 8628 §3.1: a document’s client may be a device', async () => {
+    const client = serveClient(documents, fresh(), {
+      redirect_uris: undefined,
+      grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+    })
+    const answer = await house.post('/oauth/device_authorization', {
+      client_id: client.id,
+      scope: 'jobs:read',
+    })
+    const body = (await answer.json()) as { user_code?: string }
+    assert.equal(answer.status, 200, JSON.stringify(body))
+    assert.ok(body.user_code)
+    assert.equal(requestsFor(client.id), 1)
+    const nobody = await house.post('/oauth/device_authorization', {
+      client_id: `${documents.origin}/nobody.json`,
+    })
+    await assertError(nobody, 400, 'invalid_request')
   })
 
   test('CIMD §8.4: a document that gives less takes it away from what was granted', async () => {

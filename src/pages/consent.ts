@@ -18,7 +18,7 @@ export function consentPage(frame: Frame, view: ConsentView): Page {
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
 <div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
-${view.client.createdByItself && html`<p class="badge">${view.client.host === undefined ? say(frame, 'consent.by_itself') : isolated(view.client.host)}</p>`}</div>
+${strangerBadge(frame, view)}</div>
 ${signedInAs(frame, view)}
 ${asked(frame, view, client)}
 ${details(frame, view)}
@@ -58,7 +58,7 @@ export function asked(
 ): Html {
   const offline = view.offline && html`<li>${icons.clock}<span>${say(frame, 'consent.offline')}</span></li>`
   if (view.asked.length === 0 && view.held.length === 0 && view.details.length > 0) {
-    return html`${offline && html`<ul class="permissions">${offline}</ul>`}`
+    return html`${offline && html`<section class="block"><ul class="permissions">${offline}</ul></section>`}`
   }
   if (view.asked.length === 0) {
     const key = view.held.length ? 'consent.nothing_new' : 'consent.nothing'
@@ -100,18 +100,27 @@ export function resources(frame: Frame, view: Pick<ConsentView, 'resources'>): H
 
 function warnings(frame: Frame, view: ConsentView, client: string): HtmlValue {
   return [
-    view.client.createdByItself &&
-      html`<div class="note caution">${icons.alert}<p>${
-        view.client.host === undefined
-          ? say(frame, 'consent.by_itself_explained', { client })
-          : say(frame, 'consent.by_host_explained', {
-              client,
-              host: html`<strong>${isolated(view.client.host)}</strong>`,
-            })
-      }</p></div>`,
+    strangerNote(frame, view, client),
     view.loopbackOnly &&
       html`<div class="note caution">${icons.warning}<strong>${say(frame, 'consent.loopback_title')}</strong><p>${say(frame, 'consent.loopback', { client })}</p></div>`,
   ]
+}
+
+/** Marks a client nobody here knows: by the host that says who it is, where there is one. */
+export function strangerBadge(frame: Frame, { client }: Pick<ConsentView, 'client'>): HtmlValue {
+  if (!client.createdByItself) return undefined
+  return html`<p class="badge">${client.host === undefined ? say(frame, 'consent.by_itself') : isolated(client.host)}</p>`
+}
+
+/** Says what vouches for such a client, and what does not. */
+export function strangerNote(frame: Frame, view: Pick<ConsentView, 'client'>, client: string): HtmlValue {
+  const { createdByItself, host } = view.client
+  if (!createdByItself) return undefined
+  const words =
+    host === undefined
+      ? say(frame, 'consent.by_itself_explained', { client })
+      : say(frame, 'consent.by_host_explained', { client, host: html`<strong>${isolated(host)}</strong>` })
+  return html`<div class="note caution">${icons.alert}<p>${words}</p></div>`
 }
 
 /** What the client says about itself elsewhere. */

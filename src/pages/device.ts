@@ -1,6 +1,6 @@
 /** RFC 8628 §3.3, §3.3.1, §5.4, §6.1: the pages on which a person connects a device. */
 import { type Html, html } from '../http/html.ts'
-import { asked, details, held, links, resources, signedInAs } from './consent.ts'
+import { asked, details, held, links, resources, signedInAs, strangerBadge, strangerNote } from './consent.ts'
 import * as icons from './icons.ts'
 import { inertText } from './inert.ts'
 import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
@@ -46,7 +46,7 @@ export function deviceConsentPage(frame: Frame, view: DeviceConsentView): Page {
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
 <div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
-${view.client.createdByItself && html`<p class="badge">${say(frame, 'consent.by_itself')}</p>`}</div>
+${strangerBadge(frame, view)}</div>
 ${signedInAs(frame, view)}
 <div class="match"><p class="muted small" id="match">${say(frame, 'device.shown')}</p>
 <strong class="usercode" aria-describedby="match">${inertText(view.userCode)}</strong></div>
@@ -55,10 +55,7 @@ ${asked(frame, view, client)}
 ${details(frame, view)}
 ${held(frame, view)}
 ${resources(frame, view)}
-${
-  view.client.createdByItself &&
-  html`<div class="note caution">${icons.alert}<p>${say(frame, 'consent.by_itself_explained', { client })}</p></div>`
-}
+${strangerNote(frame, view, client)}
 <div class="note caution">${icons.warning}<strong>${say(frame, 'device.caution_title')}</strong><p>${say(frame, 'device.caution')}</p></div>
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}

@@ -281,6 +281,23 @@ test('RFC 8252 §8.6: a client that answers on loopback and one that registered 
   assert.match(markup, /name="decision" value="deny".*name="decision" value="allow"/s)
 })
 
+test('CIMD §8.5: who is known by a document alone is shown by its host', () => {
+  const client = { name: 'Desk tool', createdByItself: true, host: 'desk.example:8443' }
+  const pages = [
+    consentPage(frame, { ...samples.consent, client }),
+    deviceConsentPage(frame, { ...samples.deviceConsent, client }),
+  ]
+  for (const page of pages) {
+    const markup = body(page)
+    assert.match(markup, /class="badge"><bdi>desk\.example:8443<\/bdi>/)
+    assert.match(
+      markup,
+      /<strong><bdi>desk\.example:8443<\/bdi><\/strong> says that this is <bdi>Desk tool<\/bdi>/,
+    )
+    assert.doesNotMatch(markup, /Registered itself/)
+  }
+})
+
 test('connected apps say since when, last use and how often, in readable and in exact time', () => {
   const markup = body(connectedAppsPage(frame, samples.connectedApps))
   assert.match(markup, /<time datetime="2026-02-03T09:12:00\.000Z">February 3, 2026<\/time>/)

@@ -223,9 +223,7 @@ function readClaimsOf(
   settings: Settings,
 ): ClaimsRequest | undefined | Refusal {
   const text = form.get('claims')
-  return text === undefined || !scope.includes('openid')
-    ? undefined
-    : readClaims(text, client, settings.scopes)
+  return text === undefined || !scope.includes('openid') ? undefined : readClaims(text, client, settings)
 }
 
 /** The user an earlier ID token was about, if it was made for the client that shows it. */

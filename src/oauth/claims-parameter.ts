@@ -1,7 +1,9 @@
 // OpenID Connect Core §5.5, §5.5.1, §5.5.1.1: the claims a client asks for one by one, beside its scopes.
 
+import type { Settings } from '../settings.ts'
 import type { Client } from './clients.ts'
 import { type Refusal, refuse } from './refusals.ts'
+import { allowedScope } from './scope.ts'
 import { scopeFor } from './user-claims.ts'
 
 /** What the `claims` parameter asks for, as far as it can be had. */
@@ -19,20 +21,17 @@ export interface ClaimsRequest {
  * Reads the parameter. A claim about the user counts where the client may have the scope that stands for it; others, and
  * unknown members, are ignored (§5.5).
  */
-export function readClaims(
-  text: string,
-  client: Pick<Client, 'scope'>,
-  registry: Readonly<Record<string, string>>,
-): ClaimsRequest | Refusal {
+export function readClaims(text: string, client: Client, settings: Settings): ClaimsRequest | Refusal {
   const request = parseObject(text)
   const userinfo = request && memberOf(request, 'userinfo')
   const idToken = request && memberOf(request, 'id_token')
   if (!userinfo || !idToken) return refuse('claims_malformed')
   const wishes = [...Object.values(userinfo), ...Object.values(idToken)]
   if (!wishes.every((wish) => wish === null || isObject(wish))) return refuse('claims_malformed')
+  const allowed = allowedScope(client, settings)
   const mayHave = (name: string) => {
     const scope = scopeFor(name)
-    return scope !== undefined && Object.hasOwn(registry, scope) && client.scope.includes(scope)
+    return scope !== undefined && Object.hasOwn(settings.scopes, scope) && allowed.includes(scope)
   }
   const acr = idToken['acr']
   return {

@@ -5,6 +5,7 @@ import { readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './client-authentication.ts'
 import type { Client } from './clients.ts'
 import { uncached } from './error-answer.ts'
+import { jwtAnswer, prefersJwt } from './introspection-jwt.ts'
 import {
   accessTokenIsAlive,
   clientsOfTokenAreActive,
@@ -29,8 +30,10 @@ export async function introspection(server: Server, request: Incoming): Promise<
   const token = form.get('token')
   if (token === undefined) return refuse('missing_parameter', { client: client.id, parameter: 'token' })
   const known = await findToken(server, token)
-  const answer = known && (await describe(server, known, client))
-  return json(200, answer ?? inactive, uncached)
+  const answer = (known && (await describe(server, known, client))) ?? inactive
+  return prefersJwt(request.header('accept'))
+    ? jwtAnswer(server, client, answer)
+    : json(200, answer, uncached)
 }
 
 async function describe(server: Server, known: KnownToken, asking: Client): Promise<object | undefined> {

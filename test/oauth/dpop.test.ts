@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { checkProof, type Proof, type ProofRules, proofAlgorithms, proofUrl } from '../../src/oauth/dpop.ts'
 import { isRefusal, refusals } from '../../src/oauth/refusals.ts'
 import { makeProof, makeProofKey, type ProofOptions } from '../support/dpop.ts'
@@ -168,6 +169,37 @@ describe('RFC 9449 §4.3: what a proof must be', () => {
       refused(check(`${header}.${payload}.${signature}`)),
       'dpop_proof_signature invalid_dpop_proof',
     )
+  })
+})
+
+describe('RFC 9449 §4.3: whatever is sent as a proof', () => {
+  const json = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+  test('RFC 9449 §4.3: any text is refused, and never an exception (N96)', () => {
+    const members = fc.dictionary(
+      fc.constantFrom('typ', 'alg', 'jwk', 'htm', 'htu', 'iat', 'jti', 'nonce', 'ath', 'exp', 'crit'),
+      fc.oneof(fc.jsonValue(), fc.constantFrom('dpop+jwt', 'ES256', url, 'POST', now / 1_000, key.publicJwk)),
+    )
+    const parts = fc.tuple(members, members).map(([header, claims]) => `${json(header)}.${json(claims)}.AAAA`)
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), parts), (text) => isRefusal(check(text))))
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl()), (text) => {
+        const spelled = proofUrl(text)
+        assert.equal(spelled === undefined ? undefined : proofUrl(spelled), spelled)
+      }),
+    )
+  })
+
+  test('RFC 9449 §4.3: a good proof with any one character changed is refused (N96)', async () => {
+    const good = await proof()
+    const change = fc.tuple(fc.nat(good.length - 1), fc.constantFrom(...'AZaz09-_.'))
+    fc.assert(
+      fc.property(change, ([at, character]) => {
+        fc.pre(good[at] !== character)
+        return isRefusal(check(good.slice(0, at) + character + good.slice(at + 1)))
+      }),
+    )
+    held(check(good))
   })
 })
 

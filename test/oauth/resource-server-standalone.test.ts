@@ -319,6 +319,7 @@ describe('options', () => {
       issuer: 'https://auth.example.com/',
       resource: 'jobs',
       introspection: { clientId: '', clientSecret: 'x', cacheFor: 2 },
+      acrValues: 'high',
       dpop: { secret: ['short'], nonces: 'never', required: 'yes', spendJti: 'yes' },
       mutualTls: { certificateHeader: 'X Cert', trustedProxies: ['here'] },
     } as unknown as ResourceServerOptions
@@ -331,6 +332,7 @@ describe('options', () => {
           'resource',
           'introspection.cacheFor',
           'introspection.clientId',
+          'acrValues',
           'dpop.secret',
           'dpop.nonces',
           'dpop.required',

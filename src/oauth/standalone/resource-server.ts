@@ -196,6 +196,7 @@ function problemsOf({
   issuer,
   resource,
   introspection,
+  acrValues = [],
   dpop = {},
   mutualTls,
   allowInsecureIssuer,
@@ -225,6 +226,13 @@ function problemsOf({
       given: resource,
       allowed: 'an absolute URI without fragment (RFC 8707 §2)',
       example: 'https://api.example.com',
+    })
+  }
+  if (!Array.isArray(acrValues) || !acrValues.every((one) => typeof one === 'string')) {
+    problems.push({
+      path: 'acrValues',
+      given: acrValues,
+      allowed: 'a list of classes, the weakest first',
     })
   }
   const cacheFor = introspection?.cacheFor

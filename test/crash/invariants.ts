@@ -7,8 +7,29 @@ export const invariants: Readonly<Record<string, string>> = {
   'a used code has its session':
     'select c.id from codes c where c.used_at is not null and not exists (select 1 from sessions s where s.id = c.session_id)',
   'an unused code has none': 'select id from codes where used_at is null and session_id is not null',
-  'a session comes from one code':
-    'select s.id from sessions s left join codes c on c.session_id = s.id group by s.id having count(c.id) <> 1',
+  'a session comes from one code, its own or a device’s': `select s.id from sessions s left join
+      (select session_id from codes union all select session_id from device_codes) c on c.session_id = s.id
+      group by s.id having count(c.session_id) <> 1`,
+  'a used device code has its session': `select d.id from device_codes d where d.used_at is not null
+      and not exists (select 1 from sessions s where s.id = d.session_id)`,
+  'an unused device code has none':
+    'select id from device_codes where used_at is null and session_id is not null',
+  'an allowed device has a user and a consent': `select d.id from device_codes d where d.decision = 'approved'
+      and not exists (select 1 from consents k where k.user_id = d.user_id and k.client_id = d.client_id)`,
+  'a user allowed one device for each event that says so': `select user_id from (
+      select user_id, count(*) as devices, 0 as events from device_codes where decision = 'approved' group by user_id
+      union all select user_id, 0, count(*) from events where type = 'device_approved' group by user_id
+    ) counted group by user_id having sum(devices) <> sum(events)`,
+  'a client that pushes has one code for each pushed request that was used': `select client_id from (
+      select client_id, count(*) as requests, 0 as codes from pushed_authorization_requests
+        where used_at is not null group by client_id
+      union all select client_id, 0, count(*) from codes
+        where client_id in (select client_id from pushed_authorization_requests) group by client_id
+    ) counted group by client_id having sum(requests) <> sum(codes)`,
+  'a registered client has its event': `select c.id from clients c left join events e on e.client_id = c.id
+      and e.type = 'client_registered' where c.source = 'dcr' group by c.id having count(e.id) <> 1`,
+  'a registration that was written down has its client': `select e.id from events e where e.type = 'client_registered'
+      and not exists (select 1 from clients c where c.id = e.client_id)`,
   'a code comes with a consent':
     'select c.id from codes c where not exists (select 1 from consents k where k.user_id = c.user_id and k.client_id = c.client_id)',
   'a rotated token has its successor, in its own session': `select t.id from refresh_tokens t where t.rotated_at is not null

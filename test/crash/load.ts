@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
 import {
   type Aimless,
   authorizeShot,
@@ -16,21 +15,26 @@ import {
 } from '../races/field.ts'
 import type { Answer } from '../races/http.ts'
 import { makePkce, type Pkce, type Tokens } from '../support/flow.ts'
-import type { Chain, Journal } from './journal.ts'
+import { type Chain, chainFrom, type Journal } from './journal.ts'
+import {
+  allowDevice,
+  type Cast,
+  deviceChain,
+  leaveDevice,
+  leavePushedRequest,
+  leaveRegistration,
+  pushRequest,
+  type Send,
+  spendJwts,
+} from './single-use.ts'
 
 export interface LoadOptions {
   /** The ports that may answer now. */
   ports(): readonly number[]
-  client: CreatedClient
+  cast: Cast
   journal: Journal
   /** How many people use it at once. */
   people: number
-}
-
-/** An answer, and how often the request was sent before without one. */
-interface Sent {
-  answer: Answer
-  lost: number
 }
 
 export class Load {
@@ -77,18 +81,19 @@ export class Load {
   }
 
   /** Sends until it is answered. What a server says while it cannot answer is no answer. */
-  async send(shot: Aimless): Promise<Sent> {
+  readonly send: Send = async (made) => {
     for (let lost = 0; ; lost++) {
       while (this.#gate) await this.#gate.promise
       if (this.#failure) throw this.#failure
       this.#sending++
+      const shot = typeof made === 'function' ? await made() : made
       const answer = await this.#try(shot).finally(() => this.#sending--)
       if (answer) return { answer, lost }
       await sleep(5 + Math.random() * 20)
     }
   }
 
-  async #try({ method, path, headers, form }: Aimless): Promise<Answer | undefined> {
+  async #try({ method, path, headers, form, json }: Aimless): Promise<Answer | undefined> {
     const { journal } = this.#options
     const ports = this.#options.ports()
     const port = ports[Math.floor(Math.random() * ports.length)]
@@ -97,9 +102,10 @@ export class Load {
     try {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, {
         method,
-        headers,
+        headers: { ...headers, ...(json ? { 'content-type': 'application/json' } : {}) },
         redirect: 'manual',
         ...(form ? { body: new URLSearchParams(form) } : {}),
+        ...(json ? { body: JSON.stringify(json) } : {}),
       })
       answer = { status: response.status, headers: response.headers, body: await response.text() }
     } catch {
@@ -124,17 +130,47 @@ export class Load {
       const user = `person-${n}-${Math.floor(flow / 4)}`
       const chain = await this.#begin(user)
       await this.#clientToken()
+      await this.#leave(user)
       const refreshes = 1 + Math.floor(Math.random() * 5)
       for (let count = 0; chain && count < refreshes && !this.#stopped; count++) await this.#refresh(chain)
       if (chain && Math.random() < 0.25) await this.#revoke(chain)
     }
   }
 
-  /** From the authorization request to tokens; undefined when an answer was lost with the code in it. */
-  async #begin(user: string): Promise<Chain | undefined> {
-    const { client, journal } = this.#options
+  /** By one of the ways to tokens; undefined when an answer was lost with a code or with tokens in it. */
+  #begin(user: string): Promise<Chain | undefined> {
+    const way = Math.random()
+    return way < 0.3 ? this.#beginDevice(user) : this.#beginBrowser(user, way < 0.6)
+  }
+
+  /** One of the things that wait for later. */
+  async #leave(user: string): Promise<void> {
+    const { cast, journal } = this.#options
+    const all = [leavePushedRequest, leaveRegistration, leaveDevice, spendJwts]
+    await all[Math.floor(Math.random() * all.length)]!(cast, journal, this.send, user)
+  }
+
+  async #beginDevice(user: string): Promise<Chain | undefined> {
+    const { cast, journal } = this.#options
+    const poll = await allowDevice(cast, user, journal, this.send)
+    if (!poll) return undefined
+    const { answer, lost } = await this.send(poll)
+    if (answer.status !== 200) {
+      assert.ok(lost > 0 && isInvalidGrant(answer), `an allowed device gets tokens: ${answer.body}`)
+      journal.count('codes whose tokens were lost')
+      return undefined
+    }
+    const chain = deviceChain(cast, answer, poll)
+    journal.chains.push(chain)
+    journal.count('devices redeemed')
+    return chain
+  }
+
+  async #beginBrowser(user: string, pushes: boolean): Promise<Chain | undefined> {
+    const { cast, journal } = this.#options
+    const client = pushes ? cast.pushing : cast.app
     const pkce = makePkce()
-    const code = await this.#code(user, pkce)
+    const code = await this.#code(user, pkce, pushes)
     if (code === undefined) return undefined
     const { answer, lost } = await this.send(redeemShot(client, code, pkce))
     if (answer.status !== 200) {
@@ -144,41 +180,45 @@ export class Load {
       return undefined
     }
     const tokens = JSON.parse(answer.body) as Tokens
-    const chain: Chain = {
-      access: [tokens.access_token],
-      refresh: tokens.refresh_token!,
-      presented: undefined,
-      rotating: false,
-      state: 'alive',
-      code,
-    }
+    // With another verifier, as somebody would who found it.
+    const again = redeemShot(client, code, makePkce())
+    const chain = chainFrom(tokens, { client, again, from: 'code' })
     journal.chains.push(chain)
     journal.count('codes redeemed')
     return chain
   }
 
-  async #code(user: string, pkce: Pkce): Promise<string | undefined> {
-    const { client, journal } = this.#options
-    const asked = await this.send(authorizeShot(client, user, pkce))
+  async #code(user: string, pkce: Pkce, pushes: boolean): Promise<string | undefined> {
+    const { cast, journal } = this.#options
+    const asked = await this.send(
+      pushes ? await pushRequest(cast, user, pkce, this.send) : authorizeShot(cast.app, user, pkce),
+    )
     const remembered = codeOf(asked.answer)
     if (remembered !== undefined) return remembered
+    const consent = `${pushes ? 'pushing' : 'app'} ${user}`
+    if (pushes && asked.lost > 0 && asked.answer.status === 400) {
+      // Spent by a request whose answer was lost with the code in it.
+      assert.ok(this.#consented.has(consent), asked.answer.body)
+      journal.count('codes lost on their way')
+      return undefined
+    }
     assert.equal(asked.answer.status, 200, asked.answer.body)
-    assert.ok(!this.#consented.has(user), 'a consent that was answered is remembered')
+    assert.ok(!this.#consented.has(consent), 'a consent that was answered is remembered')
     const { answer, lost } = await this.send(consentShot(await readForm(asked.answer), user))
     const code = codeOf(answer)
     if (code === undefined) {
       assert.ok(lost > 0 && answer.status === 400, `a fresh form is good: ${answer.status} ${answer.body}`)
       journal.count('forms whose code was lost')
     }
-    this.#consented.add(user)
+    this.#consented.add(consent)
     return code
   }
   readonly #consented = new Set<string>()
 
   async #clientToken(): Promise<void> {
-    const { client, journal } = this.#options
+    const { cast, journal } = this.#options
     const { answer } = await this.send(
-      backChannelShot('/oauth/token', client, { grant_type: 'client_credentials' }),
+      backChannelShot('/oauth/token', cast.app, { grant_type: 'client_credentials' }),
     )
     assert.equal(answer.status, 200, answer.body)
     journal.clientTokens.push((JSON.parse(answer.body) as Tokens).access_token)
@@ -186,10 +226,10 @@ export class Load {
   }
 
   async #refresh(chain: Chain): Promise<void> {
-    const { client, journal } = this.#options
+    const { journal } = this.#options
     const presented = chain.refresh
     chain.rotating = true
-    const { answer, lost } = await this.send(refreshShot(client, presented))
+    const { answer, lost } = await this.send(refreshShot(chain.client, presented))
     assert.equal(answer.status, 200, `a refresh, sent ${lost + 1} times, succeeds: ${answer.body}`)
     const tokens = JSON.parse(answer.body) as Tokens
     chain.access.push(tokens.access_token)
@@ -201,9 +241,10 @@ export class Load {
   }
 
   async #revoke(chain: Chain): Promise<void> {
-    const { client, journal } = this.#options
+    const { journal } = this.#options
     chain.state = 'ending'
-    const { answer } = await this.send(backChannelShot('/oauth/revoke', client, { token: chain.refresh }))
+    const shot = backChannelShot('/oauth/revoke', chain.client, { token: chain.refresh })
+    const { answer } = await this.send(shot)
     assert.equal(answer.status, 200, answer.body)
     chain.state = 'ended'
     journal.count('revocations')

@@ -4,16 +4,16 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openApp } from '../../src/app.ts'
 import { embed } from '../../src/gatehouse.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
 import { processConfig, type WorkerOrder } from '../races/config.ts'
-import { backChannelShot, redeemShot, refreshShot } from '../races/field.ts'
+import { backChannelShot, refreshShot } from '../races/field.ts'
 import { type Answer, fireTogether, type Shot } from '../races/http.ts'
 import { startTogether, startWorker, type Worker } from '../races/processes.ts'
-import { makePkce, type Tokens } from '../support/flow.ts'
+import type { Tokens } from '../support/flow.ts'
 import type { Dialect } from '../support/house.ts'
 import { invariants } from './invariants.ts'
 import { checkAnswers, Journal } from './journal.ts'
 import { isInvalidGrant, Load } from './load.ts'
+import { type Cast, checkSingleUse, leaveOneOfEach, roles } from './single-use.ts'
 import { openStorage, type Storage } from './storage.ts'
 
 /** What is killed: the only server, one of two, both of two, or the database below them. */
@@ -45,7 +45,7 @@ class Proof {
   readonly #journal = new Journal()
   #servers: Worker[] = []
   #alive: number[] = []
-  #client!: CreatedClient
+  #cast!: Cast
 
   constructor(options: ProofOptions, storage: Storage) {
     this.#options = options
@@ -56,6 +56,12 @@ class Proof {
       config: {
         tokens: { accessTokenLifetime: 86_400, codeLifetime: 600, reuseWindow: 300 },
         sessions: { quota: 1_000_000 },
+        pushedRequests: { lifetime: 590 },
+        registration: { policy: 'open' },
+        selfRegisteredClients: { perHour: 1_000_000, perNetworkPerHour: 1_000_000 },
+        device: { perNetwork: 1_000_000 },
+        dpop: { nonces: 'optional' },
+        limits: { failuresPerNetwork: 1_000_000, clientAuthenticationFailures: 1_000_000 },
         log: 'silent',
       },
     }
@@ -63,18 +69,19 @@ class Proof {
 
   async run(): Promise<Record<string, number>> {
     const { rounds, victim } = this.#options
-    await this.#createClient()
+    await this.#createClients()
     this.#servers = await startTogether(victim.endsWith('two') ? 2 : 1, this.#order)
     this.#listServers()
     const load = new Load({
       ports: () => this.#alive,
-      client: this.#client,
+      cast: this.#cast,
       journal: this.#journal,
       people: 12,
     })
     load.start()
     for (let round = 0; round < rounds; round++) {
       await sleep(20 + Math.random() * (this.#options.load ?? 400))
+      await leaveOneOfEach(this.#cast, this.#journal, load.send, `person-of-round-${round}`)
       load.throwFailure()
       const since = {
         chain: Math.max(0, this.#journal.chains.length - 200),
@@ -84,6 +91,7 @@ class Proof {
       this.#journal.count('crashes')
       await this.#check(since)
       await this.#retryLostAnswers()
+      await checkSingleUse(this.#cast, this.#journal, (shot) => this.#ask(shot))
       load.resume()
     }
     await load.stop()
@@ -97,13 +105,17 @@ class Proof {
     await Promise.all(this.#servers.map((server) => server.kill()))
   }
 
-  async #createClient(): Promise<void> {
+  async #createClients(): Promise<void> {
     const app = await openApp(processConfig(this.#order))
-    this.#client = await embed(app).clients.create({
-      name: 'Job board',
-      redirectUris: ['https://client.example/callback'],
-      grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
-    })
+    const { clients } = embed(app)
+    const redirectUris = ['https://client.example/callback']
+    const create = (role: keyof Cast) => clients.create({ name: role, redirectUris, ...roles[role] })
+    this.#cast = {
+      app: await create('app'),
+      pushing: await create('pushing'),
+      television: await create('television'),
+      signer: await create('signer'),
+    }
     await app.close()
   }
 
@@ -155,7 +167,7 @@ class Proof {
 
   async #check(since: { chain: number; clientToken: number }): Promise<void> {
     await this.#checkTables()
-    const looked = await checkAnswers(this.#journal, (token) => this.#isAlive(token), since)
+    const looked = await checkAnswers(this.#journal, (token, client) => this.#isAlive(token, client), since)
     this.#journal.count('answered tokens looked at', looked)
   }
 
@@ -168,7 +180,7 @@ class Proof {
   async #retryLostAnswers(): Promise<void> {
     for (const chain of this.#journal.chains.slice(-30)) {
       if (chain.state !== 'alive' || chain.rotating || chain.presented === undefined) continue
-      const answer = await this.#ask(refreshShot(this.#client, chain.presented))
+      const answer = await this.#ask(refreshShot(chain.client, chain.presented))
       assert.equal(answer.status, 200, answer.body)
       const tokens = JSON.parse(answer.body) as Tokens
       assert.equal(tokens.refresh_token, chain.refresh, 'the identical successor')
@@ -181,15 +193,16 @@ class Proof {
   async #replayCodes(): Promise<void> {
     const alive = this.#journal.chains.filter((chain) => chain.state === 'alive').slice(-50)
     for (const chain of alive) {
-      const answer = await this.#ask(redeemShot(this.#client, chain.code, makePkce()))
+      const answer = await this.#ask(chain.again)
       assert.ok(isInvalidGrant(answer), answer.body)
-      assert.equal(await this.#isAlive(chain.refresh), false)
+      // Whoever replays a device's code is that device, as only it ever had it.
+      assert.equal(await this.#isAlive(chain.refresh, chain.client), chain.from === 'device')
       this.#journal.count('spent codes refused')
     }
   }
 
-  async #isAlive(token: string): Promise<boolean> {
-    const answer = await this.#ask(backChannelShot('/oauth/introspect', this.#client, { token }))
+  async #isAlive(token: string, client = this.#cast.app): Promise<boolean> {
+    const answer = await this.#ask(backChannelShot('/oauth/introspect', client, { token }))
     assert.equal(answer.status, 200, answer.body)
     return (JSON.parse(answer.body) as { active: boolean }).active
   }

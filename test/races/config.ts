@@ -12,7 +12,7 @@ export interface WorkerOrder {
   port: number
   /** Sign-in and sign-up pages of our own, instead of a header that says who is signed in. */
   localAccounts?: boolean
-  config?: Pick<Config, 'sessions' | 'tokens' | 'jobs' | 'log'>
+  config?: Partial<Omit<Config, 'accounts' | 'database' | 'issuer' | 'secret'>>
 }
 
 /** Names the user of a request, as a host's session cookie would. */

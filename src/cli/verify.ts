@@ -81,7 +81,7 @@ export const command: Command = {
       return exitCode(report)
     } catch (error) {
       if (!(error instanceof CannotRun || error instanceof Failure)) throw error
-      call.note(`gatehouse: ${error.message}`)
+      call.note(call.json ? JSON.stringify({ error: error.message }) : `gatehouse: ${error.message}`)
       return 2
     }
   },

@@ -58,7 +58,10 @@ export function openMask(): Mask {
     if (encoded !== value) seen.set(encoded, label)
   }
   function learnAll(text: URLSearchParams) {
-    for (const [name, value] of text) if (secretNames.has(name)) learnValue(name, value)
+    for (const [name, value] of text) {
+      // A pushed request is a secret, an address that is asked to be fetched is what the rule is about.
+      if (secretNames.has(name) && !/^https?:/.test(value)) learnValue(name, value)
+    }
   }
   function learnObject(object: Record<string, unknown>, names = secretMembers) {
     for (const [name, value] of Object.entries(object)) {

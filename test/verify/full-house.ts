@@ -1,5 +1,6 @@
 // Gatehouse on a port of its own with everything switched on, and clients for the grants nobody may register for.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { developmentAccounts } from '../../src/accounts/development.ts'
 import { gatehouse } from '../../src/gatehouse.ts'
 import type { GivenClient } from '../../src/verify/clients.ts'
@@ -8,6 +9,8 @@ import { type Dialect, freshDatabase, scopes, secret } from '../support/house.ts
 
 const codeGrants = ['authorization_code', 'refresh_token']
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const bearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const resources = ['https://api.example.com', 'https://other.example.com']
 
 export interface FullHouse {
@@ -18,17 +21,21 @@ export interface FullHouse {
   close(): Promise<void>
 }
 
-/** With local accounts on SQLite and those for development on PostgreSQL. `issuer` where something stands before it. */
-export async function openFullHouse(dialect: Dialect, issuer?: string): Promise<FullHouse> {
+/** With local accounts on SQLite and those for development on PostgreSQL. `issuerAt` says another name than its address. */
+export async function openFullHouse(
+  dialect: Dialect,
+  issuerAt = (port: string) => `http://localhost:${port}`,
+): Promise<FullHouse> {
   const port = await freePort()
-  const name = issuer ?? `http://localhost:${port}`
+  const issuer = issuerAt(port)
   const database = await freshDatabase(dialect)
+  const publicJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
   const people = [
     { subject: 'ann', name: 'Ann' },
     { subject: 'ben', name: 'Ben' },
   ]
   const g = await gatehouse({
-    issuer: name,
+    issuer,
     secret,
     database: database.url,
     migrate: true,
@@ -39,6 +46,14 @@ export async function openFullHouse(dialect: Dialect, issuer?: string): Promise<
     clientIdMetadata: {},
     selfRegisteredClients: { perNetworkPerHour: 1_000, grantTypes: [...codeGrants, 'client_credentials'] },
     device: { interval: 1 },
+    tokenExchange: { rules: [{ client: 'exchanger', resources }] },
+    assertionIssuers: {
+      'https://idp.example.com': {
+        jwks: { keys: [publicJwk] },
+        clients: ['exchanger'],
+        accepts: ['jwt', 'id-jag'],
+      },
+    },
     authorizationDetails: {
       payment: {
         schema: { type: 'object', properties: { amount: { type: 'integer' } }, required: ['amount'] },
@@ -53,7 +68,7 @@ export async function openFullHouse(dialect: Dialect, issuer?: string): Promise<
       {
         id: 'exchanger',
         redirectUris,
-        grantTypes: codeGrants,
+        grantTypes: [...codeGrants, exchangeGrant, bearerGrant],
         requirePkce: false,
       },
       { id: 'tv', redirectUris, grantTypes: [...codeGrants, deviceGrant] },
@@ -62,7 +77,7 @@ export async function openFullHouse(dialect: Dialect, issuer?: string): Promise<
   )
   const listening = await g.listen({ port: Number(port) })
   return {
-    issuer: name,
+    issuer,
     url: listening.url,
     clients: created.map(({ client, secret: own }) => ({
       client_id: client.id,

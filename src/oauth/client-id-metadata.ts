@@ -6,7 +6,7 @@ import type { Form } from '../http/forms.ts'
 import { isFailure, type JsonAnswer, type OutboundFailure } from '../http/guarded-fetch.ts'
 import { countTry, reserveArrival, triesAreUp } from './arrivals.ts'
 import { answerAlgorithms, fromWire } from './client-metadata.ts'
-import type { Client } from './clients.ts'
+import { type Client, cameByItself } from './clients.ts'
 import { type ClientRow, findClient } from './records/clients.ts'
 import { confirmDocument, described, noteFlow, saveDocument } from './records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -35,31 +35,42 @@ const longestUrl = 512
 export async function beginFlow(server: Server, form: Form, address: string): Promise<Refusal | undefined> {
   const clientId = form.get('client_id')
   if (clientId === undefined || form.repeated.includes('client_id')) return undefined
-  const { clientIdMetadata } = server.settings
   const known = await server.clients.find(clientId)
-  if (known && known.source !== 'cimd') return noteUse(server, known)
-  if (!clientIdMetadata || !/^[a-z][a-z0-9+.-]*:\/\//i.test(clientId) || known?.active === false)
-    return undefined
-  const wrong = clientUrlProblem(clientId)
-  if (wrong !== undefined) return refuse('client_url_malformed', { client: clientId.slice(0, 128), wrong })
-  const { hostname } = new URL(clientId)
-  if (clientIdMetadata.hosts && !hostIsAmong(clientIdMetadata.hosts, hostname))
-    return refuse('client_host_untrusted', { client: clientId.slice(0, 128) })
-  if (known && (known.metadataExpiresAt ?? 0) > server.now()) return noteUse(server, known)
-  return (await readDocument(server, clientId, address)) ?? noteUse(server, known)
+  const refusal =
+    known && known.source !== 'cimd' ? undefined : await requireDocument(server, clientId, known, address)
+  if (!refusal && known?.active && cameByItself(known)) await noteUse(server, known)
+  return refusal
+}
+
+async function requireDocument(
+  server: Server,
+  id: string,
+  known: Client | undefined,
+  address: string,
+): Promise<Refusal | undefined> {
+  const { clientIdMetadata } = server.settings
+  // What is no address is no document; one that was suspended stays as it is.
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(id) || known?.active === false) return undefined
+  const facts = { client: id.slice(0, 128) }
+  if (!clientIdMetadata) return known && refuse('client_host_untrusted', facts)
+  const wrong = clientUrlProblem(id)
+  if (wrong !== undefined) return refuse('client_url_malformed', { ...facts, wrong })
+  if (clientIdMetadata.hosts && !hostIsAmong(clientIdMetadata.hosts, new URL(id).hostname))
+    return refuse('client_host_untrusted', facts)
+  return known && (known.metadataExpiresAt ?? 0) > server.now()
+    ? undefined
+    : readDocument(server, id, address)
 }
 
 /** Written at most so often; far more often than an unused client is removed. */
 const notedEvery = 3_600_000
 
-async function noteUse(server: Server, client: Client | undefined): Promise<Refusal | undefined> {
-  if (client?.source !== 'dcr' && client?.source !== 'cimd') return undefined
+/** Whoever looks up a client that was removed in this moment does not find it. */
+async function noteUse(server: Server, client: Client): Promise<void> {
   const now = server.now()
-  if ((client.lastUsedAt ?? 0) > now - notedEvery) return undefined
-  const [noted] = await server.db.write(noteFlow, { id: client.id, now })
+  if ((client.lastUsedAt ?? 0) > now - notedEvery) return
+  await server.db.write(noteFlow, { id: client.id, now })
   server.clients.forget(client.id)
-  // It was removed in this moment; whoever looks it up now will not find it.
-  return noted ? undefined : refuse('authorize_client_unknown', { client: client.id })
 }
 
 /** Why a URL can be no client's id (§3), or undefined. Compared as text, so it must be a URL as it is written. */
@@ -108,7 +119,9 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
     if (row) await countTry(server, address)
     return read
   }
-  return (row ? undefined : await reserveArrival(server)) ?? keep(server, url, row, read)
+  const overFull = row ? undefined : await reserveArrival(server)
+  if (!overFull) await keep(server, url, row, read)
+  return overFull
 }
 
 type Read = Description & { freshUntil: number }
@@ -165,12 +178,9 @@ async function keep(
   url: string,
   row: ClientRow | undefined,
   { columns, freshUntil }: Read,
-): Promise<Refusal | undefined> {
+): Promise<void> {
   const changed = described.filter((name) => name !== 'metadata' && row?.[name] !== columns[name])
-  if (changed.length === 0) {
-    await confirm(server, url, columns.metadata, freshUntil)
-    return undefined
-  }
+  if (changed.length === 0) return confirm(server, url, columns.metadata, freshUntil)
   for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
     await server.keys.ensure(alg)
   }
@@ -178,7 +188,7 @@ async function keep(
   const event = row
     ? eventInput(now, 'client_updated', { clientId: url }, { by: 'its document', changed })
     : eventInput(now, 'client_registered', { clientId: url }, { source: 'cimd', name: columns.name })
-  const [kept] = await server.db.write(saveDocument, {
+  await server.db.write(saveDocument, {
     id: url,
     ...columns,
     secret_hash: null,
@@ -188,7 +198,6 @@ async function keep(
     ...event,
   })
   server.clients.forget(url)
-  return kept ? undefined : refuse('authorize_client_unknown', { client: url })
 }
 
 /** How long the answer is fresh for us (RFC 9111 §4.2.1), within bounds of our own (CIMD §5.2). */

@@ -639,7 +639,15 @@ onBothDatabases('clients that are documents', (dialect) => {
 
   test('CIMD §6: where documents are not configured no address is one', async () => {
     const plain = await openHouse(dialect)
+    const path = fresh()
+    const former = serveClient(documents, path)
+    const tokens = await obtainTokens(house, former)
+    const without = await house.twin({ clientIdMetadata: undefined })
+    const begin = () =>
+      without.g.fetch(new Request(`${issuer}/oauth/authorize?${authorizeParameters(former, makePkce())}`))
     try {
+      await assertPage(await begin())
+      assert.equal((await refresh(house, former, tokens.refresh_token!)).status, 200)
       const client = serveClient(documents, fresh())
       await assertPage(await ask(client.id, callback, plain))
       assert.equal(requestsFor(client.id), 0)

@@ -8,7 +8,7 @@ import { eventInput } from '../events/append.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
 import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
-import { sectorKnows } from './pairwise-subject.ts'
+import { sectorKnows } from './openid/pairwise-subject.ts'
 import {
   type ClientRow,
   findClient,

@@ -14,10 +14,10 @@ import { describeDetails } from './authorization-details.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { originOf } from './back-channel.ts'
-import { scopesOfClaims, storeClaims } from './claims-parameter.ts'
 import { type Client, cameByItself } from './clients.ts'
 import { type DecidingUser, decidingUser, type ShownTo } from './deciding-user.ts'
-import { subjectFor } from './pairwise-subject.ts'
+import { scopesOfClaims, storeClaims } from './openid/claims-parameter.ts'
+import { subjectFor } from './openid/pairwise-subject.ts'
 import { paths } from './paths.ts'
 import {
   allowPushedRequest,

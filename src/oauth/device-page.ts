@@ -15,7 +15,7 @@ import { originOf } from './back-channel.ts'
 import type { Client } from './clients.ts'
 import { clientView, grantView } from './consent.ts'
 import { decidingUser, type ShownTo, shownTo } from './deciding-user.ts'
-import { subjectFor } from './pairwise-subject.ts'
+import { subjectFor } from './openid/pairwise-subject.ts'
 import { paths } from './paths.ts'
 import { findConsent } from './records/consents.ts'
 import {

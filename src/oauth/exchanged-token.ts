@@ -3,8 +3,8 @@
 
 import { parseJwt } from '../crypto/jws.ts'
 import type { Client } from './clients.ts'
-import { verifyIdTokenHint } from './id-token.ts'
 import { accessTokenIsAlive, clientsOfTokenAreActive, findAccess } from './known-token.ts'
+import { verifyIdTokenHint } from './openid/id-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'
 import { findSessionOfSubject } from './records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'

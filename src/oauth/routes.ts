@@ -10,7 +10,8 @@ import { answerConsent } from './consent.ts'
 import { deviceAuthorization } from './device-authorization.ts'
 import { devicePage } from './device-page.ts'
 import { introspection } from './introspection.ts'
-import { logout } from './logout.ts'
+import { logout } from './openid/logout.ts'
+import { userinfo } from './openid/userinfo.ts'
 import { paths } from './paths.ts'
 import { pushedAuthorization } from './pushed-authorization.ts'
 import type { Refusal } from './refusals.ts'
@@ -20,7 +21,6 @@ import type { Server } from './server.ts'
 import { serverMetadata } from './server-metadata.ts'
 import { jwksMaxAge } from './signing-keys.ts'
 import { token } from './token.ts'
-import { userinfo } from './userinfo.ts'
 
 export interface Route {
   methods: readonly string[]

@@ -1,10 +1,10 @@
 import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { safeLink } from './inert.ts'
-import { head, layout } from './layout.ts'
-import type { Page } from './page.ts'
-import { clientName, say, sayPlain } from './say.ts'
-import type { Frame, SignedOutView } from './views.ts'
+import { face, head, hiddenFields, layout } from './layout.ts'
+import { answerSources, type Page } from './page.ts'
+import { clientName, isolated, say, sayPlain } from './say.ts'
+import type { Frame, SignedOutView, SignOutView } from './views.ts'
 
 /** What a person sees after signing out. */
 export function signedOutPage(frame: Frame, view: SignedOutView): Page {
@@ -17,6 +17,37 @@ export function signedOutPage(frame: Frame, view: SignedOutView): Page {
 ${head(say(frame, 'signed_out.title'), say(frame, 'signed_out.lead'))}
 ${goOn !== undefined && view.goOn && html`<a class="button plain" href="${goOn}">${say(frame, 'signed_out.go_on', { client: clientName(frame, view.goOn.client) })}</a>`}
 ${view.signInUrl && html`<a class="button plain" href="${view.signInUrl}">${say(frame, 'signed_out.sign_in')}</a>`}
+</div>`,
+  })
+}
+
+/** Asks whether the person wants to be signed out, as somebody says they do (RP-Initiated Logout 1.0 §2). */
+export function signOutPage(frame: Frame, view: SignOutView): Page {
+  const client = view.client === undefined ? undefined : clientName(frame, view.client)
+  const { account } = view
+  const email = account.email && account.email !== account.name ? account.email : undefined
+  return layout(frame, {
+    title: sayPlain(frame, 'sign_out.title'),
+    shape: 'narrow',
+    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    inFlow: true,
+    main: html`<div class="card">
+${head(
+  say(frame, 'sign_out.title'),
+  client === undefined ? say(frame, 'sign_out.lead') : say(frame, 'sign_out.lead_client', { client }),
+)}
+<div class="person">${face(account.name, undefined, 'round')}
+<div><strong>${isolated(account.name)}</strong>${
+      email && html`<div class="muted small">${isolated(email)}</div>`
+    }</div></div>
+<p>${say(frame, 'sign_out.explained')}</p>
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<div class="choice">
+<a class="button plain" href="${view.stayUrl}">${say(frame, 'sign_out.stay')}</a>
+<button class="primary">${say(frame, 'sign_out.submit')}</button>
+</div>
+</form>
 </div>`,
   })
 }

@@ -8,8 +8,8 @@ import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Grant, makeAccessToken } from '../access-token.ts'
 import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
-import { makeIdToken } from '../id-token.ts'
 import { refreshExpiry } from '../new-session.ts'
+import { makeIdToken } from '../openid/id-token.ts'
 import {
   findRefreshToken,
   type RefreshTokenRow,

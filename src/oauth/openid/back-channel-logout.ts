@@ -2,10 +2,10 @@
 // session has ended. What is to be told stands in the database since it ended (`events/logout-notices.ts`), and stays there
 // until the client has said that it knows.
 
-import { timeOrderedId } from '../crypto/ids.ts'
-import { signJwt } from '../crypto/jws.ts'
-import { isFailure } from '../http/guarded-fetch.ts'
-import type { Client } from './clients.ts'
+import { timeOrderedId } from '../../crypto/ids.ts'
+import { signJwt } from '../../crypto/jws.ts'
+import { isFailure } from '../../http/guarded-fetch.ts'
+import type { Client } from '../clients.ts'
 import {
   claimLogoutDelivery,
   deliveriesAtOnce,
@@ -14,8 +14,8 @@ import {
   hasSiblingSession,
   type LogoutDeliveryRow,
   noteLogoutFailure,
-} from './records/logout-deliveries.ts'
-import type { Server } from './server.ts'
+} from '../records/logout-deliveries.ts'
+import type { Server } from '../server.ts'
 
 /** A client that did not answer is asked again after so long, twice as long each time, in milliseconds. */
 const firstPause = 30_000

@@ -1,6 +1,6 @@
 // OpenID Connect Core §5.1, §5.4, §5.3.2: what is told about a user, by the scopes that stand for it and by single names.
 
-import type { Server } from './server.ts'
+import type { Server } from '../server.ts'
 
 /** The claims each scope stands for (§5.4); further scopes stand for whatever the accounts adapter makes of them. */
 const claimsOfScope: Readonly<Record<string, readonly string[]>> = {

@@ -1,9 +1,9 @@
 // OpenID Connect Core §5.5, §5.5.1, §5.5.1.1: the claims a client asks for one by one, beside its scopes.
 
-import type { Settings } from '../settings.ts'
-import type { Client } from './clients.ts'
-import { type Refusal, refuse } from './refusals.ts'
-import { allowedScope } from './scope.ts'
+import type { Settings } from '../../settings.ts'
+import type { Client } from '../clients.ts'
+import { type Refusal, refuse } from '../refusals.ts'
+import { allowedScope } from '../scope.ts'
 import { scopeFor } from './user-claims.ts'
 
 /** What the `claims` parameter asks for, as far as it can be had. */

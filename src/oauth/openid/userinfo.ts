@@ -1,18 +1,18 @@
 // OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §3.1; RFC 8705 §3; RFC 9449 §7.1: what a client may know of its user, for an access
 // token with `openid`, whichever API the token is for.
 
-import { signJwt } from '../crypto/jws.ts'
-import { type Answer, type Incoming, json } from '../http/message.ts'
-import { type AccessGranted, type AccessToken, demandsOf } from './bearer.ts'
+import { signJwt } from '../../crypto/jws.ts'
+import { type Answer, type Incoming, json } from '../../http/message.ts'
+import { type AccessGranted, type AccessToken, demandsOf } from '../bearer.ts'
+import { certificateOf } from '../mutual-tls.ts'
+import { paths } from '../paths.ts'
+import { findSession } from '../records/sessions.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { decideAccess } from '../resource-server/access-decision.ts'
+import { refusedAccess } from '../resource-server/challenge.ts'
+import { accessRules, lookUpToken } from '../resource-server.ts'
+import type { Server } from '../server.ts'
 import { storedClaims } from './claims-parameter.ts'
-import { certificateOf } from './mutual-tls.ts'
-import { paths } from './paths.ts'
-import { findSession } from './records/sessions.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { decideAccess } from './resource-server/access-decision.ts'
-import { refusedAccess } from './resource-server/challenge.ts'
-import { accessRules, lookUpToken } from './resource-server.ts'
-import type { Server } from './server.ts'
 import { userClaims } from './user-claims.ts'
 
 /** `GET` and `POST /oauth/userinfo` */

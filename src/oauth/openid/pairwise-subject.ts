@@ -1,11 +1,11 @@
 // OpenID Connect Core §8, §8.1; OpenID Connect Registration §5: users who are called otherwise in each sector, so that clients
 // cannot compare notes.
 
-import { randomText } from '../crypto/random.ts'
-import { isFailure, type Outbound } from '../http/guarded-fetch.ts'
-import type { Client } from './clients.ts'
-import { findPairwiseSubject, insertPairwiseSubject } from './records/pairwise-subjects.ts'
-import type { Server, User } from './server.ts'
+import { randomText } from '../../crypto/random.ts'
+import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
+import type { Client } from '../clients.ts'
+import { findPairwiseSubject, insertPairwiseSubject } from '../records/pairwise-subjects.ts'
+import type { Server, User } from '../server.ts'
 
 /**
  * What a user is called in everything that is issued to a client: the same for all, or random for the client's sector. It is

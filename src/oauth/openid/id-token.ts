@@ -2,14 +2,14 @@
 // of its user, signed.
 
 import { hash } from 'node:crypto'
-import { type Algorithm, algorithms, parseJwt, signJwt, verifySignature } from '../crypto/jws.ts'
-import type { MadeAccessToken } from './access-token.ts'
+import { type Algorithm, algorithms, parseJwt, signJwt, verifySignature } from '../../crypto/jws.ts'
+import type { MadeAccessToken } from '../access-token.ts'
+import type { Client } from '../clients.ts'
+import type { GrantedRow } from '../records/sessions.ts'
+import { type Refusal, refuse } from '../refusals.ts'
+import { scopeSet } from '../scope.ts'
+import type { Server } from '../server.ts'
 import { storedClaims } from './claims-parameter.ts'
-import type { Client } from './clients.ts'
-import type { GrantedRow } from './records/sessions.ts'
-import { type Refusal, refuse } from './refusals.ts'
-import { scopeSet } from './scope.ts'
-import type { Server } from './server.ts'
 import { userClaims } from './user-claims.ts'
 
 /** What of a session goes into its ID tokens. */

@@ -2,18 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import {
-  auth,
-  Client,
-  DpopSession,
-  IssuerMismatchError,
-  StreamableHTTPClientTransport,
-  UnauthorizedError,
-} from '@modelcontextprotocol/client'
+import { auth, DpopSession, IssuerMismatchError, UnauthorizedError } from '@modelcontextprotocol/client'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import { onBothDatabases } from '../../support/house.ts'
 import { MemoryProvider } from '../mcp/provider.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
+import { allow, callTool, connect, signIn } from '../mcp/walk.ts'
 
 onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
   let site: McpSite
@@ -29,37 +23,10 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   const serverUrl = (at = site) => ({ serverUrl: at.resource })
 
-  /** The person allows what the client asked for; answers what came back. */
-  async function allow(provider: MemoryProvider, at = site): Promise<URLSearchParams> {
-    const back = await at.visitor.authorize(provider.sentTo!)
-    assert.ok(back instanceof URL, 'the browser is sent back to the client')
-    assert.equal(back.searchParams.get('state'), provider.lastState)
-    return back.searchParams
-  }
-
-  async function signIn(provider: MemoryProvider, at = site): Promise<void> {
-    assert.equal(await auth(provider, serverUrl(at)), 'REDIRECT')
-    const back = await allow(provider, at)
-    const answer = { authorizationCode: back.get('code')!, iss: back.get('iss')! }
-    assert.equal(await auth(provider, { ...serverUrl(at), ...answer }), 'AUTHORIZED')
-  }
-
-  /** A connected MCP client. */
-  async function connect(provider: MemoryProvider, at = site) {
-    const transport = new StreamableHTTPClientTransport(new URL(at.resource), { authProvider: provider })
-    const client = new Client({ name: 'desk-tool', version: '2.0.0' })
-    await client.connect(transport)
-    const call = async (name: string): Promise<string> => {
-      const { content } = await client.callTool({ name })
-      return (content as { text: string }[])[0]!.text
-    }
-    return { client, transport, call }
-  }
-
   test('RFC 7591 §2: it registers with grant types and application type, and gets a refresh token (A5)', async () => {
     const provider = new MemoryProvider()
     site.steps()
-    await signIn(provider)
+    await signIn(site, provider)
     const [registration] = site.seen('/oauth/register')
     const said = JSON.parse(registration!.body)
     assert.deepEqual(said.grant_types, ['authorization_code', 'refresh_token'])
@@ -79,7 +46,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
   test('OpenID Connect Core §11: it asks for offline_access since the server names it, and only then (H5, B8)', async () => {
     const grant_types = ['authorization_code', 'refresh_token']
     const provider = new MemoryProvider({ grant_types })
-    await signIn(provider)
+    await signIn(site, provider)
     const asked = provider.sentTo!.searchParams
     assert.equal(asked.get('scope'), 'jobs:read applications:write offline_access')
     assert.equal(asked.get('prompt'), 'consent')
@@ -99,8 +66,8 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 6749 §4.1: signed in, it lists and calls tools', async () => {
     const provider = new MemoryProvider()
-    await signIn(provider)
-    const { client, call } = await connect(provider)
+    await signIn(site, provider)
+    const { client, call } = await connect(site, provider)
     const { tools } = await client.listTools()
     assert.deepEqual(tools.map(({ name }) => name).sort(), [
       'apply',
@@ -119,7 +86,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
     const { issuer } = site
     provider.saveClientInformation({ client_id: client.id, client_secret: secret, issuer }, { issuer })
     site.steps()
-    await signIn(provider)
+    await signIn(site, provider)
     const [redeemed] = site.seen('/oauth/token')
     assert.match(redeemed!.authorization!, /^Basic /)
     assert.ok(!site.steps().includes('POST /oauth/register'))
@@ -133,10 +100,10 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
       client_id: provider.clientMetadataUrl,
     })
     site.steps()
-    await signIn(provider)
+    await signIn(site, provider)
     assert.ok(!site.steps().includes('POST /oauth/register'))
     assert.equal(provider.client?.client_id, provider.clientMetadataUrl)
-    const { client, call } = await connect(provider)
+    const { client, call } = await connect(site, provider)
     assert.equal(await call('search_jobs'), 'For alice: Baker, Carpenter')
     await client.close()
   })
@@ -144,7 +111,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
   test('RFC 9207 §2.4: an answer of another issuer, or of none, costs no code: no token request is made (A13)', async () => {
     const provider = new MemoryProvider()
     assert.equal(await auth(provider, serverUrl()), 'REDIRECT')
-    const back = await allow(provider)
+    const back = await allow(site, provider)
     assert.equal(back.get('iss'), site.issuer)
     const authorizationCode = back.get('code')!
     site.steps()
@@ -177,9 +144,9 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
     const other = await openMcpSite(dialect)
     try {
       const provider = new MemoryProvider()
-      await signIn(provider)
+      await signIn(site, provider)
       provider.invalidateCredentials('discovery')
-      await signIn(provider, other)
+      await signIn(other, provider)
       assert.deepEqual([...provider.clients.keys()].sort(), [site.issuer, other.issuer].sort())
       const [mine, theirs] = [site, other].map(({ issuer }) => provider.held.get(issuer)!)
       assert.notEqual(mine!.access_token, theirs!.access_token)
@@ -192,8 +159,8 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 6749 §6: it refreshes by itself once the access token has expired (A12, N85)', async () => {
     const provider = new MemoryProvider()
-    await signIn(provider)
-    const { client, call } = await connect(provider)
+    await signIn(site, provider)
+    const { client, call } = await connect(site, provider)
     const before = provider.tokensHeld!
     site.advance(16 * 60_000)
     site.steps()
@@ -207,7 +174,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 9700 §4.14.2: an answer to a refresh that got lost is given again, with the same successor (N84)', async () => {
     const provider = new MemoryProvider()
-    await signIn(provider)
+    await signIn(site, provider)
     site.steps()
     let lost = 0
     const fetchFn: typeof fetch = async (input, init) => {
@@ -227,7 +194,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 6749 §5.2: a client that was deleted is told so, and registers anew (N61, CL6)', async () => {
     const provider = new MemoryProvider()
-    await signIn(provider)
+    await signIn(site, provider)
     const former = provider.client!.client_id
     await site.house.g.clients.revoke(former, 'a test')
     site.steps()
@@ -238,13 +205,13 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
     assert.deepEqual(provider.invalidated, ['client', 'tokens'])
     assert.ok(site.steps().includes('POST /oauth/register'))
     assert.notEqual(provider.client!.client_id, former)
-    await allow(provider)
+    await allow(site, provider)
   })
 
   test('RFC 6749 §5.2: a session that was ended in mid-flight costs the tokens alone (CL6)', async () => {
     const provider = new MemoryProvider()
-    await signIn(provider)
-    const { client, call } = await connect(provider)
+    await signIn(site, provider)
+    const { client, call } = await connect(site, provider)
     assert.equal(await call('search_jobs'), 'For alice: Baker, Carpenter')
     const { client_id } = provider.client!
     await fetch(`${site.issuer}/oauth/revoke`, {
@@ -263,11 +230,11 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 6750 §3.1: for a tool that needs more it asks once, for the union, by a new authorization (B3, B6, B7)', async () => {
     const provider = new MemoryProvider({ grant_types: ['authorization_code', 'refresh_token'] })
-    const { client, transport, call } = await connect(provider)
+    const { client, transport, call } = await connect(site, provider)
     assert.equal(await call('opening_hours'), 'Monday to Friday, nine to five')
     await assert.rejects(call('search_jobs'), UnauthorizedError)
     assert.equal(provider.sentTo!.searchParams.get('scope'), 'jobs:read offline_access')
-    await transport.finishAuth(await allow(provider))
+    await transport.finishAuth(await allow(site, provider))
     assert.equal(await call('search_jobs'), 'For alice: Baker, Carpenter')
     site.steps()
     await assert.rejects(call('apply'), UnauthorizedError)
@@ -277,7 +244,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
       new Set(provider.sentTo!.searchParams.get('scope')!.split(' ')),
       new Set(['jobs:read', 'offline_access', 'applications:write']),
     )
-    await transport.finishAuth(await allow(provider))
+    await transport.finishAuth(await allow(site, provider))
     site.steps()
     assert.equal(await call('apply'), 'alice applied as Baker')
     assert.deepEqual(site.steps(), ['POST /mcp'], 'one round trip')
@@ -291,7 +258,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
     try {
       const session = await DpopSession.create()
       const provider = Object.assign(new MemoryProvider(), { dpop: () => session })
-      await signIn(provider, own)
+      await signIn(own, provider)
       const requests = own.seen('/oauth/token')
       assert.ok(requests.every(({ proof }) => proof !== null))
       assert.deepEqual(
@@ -300,7 +267,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
       )
       assert.equal(JSON.parse(requests[0]!.answer).error, 'use_dpop_nonce')
       assert.equal(provider.tokensHeld!.token_type, 'DPoP')
-      const { client, call } = await connect(provider, own)
+      const { client, call } = await connect(own, provider)
       own.steps()
       assert.equal(await call('search_jobs'), 'For alice: Baker, Carpenter')
       const calls = own.seen('/mcp')
@@ -310,11 +277,8 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
       assert.equal(provider.tokensHeld!.token_type, 'DPoP')
       assert.notEqual(provider.tokensHeld!.access_token, access_token)
       assert.equal(await call('apply'), 'alice applied as Baker')
-      const stolen = await fetch(own.resource, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${provider.tokensHeld!.access_token}` },
-        body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_jobs"}}',
-      })
+      const authorization = `Bearer ${provider.tokensHeld!.access_token}`
+      const stolen = await callTool(own, 'search_jobs', { authorization })
       assert.equal(stolen.status, 401)
       assert.match(stolen.headers.get('www-authenticate')!, /error="invalid_token"/)
       await client.close()

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before } from 'node:test'
 import { type ExistingSite, existingSite } from '../../examples/existing-site.ts'
 import { openApp } from '../../src/app.ts'
+import type { Config } from '../../src/config.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import { sendResponse, toNodeHandler } from '../../src/http/mount.ts'
 import { nodeServer } from '../../src/http/node.ts'
@@ -23,10 +24,10 @@ export interface Issuer {
 }
 
 /** Opens one for a whole suite. Call inside `describe`, use inside tests. */
-export function issuerFor(dialect: Dialect): { readonly current: Issuer } {
+export function issuerFor(dialect: Dialect, overrides: Partial<Config> = {}): { readonly current: Issuer } {
   let opened: Issuer | undefined
   before(async () => {
-    opened = await openIssuer(dialect)
+    opened = await openIssuer(dialect, overrides)
   })
   after(() => opened?.close())
   return {
@@ -36,7 +37,7 @@ export function issuerFor(dialect: Dialect): { readonly current: Issuer } {
   }
 }
 
-async function openIssuer(dialect: Dialect): Promise<Issuer> {
+async function openIssuer(dialect: Dialect, overrides: Partial<Config>): Promise<Issuer> {
   const server = createServer().listen(0, 'localhost')
   await once(server, 'listening')
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`
@@ -53,6 +54,7 @@ async function openIssuer(dialect: Dialect): Promise<Issuer> {
     migrate: true,
     jobs: false,
     log: 'silent',
+    ...overrides,
   })
   const auth = embed(app)
   const toAuth = nodeServer(app.answer, app.settings)

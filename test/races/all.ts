@@ -1,4 +1,10 @@
-import { oneAssertion } from './assertions.ts'
+import { oneAssertion, oneIdentityAssertion } from './assertions.ts'
+import {
+  allowDeviceAgainstDeny,
+  disconnectAgainstDevice,
+  oneDeviceCode,
+  pollsOfOneDevice,
+} from './devices.ts'
 import {
   deleteAgainstTokens,
   disableAgainstTokens,
@@ -35,6 +41,11 @@ export const races: readonly Race[] = [
   firstSignIn,
   firstSignInOfTwo,
   oneAssertion,
+  oneIdentityAssertion,
+  oneDeviceCode,
+  pollsOfOneDevice,
+  allowDeviceAgainstDeny,
+  disconnectAgainstDevice,
   oneProof,
   oneProofForRefresh,
   oneInvitation,

@@ -1,9 +1,11 @@
-// Races for JWTs that are good once: RFC 7523 §3 (N69).
+// Races for JWTs that are good once: RFC 7523 §3 (N69, N93).
 
 import assert from 'node:assert/strict'
 import { sql } from '../../src/db/sql.ts'
 import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
-import { tokensOf } from './field.ts'
+import { identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'
+import { enterpriseKey, racedAgent } from './config.ts'
+import { backChannelShot, part, tokensOf } from './field.ts'
 import type { Race } from './race.ts'
 
 export const oneAssertion: Race = {
@@ -38,5 +40,38 @@ export const oneAssertion: Race = {
     assert.equal(await issued(), 1)
     tokensOf(await field.ask(shot()))
     assert.equal(await issued(), 2)
+  },
+}
+
+export const oneIdentityAssertion: Race = {
+  name: 'RFC 7523 §3.1: one identity assertion, brought by all at once, is good for one token (N93)',
+  async prepare(field) {
+    const agent = await field.createClient({
+      id: racedAgent,
+      redirectUris: [],
+      grantTypes: [jwtBearerGrant],
+    })
+    return async (count) => {
+      const sub = field.newUser()
+      const shot = () =>
+        backChannelShot('/oauth/token', agent, {
+          grant_type: jwtBearerGrant,
+          assertion: identityAssertion(enterpriseKey, racedAgent, Date.now(), { sub }),
+        })
+      const raced = shot()
+      const { won, lost } = part([...(await field.volley(raced)), await field.ask(raced)])
+      count({ '200': won.length, invalid_grant: lost })
+      assert.equal(won.length, 1)
+      assert.equal(await field.isAlive(agent, won[0]!.access_token), true)
+      const [rows] = await field.query(
+        sql<{ users: number; sessions: number }>`select count(distinct u.id) as users, count(s.id) as sessions
+          from users u left join sessions s on s.user_id = u.id where u.subject = ${sub}`,
+      )
+      assert.deepEqual(
+        { users: Number(rows!.users), sessions: Number(rows!.sessions) },
+        { users: 1, sessions: 1 },
+      )
+      tokensOf(await field.ask(shot()))
+    }
   },
 }

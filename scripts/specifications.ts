@@ -42,6 +42,7 @@ export const titles: Readonly<Record<string, string>> = {
   'OpenID Connect Registration': 'version 1.0',
   'RP-Initiated Logout': 'OpenID Connect, version 1.0',
   'Back-Channel Logout': 'OpenID Connect, version 1.0',
+  'Model Context Protocol': 'Authorization, revision 2026-07-28',
   'RFC 3986': 'Uniform Resource Identifier (URI)',
   'RFC 6265': 'HTTP State Management (cookies)',
   'RFC 6585': 'Additional HTTP Status Codes',

@@ -101,37 +101,30 @@ describe('docs/errors.md', () => {
   })
 
   test('RFC 6749 §4.1.2.1: no code is used that the specifications do not have', () => {
+    // One of them is no code: an answer whose RFC gives none.
     const known = [
-      ...[
-        'invalid_request',
-        'unauthorized_client',
-        'access_denied',
-        'unsupported_response_type',
-        'invalid_scope',
-      ],
-      ...[
-        'server_error',
-        'temporarily_unavailable',
-        'login_required',
-        'consent_required',
-        'interaction_required',
-      ],
-      ...[
-        'request_not_supported',
-        'request_uri_not_supported',
-        'registration_not_supported',
-        'invalid_target',
-      ],
-      ...[
-        'invalid_client',
-        'invalid_grant',
-        'unsupported_grant_type',
-        'unsupported_token_type',
-        'invalid_token',
-      ],
-      ...['insufficient_scope', 'insufficient_user_authentication', 'unmet_authentication_requirements', ''],
-      ...['invalid_redirect_uri', 'invalid_client_metadata'],
-      ...['invalid_software_statement', 'unapproved_software_statement'],
+      '',
+      ...'invalid_request unauthorized_client access_denied unsupported_response_type invalid_scope server_error'.split(
+        ' ',
+      ),
+      ...'temporarily_unavailable login_required consent_required interaction_required account_selection_required'.split(
+        ' ',
+      ),
+      ...'unmet_authentication_requirements invalid_request_object invalid_request_uri request_not_supported'.split(
+        ' ',
+      ),
+      ...'request_uri_not_supported registration_not_supported invalid_target invalid_authorization_details invalid_client'.split(
+        ' ',
+      ),
+      ...'invalid_grant unsupported_grant_type authorization_pending slow_down expired_token invalid_dpop_proof use_dpop_nonce'.split(
+        ' ',
+      ),
+      ...'invalid_redirect_uri invalid_client_metadata invalid_software_statement unapproved_software_statement'.split(
+        ' ',
+      ),
+      ...'unsupported_token_type invalid_token insufficient_scope insufficient_user_authentication'.split(
+        ' ',
+      ),
     ]
     assert.deepEqual(
       Object.values(refusals).filter((row) => !known.includes(row.error)),

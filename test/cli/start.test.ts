@@ -30,11 +30,12 @@ describe('dev', () => {
       'Ask for authorization',
       'Consent',
       'Redeem',
+      'Learn',
       'Refresh',
       'Introspect',
       'Revoke',
     ]) {
-      await first.line('stdout', new RegExp(`^ +\\d  ${step}.* \\d+\\.\\d ms   RFC \\d`))
+      await first.line('stdout', new RegExp(`^ +\\d  ${step}.* \\d+\\.\\d ms   (RFC \\d|OpenID)`))
     }
     await first.line('stdout', /"typ":"at\+jwt"/)
     await first.line('stdout', new RegExp(`"iss": "http://localhost:${env.PORT}"`))

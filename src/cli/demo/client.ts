@@ -1,4 +1,5 @@
 import type * as OAuth from 'oauth4webapi'
+import { isOpenidScope } from '../../config/scopes.ts'
 import type { DemoAccount } from './account.ts'
 
 /** The demonstration's client, on a library that knows nothing of this server but its issuer. */
@@ -18,6 +19,7 @@ export interface DemoClient {
 export interface Attempt {
   url: string
   state: string
+  nonce: string
   verifier: string
 }
 
@@ -49,27 +51,29 @@ export async function discoverServer(
     authentication: oauth.ClientSecretBasic(account.clientSecret),
     options,
     redirectUri: account.redirectUri,
-    scope: scopes.slice(0, 2).join(' '),
+    scope: ['openid', 'profile', ...scopes.filter((name) => !isOpenidScope(name)).slice(0, 2)].join(' '),
     fetch: send,
   }
 }
 
-/** A fresh authorization request with PKCE and state (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+/** A fresh authorization request with PKCE, state and nonce (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1). */
 export async function attemptAuthorization(demo: DemoClient): Promise<Attempt> {
   const { oauth } = demo
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
+  const nonce = oauth.generateRandomNonce()
   const url = new URL(demo.server.authorization_endpoint!)
   url.search = new URLSearchParams({
     response_type: 'code',
     client_id: demo.client.client_id,
     redirect_uri: demo.redirectUri,
-    ...(demo.scope === '' ? {} : { scope: demo.scope }),
+    scope: demo.scope,
     state,
+    nonce,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
   }).toString()
-  return { url: url.href, state, verifier }
+  return { url: url.href, state, nonce, verifier }
 }
 
 /** Checks the answer that came back to the redirect URI (RFC 6749 §4.1.2, RFC 9207 §2.4) and redeems its code. */
@@ -92,6 +96,7 @@ export async function redeemAnswer(
       attempt.verifier,
       options,
     ),
+    { expectedNonce: attempt.nonce },
   )
 }
 

@@ -23,7 +23,7 @@ export interface Step {
 
 /**
  * A complete flow against the running server, over HTTP, by a client library that is not ours: discovery, sign-in and
- * consent through the pages, code and PKCE, refresh, introspection, revocation. Each step is told as it is done.
+ * consent through the pages, code and PKCE, userinfo, refresh, introspection, revocation. Each step is told as it is done.
  */
 export async function demonstrate(
   issuer: string,
@@ -78,6 +78,17 @@ export async function demonstrate(
       result: `access token for ${issued.expires_in} s, refresh token ${abbreviated(issued.refresh_token ?? '')}`,
       token: decode(issued.access_token),
     }),
+  )
+
+  await step(
+    'Learn who signed in',
+    'OpenID Connect Core §2, §5.3',
+    async () => {
+      const { sub } = oauth.getValidatedIdTokenClaims(tokens)!
+      const answer = await oauth.userInfoRequest(server, client, tokens.access_token, options)
+      return oauth.processUserInfoResponse(server, client, sub, answer)
+    },
+    ({ sub, name }) => ({ result: `the ID token names ${sub}, userinfo adds: ${name}` }),
   )
 
   const refreshed = await step(

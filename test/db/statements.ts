@@ -54,6 +54,7 @@ export function preparedIn(statement: Statement): Prepared[] {
 const fresh: Record<string, string[]> = {
   '': ['access_id', 'successor_id', 'event_id', 'sign_in_id', 'user_subject', 'code_id', 'refresh_id'],
   redeem_code: ['access_id', 'event_id', 'refresh_id', 'session_id'],
+  begin_asserted_session: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   redeem_device: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   insert_device: ['id', 'user_code_hash'],
   rotate_refresh_token: ['access_id', 'event_id', 'successor_id'],

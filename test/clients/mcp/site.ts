@@ -50,6 +50,8 @@ export interface SiteOptions {
   /** Path of the issuer. Default: none. */
   base?: string
   config?: Partial<Config>
+  /** MCP servers apart from it, by their URI. */
+  elsewhere?: string[]
   resolve?: Resolve
 }
 
@@ -69,7 +71,12 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
     {
       issuer,
       scopes,
-      resources: { [resource]: { name: 'Job board', scopes: Object.keys(scopes) } },
+      resources: Object.fromEntries(
+        [resource, ...(options.elsewhere ?? [])].map((uri) => [
+          uri,
+          { name: 'Job board', scopes: Object.keys(scopes) },
+        ]),
+      ),
       clientIdMetadata: {},
       registration: { policy: 'open' },
       ...options.config,

@@ -23,6 +23,7 @@ import {
   type Tokens,
 } from '../support/flow.ts'
 import { alice, basic, type Dialect, type House, openHouse } from '../support/house.ts'
+import { type Occasions, withOccasions } from './occasions.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -87,10 +88,13 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
     dialect === 'sqlite'
       ? openSqlite(url, { fdatasync: (_log, done) => setImmediate(done, null) })
       : openDatabase(url)
-  const house = await openHouse(dialect, options.config, open)
+  const beside = await withOccasions(options.config ?? {})
+  const house = await openHouse(dialect, beside.config, open)
+  let occasions: Occasions | undefined
   try {
     const tables = await tablesOf(house)
     await countInserts(house, tables)
+    occasions = await beside.open(house)
     const samples: Sample[] = []
     const users = await Promise.all(
       Array.from({ length: options.users }, (_, n) => ({
@@ -156,6 +160,7 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
         if (at % habits.signInEvery === 0) await signIn(house, row.id)
         if (at % habits.wrongSecretEvery === 0)
           await failAuthentication(house, worker, `198.51.100.${n % 250}`)
+        await occasions.happen(at, account, row.id)
       }
       await house.app.server.activity.flush()
       await house.app.server.counters.flush()
@@ -177,6 +182,7 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
     return { dialect, users: count, days, samples, inserted: await insertsOf(house) }
   } finally {
     await house.close()
+    await occasions?.close()
   }
 }
 

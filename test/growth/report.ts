@@ -4,12 +4,18 @@ import type { Life } from './life.ts'
 export const removedBy: Record<string, string> = {
   access_tokens: 'expiry',
   authorization_requests: 'the decision, or expiry',
+  clients: 'disuse, if they brought themselves',
   codes: 'expiry and a day',
+  device_codes: 'expiry and a day',
   events: 'age, by type',
+  initial_access_tokens: 'expiry',
+  logout_deliveries: 'delivery, or a day',
+  pushed_authorization_requests: 'expiry and an hour',
   rate_limits: 'the end of the window',
   refresh_tokens: 'expiry',
   sessions: 'their end and `sessions.keepDays`',
   sign_ins: 'sign-out, or expiry',
+  used_jtis: 'expiry',
 }
 
 /** One line a table that grows with use: rows written per user and year, rows there at the end, and the most there ever were. */

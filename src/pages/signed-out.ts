@@ -15,7 +15,7 @@ export function signedOutPage(frame: Frame, view: SignedOutView): Page {
     main: html`<div class="card">
 <div class="mark success">${icons.tick}</div>
 ${head(say(frame, 'signed_out.title'), say(frame, 'signed_out.lead'))}
-${goOn !== undefined && view.goOn && html`<a class="button plain" href="${goOn}">${say(frame, 'signed_out.go_on', { client: clientName(frame, view.goOn.client) })}</a>`}
+${goOn !== undefined && view.goOn && html`<a class="button plain" href="${goOn}"><span>${say(frame, 'signed_out.go_on', { client: clientName(frame, view.goOn.client) })}</span></a>`}
 ${view.signInUrl && html`<a class="button plain" href="${view.signInUrl}">${say(frame, 'signed_out.sign_in')}</a>`}
 </div>`,
   })
@@ -40,7 +40,7 @@ ${head(
 <div><strong>${isolated(account.name)}</strong>${
       email && html`<div class="muted small">${isolated(email)}</div>`
     }</div></div>
-<p>${say(frame, 'sign_out.explained')}</p>
+<section class="block"><p>${say(frame, 'sign_out.explained')}</p></section>
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
 <div class="choice">

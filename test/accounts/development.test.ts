@@ -4,7 +4,7 @@ import { developmentAccounts } from '../../src/accounts/development.ts'
 import { openApp } from '../../src/app.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { freshDatabase, houseFor, issuer, onBothDatabases, secret } from '../support/house.ts'
+import { freshDatabase, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/house.ts'
 import { visit } from './visitor.ts'
 
 const people = [
@@ -53,6 +53,55 @@ onBothDatabases('development accounts', (dialect) => {
     const ask = { prompt: [], returnTo: issuer, interactive: false }
     assert.equal((await house.app.accounts.authenticate(request, ask)) instanceof Response, false)
     assert.equal(await app.accounts.authenticate(request, ask), null, 'taken out of the configuration')
+  })
+
+  test('RFC 9470 §3, §4: an API asks for more, and the page lets one be as strong as is asked', async () => {
+    const acrValues = ['urn:example:password', 'urn:example:second-factor']
+    const house = await openHouse(dialect, {
+      accounts: developmentAccounts({ accounts: people }),
+      authentication: { acrValues },
+    })
+    try {
+      const created = await house.createClient()
+      const visitor = visit(house)
+      const obtain = async (more: Record<string, string>, choose?: string) => {
+        const pkce = makePkce()
+        let at = await visitor.get(`/oauth/authorize?${authorizeParameters(created, pkce, more)}`)
+        if (at.location?.includes('/sign-in?')) {
+          const page = await visitor.get(at.location)
+          const chosen = /<option selected>([^<]+)</.exec(page.html)![1]!
+          const subject = 'dev-ann'
+          at = await visitor.submit(page, '/sign-in', { subject, acr: choose ?? chosen })
+          at = await visitor.get(at.location!)
+        }
+        if (at.status === 200) at = await visitor.submit(at, '/oauth/consent', { decision: 'allow' })
+        const code = new URL(at.location!).searchParams.get('code')!
+        return (await readTokens(await redeem(house, created, code, pkce))).access_token
+      }
+      const call = (token: string) =>
+        house.g.authenticate(
+          new Request('https://api.example/', { headers: { authorization: `Bearer ${token}` } }),
+          { acrValues: [acrValues[1]!] },
+        )
+      const weak = await call(await obtain({}))
+      assert.ok(!weak.ok)
+      const challenge = weak.response.headers.get('www-authenticate')!
+      assert.match(challenge, /error="insufficient_user_authentication"/)
+      const acr_values = /acr_values="([^"]+)"/.exec(challenge)![1]!
+      const strong = await call(await obtain({ acr_values }))
+      assert.ok(strong.ok)
+      assert.equal(strong.acr, acrValues[1])
+
+      house.clock.advance(1_000)
+      const asked = authorizeParameters(created, makePkce(), { acr_values, prompt: 'login' })
+      const page = await visitor.get((await visitor.get(`/oauth/authorize?${asked}`)).location!)
+      const weaker = await visitor.submit(page, '/sign-in', { subject: 'dev-ann', acr: acrValues[0]! })
+      const again = await visitor.get(weaker.location!)
+      assert.ok(again.location!.startsWith(`${issuer}/sign-in?`), 'who chooses too little is asked again')
+      assert.equal((await call(await obtain({}))).ok, false)
+    } finally {
+      await house.close()
+    }
   })
 
   test('it answers this computer only: no name that was pointed here, no tunnel', async () => {

@@ -12,6 +12,7 @@ import { formPostPage } from '../../src/pages/form-post.ts'
 import type { Page } from '../../src/pages/page.ts'
 import { signInPage } from '../../src/pages/sign-in.ts'
 import { signUpPage } from '../../src/pages/sign-up.ts'
+import { signedOutPage, signOutPage } from '../../src/pages/signed-out.ts'
 import type { Frame } from '../../src/pages/views.ts'
 import * as samples from './samples.ts'
 import { frame, gallery } from './samples.ts'
@@ -41,7 +42,15 @@ function strange(text: string): Page[] {
       hidden,
       client: text,
       accounts: [{ subject: text, name: text }],
+      acr: { values: [text], chosen: text },
     }),
+    signOutPage(own, {
+      ...samples.signOut,
+      hidden,
+      account: { name: text, email: `${text}@` },
+      client: text,
+    }),
+    signedOutPage(own, { goOn: { href: 'https://a.example/', client: text } }),
     consentPage(own, {
       ...samples.consent,
       hidden,
@@ -126,6 +135,7 @@ const forms: [name: string, page: () => Page, action: string, hidden: Record<str
     samples.developmentSignIn.action,
     samples.developmentSignIn.hidden,
   ],
+  ['sign out', gallery['sign-out']!, samples.signOut.action, samples.signOut.hidden],
   ['consent', gallery['consent']!, samples.consent.action, samples.consent.hidden],
   ['device code', gallery['device-code-linked']!, samples.deviceCode.action, samples.deviceCode.hidden],
   ['device consent', gallery['device-consent']!, samples.deviceConsent.action, samples.deviceConsent.hidden],

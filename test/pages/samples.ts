@@ -11,7 +11,7 @@ import { homePage } from '../../src/pages/home.ts'
 import type { Page } from '../../src/pages/page.ts'
 import { signInPage } from '../../src/pages/sign-in.ts'
 import { signUpPage } from '../../src/pages/sign-up.ts'
-import { signedOutPage } from '../../src/pages/signed-out.ts'
+import { signedOutPage, signOutPage } from '../../src/pages/signed-out.ts'
 import type {
   AccountView,
   ConnectedAppsView,
@@ -25,6 +25,7 @@ import type {
   HomeView,
   SignedOutView,
   SignInView,
+  SignOutView,
   SignUpView,
 } from '../../src/pages/views.ts'
 
@@ -220,6 +221,15 @@ export const formPost: FormPostView = {
   fields: { code: 'gh_ac_code', state: 'a"b<c>', iss: 'https://jobs.example/auth' },
 }
 
+export const signOut: SignOutView = {
+  action: '/auth/oauth/logout',
+  hidden,
+  account: { name: 'Maya Lindqvist', email: 'maya@example.com' },
+  stayUrl: '/auth/',
+  client: 'Career Assistant',
+  redirectUri: 'https://assistant.example/goodbye',
+}
+
 export const signedOut: SignedOutView = { signInUrl: '/auth/sign-in' }
 
 export const home: HomeView = {
@@ -235,6 +245,14 @@ export const gallery: Record<string, () => Page> = {
     signInPage(frame, { ...signIn, login: 'maya', error: 'Email, username or password is not right.' }),
   'sign-up': () => signUpPage(frame, signUp),
   'development-sign-in': () => developmentSignInPage(frame, developmentSignIn),
+  'development-sign-in-acr': () =>
+    developmentSignInPage(frame, {
+      ...developmentSignIn,
+      acr: {
+        values: ['urn:example:password', 'urn:example:second-factor'],
+        chosen: 'urn:example:second-factor',
+      },
+    }),
   consent: () => consentPage(frame, consent),
   'consent-stranger': () => consentPage(frame, consentOfStranger),
   'device-code': () => deviceCodePage(frame, deviceCode),
@@ -255,6 +273,9 @@ export const gallery: Record<string, () => Page> = {
     }),
   error: () => errorPage(frame, error),
   'form-post': () => formPostPage(frame, formPost),
+  'sign-out': () => signOutPage(frame, signOut),
   'signed-out': () => signedOutPage(frame, signedOut),
+  'signed-out-of-client': () =>
+    signedOutPage(frame, { goOn: { href: 'https://assistant.example/goodbye', client: 'Career Assistant' } }),
   home: () => homePage(frame, home),
 }

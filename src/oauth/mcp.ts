@@ -8,8 +8,11 @@ import { isScopeName } from './scope.ts'
 /** How a tool may be called, as `tools/list` says it. Beside `oauth2`, `noauth` makes signing in a choice. */
 export type ToolSecurityScheme = { type: 'noauth' } | { type: 'oauth2'; scopes?: readonly string[] }
 
-/** What one tool demands; beside its schemes whatever `authenticate` can demand (`maxAge` …). */
-export interface ProtectedTool extends Omit<AccessNeeds, 'scope' | 'resource'> {
+/** How a request arrived, where the request itself does not tell. */
+type Arrival = Pick<AccessNeeds, 'url' | 'certificate'>
+
+/** What one tool demands; beside its schemes whatever `authenticate` can demand (`maxAge`, `acrValues`, `check`). */
+export interface ProtectedTool extends Omit<AccessNeeds, 'scope' | 'resource' | keyof Arrival> {
   securitySchemes: readonly ToolSecurityScheme[]
 }
 
@@ -43,7 +46,7 @@ export type McpAccess =
 
 export interface ProtectedTools {
   /** Whether a request may do what it asks. */
-  authenticate(request: McpRequest): Promise<McpAccess>
+  authenticate(request: McpRequest, arrival?: Arrival): Promise<McpAccess>
   /** What belongs into a tool's entry in `tools/list`; in `_meta` once more, since libraries drop members they do not know. */
   describe(tool: string): {
     securitySchemes: readonly ToolSecurityScheme[]
@@ -91,12 +94,12 @@ export function protectTools(auth: AuthenticatesRequests, options: ProtectedTool
   }
 
   return {
-    async authenticate(request) {
+    async authenticate(request, arrival) {
       const body = await bodyOf(request)
       if (Array.isArray(body)) return { ok: false, response: refusedBatch() }
       const message = messageOf(body)
       const needs = needsOf(message, request.method)
-      const access = await auth.authenticate(request, { ...needs, ...own })
+      const access = await auth.authenticate(request, { ...arrival, ...needs, ...own })
       const known = body === undefined ? {} : { message: body }
       if (access.ok) return { ok: true, access, ...known }
       if (needs === undefined && access.reason === 'token_missing') return { ok: true, ...known }

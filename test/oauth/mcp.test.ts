@@ -33,7 +33,10 @@ function send(body: unknown, token?: string, headers: Record<string, string> = {
 }
 
 onBothDatabases('the tools of an MCP server', (dialect) => {
-  const open = houseFor(dialect, { resources: { [resource]: {}, [`${issuer}/other`]: {} } })
+  const open = houseFor(dialect, {
+    resources: { [resource]: {}, [`${issuer}/other`]: {} },
+    authentication: { acrValues: ['urn:example:password', 'urn:example:second-factor'] },
+  })
 
   async function protectedBy(options: Partial<ProtectedToolsOptions> = {}) {
     const house = await open()
@@ -153,6 +156,27 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
     assert.equal(status, 401)
     assert.match(challenge!, /^Bearer error="insufficient_user_authentication", .*max_age="60"/)
     assert.ok((await admission(send(call('search'), token))).access)
+  })
+
+  test('RFC 9470 §3: an authentication that is too weak for the tool is 401 with acr_values (N121)', async () => {
+    const house = await open()
+    const withdraw: ProtectedTool = {
+      ...tools.withdraw,
+      maxAge: 3_600,
+      acrValues: ['urn:example:second-factor'],
+    }
+    const { refusal, admission } = await protectedBy({ tools: { withdraw } })
+    const as = async (acr: string) => {
+      house.signedIn.account = { ...house.signedIn.account!, acr, authTime: house.clock.now() }
+      return send(call('withdraw'), await tokenFor('jobs:read'))
+    }
+    const { status, challenge } = await refusal(await as('urn:example:password'))
+    assert.equal(status, 401)
+    assert.match(
+      challenge!,
+      /^Bearer error="insufficient_user_authentication", .*acr_values="urn:example:second-factor"/,
+    )
+    assert.equal((await admission(await as('urn:example:second-factor'))).access?.subject, 'alice')
   })
 
   test('Apps SDK, Authentication: ChatGPT gets a refused call as a result that carries the challenge', async () => {

@@ -9,6 +9,8 @@ export type Fixture = {
   paths: { authorize: string; token: string; introspect: string; push?: string }
   /** Whether tokens are bound to a key where a proof of it is sent; without it the server is left out there. */
   dpop?: true
+  /** Whether introspection is answered with a signed JWT where one is asked for; without it the server is left out there. */
+  signedIntrospection?: true
   client: { id: string; secret: string; redirectUri: string }
   /** Extra parameters of each request, by what is asked for. */
   params: {
@@ -31,6 +33,7 @@ export const workloads = [
   'client_credentials',
   'refresh',
   'introspection',
+  'signed_introspection',
   'code',
   'pushed_code',
   'dpop_client_credentials',
@@ -45,7 +48,8 @@ export const unboundOf: Partial<Record<Workload, Workload>> = {
 }
 
 /** Whether a server can be loaded with a workload at all. */
-export function serves({ paths, dpop }: Fixture, workload: Workload): boolean {
+export function serves({ paths, dpop, signedIntrospection }: Fixture, workload: Workload): boolean {
+  if (workload === 'signed_introspection') return signedIntrospection === true
   if (workload === 'pushed_code') return paths.push !== undefined
   return unboundOf[workload] === undefined || dpop === true
 }

@@ -39,15 +39,18 @@ const besidePeers: Partial<
 }
 
 /** On SQLite: at most so much dearer than the floor, at least so much cheaper than the peers. */
-export const sqliteTargets: Target[] = Object.entries(besidePeers).flatMap(([name, limits]) => {
-  const workload = name as Workload
-  return [
-    cpu(workload, 'gatehouse', 'floor', { atMost: limits[0] }),
-    cpu(workload, 'oidc-provider', 'gatehouse', { atLeast: limits[1] }),
-    ...(limits[2] ? [cpu(workload, 'oidc-provider-sqlite', 'gatehouse', { atLeast: limits[2] })] : []),
-    ...(limits[3] ? [cpu(workload, 'better-auth', 'gatehouse', { atLeast: limits[3] })] : []),
-  ]
-})
+export const sqliteTargets: Target[] = [
+  cpu('signed_introspection', 'gatehouse', 'floor', { atMost: 1.5 }),
+  ...Object.entries(besidePeers).flatMap(([name, limits]) => {
+    const workload = name as Workload
+    return [
+      cpu(workload, 'gatehouse', 'floor', { atMost: limits[0] }),
+      cpu(workload, 'oidc-provider', 'gatehouse', { atLeast: limits[1] }),
+      ...(limits[2] ? [cpu(workload, 'oidc-provider-sqlite', 'gatehouse', { atLeast: limits[2] })] : []),
+      ...(limits[3] ? [cpu(workload, 'better-auth', 'gatehouse', { atLeast: limits[3] })] : []),
+    ]
+  }),
+]
 
 /** On PostgreSQL, server and database together. */
 export const postgresTargets: Target[] = [

@@ -38,6 +38,7 @@ function signingKey(): KeyObject {
 const key = signingKey()
 const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const head = `${encoded({ alg: 'ES256', typ: 'at+jwt', kid: 'floor' })}.`
+const introspectionHead = `${encoded({ alg: 'ES256', typ: 'token-introspection+jwt', kid: 'floor' })}.`
 
 /** r and s as a JWS wants them; asking node for that form (`dsaEncoding`) costs as much as the signature itself. */
 function sideBySide(der: Buffer): string {
@@ -55,7 +56,11 @@ function accessToken(subject: string, scope: string, jti: string, jkt?: string):
   const iat = Math.floor(Date.now() / 1000)
   const audience = { iss: issuer, aud: 'https://api.example', sub: subject, client_id: client.id, scope }
   const bound = jkt === undefined ? {} : { cnf: { jkt } }
-  const input = head + encoded({ ...audience, jti, iat, exp: iat + 900, ...bound })
+  return signed(head, { ...audience, jti, iat, exp: iat + 900, ...bound })
+}
+
+function signed(header: string, claims: object): string {
+  const input = header + encoded(claims)
   return `${input}.${sideBySide(sign('sha256', Buffer.from(input), key))}`
 }
 
@@ -80,6 +85,7 @@ async function prepare() {
     ports: [port],
     paths: { authorize: '/authorize', token: '/token', introspect: '/introspect' },
     ...(process.env.BENCH_POSTGRES_URL ? {} : { dpop: true }),
+    signedIntrospection: true,
     client,
     params: {
       machine: { scope: 'jobs:read' },
@@ -211,13 +217,16 @@ function authorize(request: IncomingMessage, response: ServerResponse) {
   })
 }
 
-function introspect(form: URLSearchParams, response: ServerResponse) {
+function introspect(form: URLSearchParams, accept: string | undefined, response: ServerResponse) {
   store.accessToken(sha256(form.get('token') ?? ''), (found) => {
     if (!found || found.expires_at < Date.now()) return answer(response, 200, '{"active":false}')
     const { subject: sub, scope, client: client_id } = found
     const exp = Math.floor(found.expires_at / 1000)
     const facts = { active: true, iss: issuer, client_id, sub, scope, exp, token_type: 'Bearer' }
-    answer(response, 200, JSON.stringify(facts))
+    if (accept === 'application/json') return answer(response, 200, JSON.stringify(facts))
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = { iss: issuer, aud: client.id, iat, token_introspection: facts }
+    answer(response, 200, signed(introspectionHead, claims), { 'content-type': accept! })
   })
 }
 
@@ -232,7 +241,7 @@ createServer((request, response) => {
     authenticated(request, (right) => {
       if (!right) return answer(response, 401, '{"error":"invalid_client"}')
       const form = new URLSearchParams(body)
-      if (request.url === '/introspect') return introspect(form, response)
+      if (request.url === '/introspect') return introspect(form, request.headers.accept, response)
       return token(form, request.headers['dpop'] as string | undefined, response)
     })
   })

@@ -61,6 +61,7 @@ export async function prepareGatehouse(
       push: '/oauth/par',
     },
     dpop: true,
+    signedIntrospection: true,
     client: { ...client, redirectUri },
     params: {
       machine: { scope, resource: jwtResource },

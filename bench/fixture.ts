@@ -12,6 +12,8 @@ export type Fixture = {
   /** Whether introspection is answered with a signed JWT where one is asked for; without it the server is left out there. */
   signedIntrospection?: true
   client: { id: string; secret: string; redirectUri: string }
+  /** Clients without a secret, alike but for how the server knows them; without them the server is left out there. */
+  publicClients?: Record<PublicWorkload, string>
   /** Extra parameters of each request, by what is asked for. */
   params: {
     /** Client credentials answered with an ES256 JWT. */
@@ -36,23 +38,46 @@ export const workloads = [
   'signed_introspection',
   'code',
   'pushed_code',
+  'public_code',
+  'cimd_code',
   'dpop_client_credentials',
   'dpop_refresh',
 ] as const
 export type Workload = (typeof workloads)[number]
 
-/** The same requests without a proof of a key. */
-export const unboundOf: Partial<Record<Workload, Workload>> = {
+/** The code flow of a client that was registered, and of one whose cached document describes it. */
+export type PublicWorkload = 'public_code' | 'cimd_code'
+
+/** The same requests without what the workload is about: a proof of a key, a document. */
+export const plainOf: Partial<Record<Workload, Workload>> = {
   dpop_client_credentials: 'client_credentials',
   dpop_refresh: 'refresh',
+  cimd_code: 'public_code',
 }
 
 /** Whether a server can be loaded with a workload at all. */
-export function serves({ paths, dpop, signedIntrospection }: Fixture, workload: Workload): boolean {
-  if (workload === 'signed_introspection') return signedIntrospection === true
-  if (workload === 'pushed_code') return paths.push !== undefined
-  return unboundOf[workload] === undefined || dpop === true
+export function serves(
+  { paths, dpop, publicClients, signedIntrospection }: Fixture,
+  workload: Workload,
+): boolean {
+  switch (workload) {
+    case 'pushed_code':
+      return paths.push !== undefined
+    case 'public_code':
+    case 'cimd_code':
+      return publicClients !== undefined
+    case 'dpop_client_credentials':
+    case 'dpop_refresh':
+      return dpop === true
+    case 'signed_introspection':
+      return signedIntrospection === true
+    default:
+      return true
+  }
 }
+
+/** So many of the people have consented to the clients without a secret, too. */
+export const peopleOfPublicClients = 1024
 
 /** Tokens that were in the database before the load, by the workload that walks through them. */
 export type StoredTokens = { refresh: string[]; introspection: string[] }

@@ -16,7 +16,7 @@ export type LoadRequest = {
 }
 
 export type LoadResult = {
-  /** Right answers (flows for `code` and `pushed_code`). */
+  /** Right answers (flows where a workload is a code flow). */
   count: number
   seconds: number
   /** Milliseconds of each right answer, unsorted. */

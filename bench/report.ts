@@ -1,6 +1,6 @@
 // From slices to rows, and from rows to tables that read the same in a terminal and in Markdown.
 import { cpus } from 'node:os'
-import type { Workload } from './fixture.ts'
+import { plainOf, type Workload } from './fixture.ts'
 import { cpuPerThousand, median, pairedRatio, type Slice } from './measure.ts'
 import type { Plan } from './plans.ts'
 import { measurable } from './process-tree.ts'
@@ -16,8 +16,8 @@ export type Row = {
   cpuPerThousand: number
   /** CPU a request as a multiple of each base's, paired by round. */
   ratios: Record<string, number>
-  /** CPU a request as a multiple of the same request without a proof of a key, measured before. */
-  unbound: number
+  /** CPU a request as a multiple of the same request without what the workload is about, measured before. */
+  plain: number
   errors: number
   firstError: string | undefined
   /** Median share of a core the load generator used. */
@@ -63,7 +63,7 @@ export function measurement(
   workload: Workload,
   { servers, bases, targets }: Plan,
   measured: Map<string, Slice[]>,
-  { during, unbound }: { during?: Workload; unbound?: Measurement } = {},
+  { during, plain }: { during?: Workload; plain?: Measurement } = {},
 ): Measurement {
   const ratio = (of: string, to: string, figure: (slice: Slice) => number) => {
     const [dividend, divisor] = [measured.get(of), measured.get(to)]
@@ -84,8 +84,8 @@ export function measurement(
       ratios: Object.fromEntries(
         bases.map((base) => [base, base === id ? Number.NaN : ratio(id, base, cpu)]),
       ),
-      unbound:
-        median(slices.map(cpu)) / (unbound?.rows.find((row) => row.id === id)?.cpuPerThousand ?? Number.NaN),
+      plain:
+        median(slices.map(cpu)) / (plain?.rows.find((row) => row.id === id)?.cpuPerThousand ?? Number.NaN),
       errors: slices.reduce((sum, slice) => sum + slice.errors, 0),
       firstError: slices.find((slice) => slice.firstError)?.firstError,
       generatorLoad: median(slices.map((slice) => slice.ownLoad)),
@@ -125,11 +125,11 @@ function table(columns: string[], rows: string[][]): string {
 }
 
 /** One workload as a table, and its targets as a list. */
-export function workloadText({ during, rows, targets }: Measurement): string {
+export function workloadText({ workload, during, rows, targets }: Measurement): string {
   const known = new Set(rows.map(({ id }) => id))
   const all = Object.keys(rows[0]?.ratios ?? {}).filter((base) => known.has(base))
   const bases = during === undefined ? all : []
-  const isBound = rows.some(({ unbound }) => !Number.isNaN(unbound))
+  const hasPlain = rows.some(({ plain }) => !Number.isNaN(plain))
   const columns = [
     'server',
     'durable',
@@ -138,7 +138,7 @@ export function workloadText({ during, rows, targets }: Measurement): string {
     'p99 ms',
     'cpu/1k',
     ...bases.map((base) => `÷ ${base}`),
-    ...(isBound ? ['÷ unbound'] : []),
+    ...(hasPlain ? [`÷ ${plainOf[workload]}`] : []),
     ...(during === undefined ? [] : [`${during}/s meanwhile`]),
   ]
   const text = table(
@@ -151,7 +151,7 @@ export function workloadText({ during, rows, targets }: Measurement): string {
       fixed(row.p99, 2),
       fixed(row.cpuPerThousand, 3),
       ...bases.map((base) => fixed(row.ratios[base]!, 2)),
-      ...(isBound ? [fixed(row.unbound, 2)] : []),
+      ...(hasPlain ? [fixed(row.plain, 2)] : []),
       ...(during === undefined ? [] : [Math.round(row.meanwhile).toLocaleString('en')]),
     ]),
   )

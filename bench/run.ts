@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serves, unboundOf } from './fixture.ts'
+import { plainOf, serves } from './fixture.ts'
 import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
 import { besidePeers, onFullDatabase, onPostgres, onSlowDisk, type Plan } from './plans.ts'
@@ -115,8 +115,8 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
       const one = fullLoad(load, workload, milliseconds)
       const of = (text: string) => progress(`${workload}: ${text}`)
       const able = measured.filter(({ fixture }) => serves(fixture, workload))
-      const unbound = report.workloads.find((each) => each.workload === unboundOf[workload])
-      add(measurement(workload, plan, await interleave(one, able, slices, of), { unbound }))
+      const plain = report.workloads.find((each) => each.workload === plainOf[workload])
+      add(measurement(workload, plan, await interleave(one, able, slices, of), { plain }))
     }
     if (beside) {
       const both = introspectionDuringRefresh(beside, load, milliseconds)

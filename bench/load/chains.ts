@@ -1,6 +1,6 @@
 // What each workload sends and what it accepts as a right answer.
 import { createHash, randomBytes } from 'node:crypto'
-import { chains, type Fixture, type Workload } from '../fixture.ts'
+import { chains, type Fixture, peopleOfPublicClients, type Workload } from '../fixture.ts'
 import type { Answer, Connection } from './connection.ts'
 import { Prover } from './proofs.ts'
 
@@ -18,11 +18,13 @@ function expect(answer: Answer, right: boolean, what: string) {
   throw new Unexpected(`${what}: ${answer.status} ${answer.location} ${answer.body.slice(0, 300)}`)
 }
 
-/** Writes requests for one server. */
-export function requestsFor({ ports: [port], client, paths, cookies, params }: Fixture) {
+/** Writes requests for one server, of the client that has a secret or of one that has none. */
+export function requestsFor({ ports: [port], client, paths, cookies, params }: Fixture, publicId?: string) {
+  const id = publicId ?? client.id
   const basic = Buffer.from(`${client.id}:${client.secret}`).toString('base64')
+  const authorization = publicId === undefined ? `Authorization: Basic ${basic}\r\n` : ''
   const post = (path: string, accept = 'application/json') =>
-    `POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nAuthorization: Basic ${basic}\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n${authorization}` +
     `Content-Type: application/x-www-form-urlencoded\r\nAccept: ${accept}\r\nContent-Length: `
   const tokenHead = post(paths.token)
   const introspectHead = post(paths.introspect)
@@ -35,11 +37,12 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     grant_type: 'authorization_code',
     redirect_uri: client.redirectUri,
     code_verifier: verifier,
+    ...(publicId === undefined ? {} : { client_id: publicId }),
     ...params.code,
   })}&code=`
   const query = form({
     response_type: 'code',
-    client_id: client.id,
+    client_id: id,
     redirect_uri: client.redirectUri,
     state: 'bench',
     code_challenge: challenge,
@@ -56,7 +59,7 @@ export function requestsFor({ ports: [port], client, paths, cookies, params }: F
     code: (code: string) => withBody(tokenHead, codeRest + encodeURIComponent(code)),
     push: withBody(pushHead, query),
     authorize: (person: number, requestUri?: string) =>
-      `GET ${paths.authorize}?${requestUri === undefined ? query : form({ client_id: client.id, request_uri: requestUri })} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[person % cookies.length]}\r\n` +
+      `GET ${paths.authorize}?${requestUri === undefined ? query : form({ client_id: id, request_uri: requestUri })} HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${cookies[person % cookies.length]}\r\n` +
       'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n',
   }
 }
@@ -176,6 +179,15 @@ export async function startChain(
       return async (on) => {
         const requestUri = workload === 'pushed_code' ? await push(on, requests) : undefined
         await codeFlow(on, requests, person, fixture.client.redirectUri, requestUri)
+        person += chains
+      }
+    }
+    case 'public_code':
+    case 'cimd_code': {
+      const own = requestsFor(fixture, fixture.publicClients![workload])
+      let person = chain
+      return async (on) => {
+        await codeFlow(on, own, person % peopleOfPublicClients, fixture.client.redirectUri)
         person += chains
       }
     }

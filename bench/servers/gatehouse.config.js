@@ -1,9 +1,14 @@
 // The configuration `gatehouse serve` finds in its directory: a product that knows its people by a cookie of its own.
-// Logs, limits and everything else stay at their defaults.
+// Clients may be described by documents, from a server whose certificate the bench made. Logs, limits and everything else
+// stay at their defaults.
+
+import { readFileSync } from 'node:fs'
 
 /** @type {import('gatehouse').FileConfig} */
 export const config = {
   issuer: `http://localhost:${process.env.ISSUER_PORT}`,
+  clientIdMetadata: {},
+  outbound: { ca: readFileSync(new URL('ca.pem', import.meta.url), 'utf8') },
   scopes: { 'jobs:read': 'Search jobs' },
   resources: {
     'https://api.example': { tokenFormat: 'jwt' },

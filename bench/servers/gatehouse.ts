@@ -4,14 +4,14 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import type { Place, Server } from '../server.ts'
 import { fillGatehouse } from './fill-gatehouse.ts'
-import { prepareGatehouse, redirectUri } from './gatehouse-fixture.ts'
+import { authority, grantTypes, prepareGatehouse, redirectUri } from './gatehouse-fixture.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const config = 'gatehouse.config.js'
 
-type Credentials = { id: string; secret: string }
+type Clients = { id: string; secret: string; publicId: string }
 const clientFile = (directory: string) => join(directory, 'client.json')
-const clientOf = (directory: string) => JSON.parse(readFileSync(clientFile(directory), 'utf8')) as Credentials
+const clientOf = (directory: string) => JSON.parse(readFileSync(clientFile(directory), 'utf8')) as Clients
 const databaseFile = (directory: string) => join(directory, 'gatehouse.db')
 
 /** Builds Gatehouse into the server's directory, as it is published; resolves with the command. dist/ stays as it is. */
@@ -36,30 +36,25 @@ const environment = ({ directory, issuerPort, databaseUrl }: Place): Record<stri
   GATEHOUSE_DATABASE_URL: databaseUrl ?? databaseFile(directory),
 })
 
-/** Migrates the database and registers the client, on the command line. */
+/** Migrates the database and registers the clients, on the command line. */
 async function register(place: Place) {
   const { directory } = place
   copyFileSync(join(import.meta.dirname, config), join(directory, config))
+  writeFileSync(join(directory, 'ca.pem'), authority.cert)
   const command = build(directory)
   const run = (...args: string[]) => {
     const env = { ...process.env, ...environment(place) }
     return execFileSync(command, args, { cwd: directory, env, encoding: 'utf8' })
   }
   run('migrate', 'up')
-  const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials']
-  const grants = grantTypes.flatMap((type) => ['--grant-type', type])
-  const created = run(
-    'clients',
-    'create',
-    '--json',
-    '--name',
-    'bench',
-    '--redirect-uri',
-    redirectUri,
-    ...grants,
-  )
-  const { client_id, client_secret } = JSON.parse(created) as Record<string, string>
-  writeFileSync(clientFile(directory), JSON.stringify({ id: client_id, secret: client_secret }))
+  const create = (...more: string[]) => {
+    const args = ['--json', '--name', 'bench', '--redirect-uri', redirectUri, ...more]
+    return JSON.parse(run('clients', 'create', ...args)) as Record<string, string>
+  }
+  const grants = (types: string[]) => types.flatMap((type) => ['--grant-type', type])
+  const { client_id, client_secret } = create(...grants([...grantTypes, 'client_credentials']))
+  const publicId = create('--public', ...grants(grantTypes)).client_id
+  writeFileSync(clientFile(directory), JSON.stringify({ id: client_id, secret: client_secret, publicId }))
 }
 
 export const gatehouse: Server = {

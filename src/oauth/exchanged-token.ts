@@ -46,7 +46,10 @@ export interface Actor {
 
 type Invalid = 'subject_token_invalid' | 'actor_token_invalid'
 
-/** An access token that is the client's own, or for an API it serves; bound ones come with the proof of their key. */
+/**
+ * An access token that is the client's own or, where it is to be exchanged, for an API the client serves. Nobody says with a
+ * token that only reached them that its user acts. Bound ones come with the proof of their key.
+ */
 export async function showAccessToken(
   server: Server,
   client: Client,
@@ -59,7 +62,8 @@ export async function showAccessToken(
   if (!row) return no('unknown')
   if (!accessTokenIsAlive(row, server.now())) return no('ended')
   const resources = scopeSet(row.resources)
-  const serves = resources.some((one) => client.resourceServerFor.includes(one))
+  const serves =
+    invalid === 'subject_token_invalid' && resources.some((one) => client.resourceServerFor.includes(one))
   if (row.client_id !== client.id && !serves) return no('foreign')
   if (!(await clientsOfTokenAreActive(server, row))) return no('client inactive')
   if (row.jkt !== null && row.jkt !== shown.binding) return no('bound to another key')

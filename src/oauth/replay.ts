@@ -20,7 +20,8 @@ export async function spendJti(
 ): Promise<boolean> {
   const spent = await core.db.write(insertUsedJti, {
     id: sha256(JSON.stringify([kind, id])),
-    expires_at: expiresAt + clockTolerance,
+    // Times in a JWT may have a fraction (RFC 7519 §2, NumericDate); those of a row have none.
+    expires_at: Math.ceil(expiresAt) + clockTolerance,
   })
   return spent.length > 0
 }

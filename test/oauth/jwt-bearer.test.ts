@@ -149,6 +149,8 @@ onBothDatabases('JWT bearer', (dialect) => {
       'act without sub': make({ act: {} }),
       'amr as text': make({ amr: 'hwk' }),
       'auth_time as text': make({ auth_time: 'now' }),
+      'auth_time ahead': make({ auth_time: now + 31 }),
+      'a chain of actors without end': make({ act: { sub: 'x'.repeat(2_048) } }),
       'a JWT for another purpose': make({}, { typ: 'at+jwt' }),
       'a plain JWT': make({}, { typ: 'JWT' }),
     }
@@ -168,6 +170,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       make({}, { typ: 'application/OAuth-ID-JAG+jwt' }),
       make({ exp: now + 600, iat: now + 30, nbf: now + 30 }),
       make({ scope: undefined }),
+      make({ exp: now + 60.0004, iat: now - 0.5, auth_time: now - 1.25 }),
     ]) {
       await readTokens(await bring(house, client, good))
     }

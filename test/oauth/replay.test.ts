@@ -41,6 +41,13 @@ onBothDatabases('single use of a jti', (dialect) => {
     }
   })
 
+  test('RFC 7519 §2: a time with a fraction is a time', async () => {
+    const house = await open()
+    const until = house.clock.now() + 60_000.4
+    assert.equal(await spendJti(house.app.server, 'test', 'a fraction', until), true)
+    assert.equal(await spendJti(house.app.server, 'test', 'a fraction', until), false)
+  })
+
   test('RFC 7519 §4.1.7: the same jti of another kind or issuer is another one', async () => {
     const { app, clock } = await open()
     const until = clock.now() + 60_000

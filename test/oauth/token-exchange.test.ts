@@ -173,10 +173,12 @@ onBothDatabases('token exchange', (dialect) => {
     house.signedIn.account = { ...house.signedIn.account!, subject: 'bob', name: 'Bob' }
     const bobs = await obtainTokens(house, app, { resource: jobs })
     house.signedIn.account = { ...house.signedIn.account!, subject: 'alice', name: 'Alice' }
-    const second = await readExchanged(
-      await exchange(house, jobsApi, subject, { ...asked, actor_token: bobs.access_token }),
-    )
+    const byBob = { ...asked, actor_token: bobs.access_token }
+    const second = await readExchanged(await exchange(house, app, subject, byBob))
     assert.deepEqual(claimsOf(second.access_token).act, { sub: 'bob', client_id: 'app' })
+    // Whoever was shown a token cannot say with it that its user acts.
+    const said = await grantsNothing(house, () => exchange(house, jobsApi, subject, byBob))
+    await assertJson(said, 400, 'invalid_request')
   })
 
   test('RFC 8693 §2.2.2: a subject or actor token that is expired, revoked, foreign or refused by policy is invalid_request (N90)', async () => {

@@ -27,8 +27,10 @@ const plain: readonly unknown[] = [undefined, 'jwt', 'authorization-grant+jwt']
 
 /** How far `nbf` and `iat` may lie ahead of this server's clock, in seconds. */
 const aheadAtMost = 30
-/** Longest account key, as in every adapter. */
+/** Longest account key, name and address, as in every adapter. */
 const longestSubject = 255
+/** What goes into each token travels in headers. */
+const longestDetail = 2_048
 
 export const jwtBearer: GrantType = {
   name: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
@@ -60,7 +62,7 @@ export const jwtBearer: GrantType = {
         subject: await subjectFor(server, client, user),
         scope: canonicalScope(scope),
         resources: resources.join(' '),
-        auth_time: claims.auth_time === undefined ? null : claims.auth_time * 1_000,
+        auth_time: claims.auth_time === undefined ? null : Math.floor(claims.auth_time * 1_000),
         acr: claims.acr ?? null,
         amr: claims.amr?.join(' ') ?? null,
         sid: null,
@@ -181,12 +183,21 @@ function wrongClaim(
   if ((tenant ?? null) !== issuer.tenant) return 'tenant'
   if (scope !== undefined && typeof scope !== 'string') return 'scope'
   if (resource !== undefined && ![resource].flat().every(isText)) return 'resource'
-  return wrongDetail(claims)
+  return wrongDetail(claims, now)
 }
 
 /** What a token would say about the user's authentication must be what its readers expect. */
-function wrongDetail({ auth_time, acr, amr, act, cnf }: Record<string, unknown>): string | undefined {
-  if (auth_time !== undefined && typeof auth_time !== 'number') return 'auth_time'
+function wrongDetail(
+  { auth_time, acr, amr, act, cnf }: Record<string, unknown>,
+  now: number,
+): string | undefined {
+  // One that lies ahead would be recent for ever.
+  if (
+    auth_time !== undefined &&
+    !(typeof auth_time === 'number' && auth_time >= 0 && auth_time <= now + aheadAtMost)
+  )
+    return 'auth_time'
+  if (JSON.stringify([acr, amr, act]).length > longestDetail) return 'act'
   if (acr !== undefined && !isText(acr)) return 'acr'
   if (amr !== undefined && !(Array.isArray(amr) && amr.every((one) => isText(one) && !one.includes(' '))))
     return 'amr'
@@ -259,8 +270,8 @@ async function userOf(
     (unknownUsers === 'create'
       ? await resolveUser(server, {
           ...account,
-          ...(isText(name) ? { name } : {}),
-          ...(isText(email) ? { email } : {}),
+          ...(isText(name) && name.length <= longestSubject ? { name } : {}),
+          ...(isText(email) && email.length <= longestSubject ? { email } : {}),
         })
       : undefined)
   if (!user) return refuse('assertion_user', { client: client.id, issuer: id, known: false })

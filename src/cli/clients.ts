@@ -40,7 +40,10 @@ const editable: Record<string, Option> = {
   description: text('<text>', 'What it is, for administrators'),
   'redirect-uri': list('<uri>', 'Where answers may go'),
   gpt: text('<g-id>', 'Id of a Custom GPT: adds both its redirect URIs'),
-  'grant-type': list('<type>', 'authorization_code, refresh_token, client_credentials'),
+  'grant-type': list(
+    '<type>',
+    'authorization_code, refresh_token, client_credentials, or another the metadata names',
+  ),
   scope: list('<scope>', 'Scope it may ask for. Default: all'),
   resource: list('<uri>', 'API it may ask tokens for. Default: all'),
   'resource-server-for': list('<uri>', 'API it serves, whose tokens it may introspect'),

@@ -233,6 +233,51 @@ onBothDatabases('device page', (dialect) => {
   })
 })
 
+onBothDatabases('device page below a path', (dialect) => {
+  test('RFC 8628 §3.2, §3.3: an issuer with a path has its pages below it', async () => {
+    const below = `${issuer}/auth`
+    const house = await openHouse(dialect, { issuer: below, device: {} })
+    try {
+      const at = (path: string, init: { cookie?: string; form?: Record<string, string> } = {}) =>
+        house.request(`/auth${path}`, {
+          ...(init.cookie ? { cookie: init.cookie } : {}),
+          ...(init.form
+            ? {
+                method: 'POST',
+                headers: { 'content-type': 'application/x-www-form-urlencoded' },
+                body: new URLSearchParams(init.form).toString(),
+              }
+            : {}),
+        })
+      const { client } = await createDevice(house)
+      const asked = await at('/oauth/device_authorization', {
+        form: { client_id: client.id, scope: 'jobs:read' },
+      })
+      const device = (await asked.json()) as {
+        user_code: string
+        verification_uri: string
+        device_code: string
+      }
+      assert.equal(device.verification_uri, `${below}/device`)
+      const { cookie, fields, html } = await readConsent(await at('/device'))
+      assert.ok(html.includes('action="/auth/device"'))
+      const entered = await at('/device', { cookie, form: { ...fields, user_code: device.user_code } })
+      const address = entered.headers.get('location')!
+      assert.ok(address.startsWith(`${below}/device?`))
+      const shown = await readConsent(await at(address.slice(below.length), { cookie }))
+      assert.ok(shown.html.includes('action="/auth/device"'))
+      assert.equal(
+        (await at('/device', { cookie, form: { ...shown.fields, decision: 'allow' } })).status,
+        200,
+      )
+      const form = { grant_type: deviceGrant, client_id: client.id, device_code: device.device_code }
+      await readTokens(await at('/oauth/token', { form }))
+    } finally {
+      await house.close()
+    }
+  })
+})
+
 onBothDatabases('device codes that are tried', (dialect) => {
   async function tried(run: (house: House) => Promise<void>, networks = 1_000): Promise<void> {
     const house = await openHouse(dialect, { device: {}, limits: { failuresPerNetwork: networks } })

@@ -58,6 +58,8 @@ export function consentForm(
     redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
     ...grantView(server, asked.client, { ...asked, scope: consentScope(asked) }, held),
+    // What comes from this browser's sign-in ends with it, unless it may stay.
+    ...(asked.scope.includes('openid') && user.sid !== undefined ? { offline: false } : {}),
   })
   return answerPage(page, cookies.length > 0 ? { 'set-cookie': cookies } : undefined)
 }
@@ -91,8 +93,8 @@ export function grantView(
       .filter((uri) => uri !== settings.issuer)
       .map((uri) => settings.resources[uri]?.name ?? uri),
     details: describeDetails(settings.authorizationDetails, asked.authorizationDetails),
-    // An OpenID Connect client's session ends with the sign-out, unless the scope that says otherwise is allowed.
-    offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('openid'),
+    // `offline_access` has a sentence of its own.
+    offline: client.grantTypes.includes('refresh_token') && !asked.scope.includes('offline_access'),
   }
 }
 

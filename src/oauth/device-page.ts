@@ -281,7 +281,6 @@ async function decide(server: Server, request: Incoming, form: Form): Promise<An
           auth_time: user.authTime ?? null,
           acr: user.acr ?? null,
           amr: user.amr?.join(' ') ?? null,
-          sid: scopeSet(row.scope).includes('openid') ? (user.sid ?? null) : null,
           consent_scope: row.scope,
           consent_resources: canonicalScope(scopeSet(row.resources)),
           redirect_host: '',

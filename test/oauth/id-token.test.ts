@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
+import { endSignedOut } from '../../src/accounts/sign-outs.ts'
 import { algorithms } from '../../src/crypto/jws.ts'
+import { sql } from '../../src/db/sql.ts'
 import type { ClientInput } from '../../src/oauth/client-input.ts'
+import { createDevice, obtainDeviceTokens } from '../support/device.ts'
 import {
   answerConsent,
   authorize,
@@ -18,7 +21,7 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { alice, bob, type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { alice, bob, type House, houseFor, issuer, onBothDatabases, openHouse } from '../support/house.ts'
 import { assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
@@ -148,6 +151,35 @@ onBothDatabases('ID token', (dialect) => {
     assert.doesNotMatch(posted, /id_token/, 'an ID token never comes through the browser')
     const tokens = (await readTokens(await redeem(house, client, code, pkce))) as OpenidTokens
     assert.equal(decodeJwt(tokens.id_token).nonce, 'x')
+  })
+
+  test('RFC 8628 §3.5: a device learns who allowed it; the browser it was allowed in is not its sign-in', async () => {
+    const house = await openHouse(dialect, { device: {} })
+    try {
+      house.signedIn.account = {
+        ...alice,
+        authTime: house.clock.now(),
+        amr: ['pwd'],
+        sessionId: 'the browser',
+      }
+      const device = await createDevice(house)
+      const tokens = (await obtainDeviceTokens(house, device, { scope: 'openid' })) as OpenidTokens
+      const claims = decodeJwt(tokens.id_token)
+      assert.deepEqual([claims.sub, claims.aud, claims.amr], ['alice', device.client.id, ['pwd']])
+      assert.equal('sid' in claims, false)
+      const client = await house.createClient()
+      const browser = (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
+      const sid = decodeJwt(browser.id_token).sid as string
+      const [row] = await house.app.server.db.query(
+        sql<{ id: string }>`select id from users where subject = 'alice'`,
+      )
+      await endSignedOut(house.app.server, { id: row!.id, sid }, undefined)
+      assert.equal((await refresh(house, client, browser.refresh_token!)).status, 400)
+      const next = (await readTokens(await refresh(house, device, tokens.refresh_token!))) as OpenidTokens
+      assert.equal(decodeJwt(next.id_token).sub, 'alice')
+    } finally {
+      await house.close()
+    }
   })
 
   test('RFC 9068 §4: an ID token is no access token, anywhere (N119)', async () => {

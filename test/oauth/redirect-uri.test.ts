@@ -92,6 +92,18 @@ onBothDatabases('redirect URIs', (dialect) => {
     })
   }
 
+  test('OpenID Connect Core §3.1.2.1: with openid the redirect_uri is never left out (N4)', async () => {
+    const house = await open()
+    const client = await house.createClient({ redirectUris: [registered] })
+    for (const scope of ['openid', 'jobs:read openid']) {
+      const asked = authorizeParameters(client, makePkce(), { scope, redirect_uri: undefined })
+      await assertPage(await grantsNothing(house, () => authorize(house, asked)))
+      asked.set('redirect_uri', registered)
+      const { to } = readRedirect(await authorize(house, asked))
+      assert.equal(to.origin + to.pathname, registered)
+    }
+  })
+
   test('RFC 6749 §3.1.2.3: a missing redirect_uri gets a page when the client has several (N4)', async () => {
     const house = await open()
     const several = await house.createClient({ redirectUris: [registered, 'https://ok.example/other'] })

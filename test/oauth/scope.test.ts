@@ -4,8 +4,10 @@ import type { Gatehouse } from '../../src/gatehouse.ts'
 import { parseScope } from '../../src/oauth/scope.ts'
 import {
   answerConsent,
+  assertError,
   authorize,
   authorizeParameters,
+  credentials,
   introspect,
   makePkce,
   obtainTokens,
@@ -14,7 +16,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { type House, houseFor, issuer, onBothDatabases, scopes } from '../support/house.ts'
 import { asCreated, registered } from '../support/registration.ts'
 import { assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
 
@@ -52,6 +54,35 @@ onBothDatabases('scope', (dialect) => {
       (await obtainTokens(house, client, { scope: 'resume:read jobs:read jobs:read' })).scope,
       'jobs:read resume:read',
     )
+  })
+
+  test('OpenID Connect Core §3.1.2.1: beside openid an unknown scope is dropped, and the answer says so (N22)', async () => {
+    const house = await open()
+    const client = await house.createClient({ scope: ['openid', 'jobs:read'] })
+    for (const scope of ['openid unknown jobs:read', 'made:up openid jobs:read constructor']) {
+      const tokens = await obtainTokens(house, client, { scope })
+      assert.equal(tokens.scope, 'jobs:read openid')
+      assert.equal((await introspect(house, client, tokens.access_token)).scope, 'jobs:read openid')
+    }
+    for (const scope of ['openid resume:read', 'openid email', 'jobs:read unknown', 'openid  jobs:read']) {
+      const asked = authorizeParameters(client, makePkce(), { scope })
+      assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_scope')
+    }
+  })
+
+  test('RFC 6749 §4.4: nobody can be asked about where there is no user', async () => {
+    const house = await open()
+    const client = await house.createClient({ redirectUris: [], grantTypes: ['client_credentials'] })
+    const ask = (scope?: string) => {
+      const { headers, form } = credentials(client)
+      const asked = { grant_type: 'client_credentials', ...form, ...(scope === undefined ? {} : { scope }) }
+      return house.post('/oauth/token', asked, headers)
+    }
+    for (const scope of ['openid', 'jobs:read email', 'offline_access'])
+      await assertError(await ask(scope), 400, 'invalid_scope')
+    assert.equal((await readTokens(await ask('jobs:read'))).scope, 'jobs:read')
+    const all = await readTokens(await ask())
+    assert.deepEqual(all.scope.split(' ').sort(), Object.keys(scopes).sort())
   })
 
   test('RFC 6749 §3.3: without a scope the client gets all it may have, and the answer says so', async () => {

@@ -138,7 +138,6 @@ create table device_codes (
   auth_time integer,
   acr text,
   amr text,
-  sid text,
   ip_address text,
   user_agent text,
   created_at integer not null,

@@ -62,7 +62,8 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
   if (isRefusal(details)) return details
   const now = server.now()
   const userId = row.user_id!
-  const granted = { ...row, user_id: userId, subject: row.subject!, claims: null }
+  // No `sid`: the device is another one than the browser, and signing out there leaves it signed in.
+  const granted = { ...row, user_id: userId, subject: row.subject!, claims: null, sid: null }
   const { sessionId, access, refreshToken, input } = newSession(
     server,
     client,

@@ -19,7 +19,6 @@ export interface DeviceRow {
   auth_time: number | null
   acr: string | null
   amr: string | null
-  sid: string | null
   ip_address: string | null
   user_agent: string | null
   created_at: number
@@ -104,14 +103,13 @@ export const approveDevice = write(
     auth_time: 'int?',
     acr: 'text?',
     amr: 'text?',
-    sid: 'text?',
     ...growConsentColumns,
     ...eventColumns,
   },
   (i) => ({
     guard: sql<{ id: string }>`update device_codes set decision = 'approved', decided_at = ${i.now},
-        user_id = ${i.user_id}, subject = ${i.subject}, auth_time = ${i.auth_time}, acr = ${i.acr}, amr = ${i.amr},
-        sid = ${i.sid} ${from}
+        user_id = ${i.user_id}, subject = ${i.subject}, auth_time = ${i.auth_time}, acr = ${i.acr}, amr = ${i.amr}
+        ${from}
       where device_codes.id = ${i.id} and device_codes.client_id = ${i.client_id} and device_codes.decision is null
         and device_codes.expires_at > ${i.now}
       ${returning} device_codes.id`,

@@ -71,7 +71,6 @@ create table device_codes (
   auth_time bigint,
   acr text,
   amr text,
-  sid text,
   ip_address text,
   user_agent text,
   created_at bigint not null,

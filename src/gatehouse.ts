@@ -6,7 +6,7 @@ import { clientAddress, isTrustedProxy } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
 import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
-import type { ClientInput } from './oauth/client-input.ts'
+import type { ClientInput } from './oauth/clients/client-input.ts'
 import {
   type CreatedClient,
   changeClient,
@@ -19,14 +19,14 @@ import {
   type ShownClient,
   shownClient,
   suspend,
-} from './oauth/client-operations.ts'
+} from './oauth/clients/client-operations.ts'
 import {
   createInitialAccessToken,
   endInitialAccessToken,
   type InitialAccessTokenInput,
   listInitialAccessTokens,
   type ShownInitialAccessToken,
-} from './oauth/initial-access-tokens.ts'
+} from './oauth/clients/initial-access-tokens.ts'
 import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
 import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
 import { guardResources } from './oauth/resource-server.ts'

@@ -32,7 +32,7 @@ export type {
   AccessToken,
   BearerRequest,
 } from './oauth/bearer.ts'
-export { gptRedirectUris } from './oauth/client-operations.ts'
+export { gptRedirectUris } from './oauth/clients/client-operations.ts'
 export {
   type AuthenticatesRequests,
   type McpAccess,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { ClientInput } from '../oauth/client-input.ts'
+import type { ClientInput } from '../oauth/clients/client-input.ts'
 import {
   changeClient,
   createClient,
@@ -12,12 +12,12 @@ import {
   type ShownClient,
   showClient,
   suspend,
-} from '../oauth/client-operations.ts'
+} from '../oauth/clients/client-operations.ts'
 import {
   createInitialAccessToken,
   endInitialAccessToken,
   listInitialAccessTokens,
-} from '../oauth/initial-access-tokens.ts'
+} from '../oauth/clients/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
 import { readMetadataFile } from './clients/metadata-file.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'

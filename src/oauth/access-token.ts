@@ -4,7 +4,7 @@
 import { timeOrderedId } from '../crypto/ids.ts'
 import { signJwt } from '../crypto/jws.ts'
 import { makeToken, sha256 } from '../crypto/tokens.ts'
-import type { Client } from './clients.ts'
+import type { Client } from './clients/clients.ts'
 import { allowedScope, canonicalScope } from './scope.ts'
 import { confirmationOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'

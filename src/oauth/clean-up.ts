@@ -4,6 +4,7 @@ import { bounds } from '../config.ts'
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
 import { deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
+import { patience } from './authorization/return-address.ts'
 import {
   clearSalt,
   expiredSessions,
@@ -21,7 +22,6 @@ import {
   revokedSessions,
   saltsBetween,
 } from './records/deletions.ts'
-import { patience } from './return-address.ts'
 
 /** A spent or expired code, a device's too, is still recognised for so long, in milliseconds (RFC 6749 §4.1.2). */
 export const keepCodes = 86_400_000

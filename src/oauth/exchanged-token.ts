@@ -2,7 +2,7 @@
 // who acts.
 
 import { parseJwt } from '../crypto/jws.ts'
-import type { Client } from './clients.ts'
+import type { Client } from './clients/clients.ts'
 import { accessTokenIsAlive, clientsOfTokenAreActive, findAccess } from './known-token.ts'
 import { verifyIdTokenHint } from './openid/id-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'

@@ -2,7 +2,7 @@
 
 import { signJwt } from '../crypto/jws.ts'
 import type { Answer } from '../http/message.ts'
-import type { Client } from './clients.ts'
+import type { Client } from './clients/clients.ts'
 import { uncached } from './error-answer.ts'
 import type { Server } from './server.ts'
 

@@ -2,8 +2,8 @@
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { readBackChannelForm } from './back-channel.ts'
-import { authenticateClient } from './client-authentication.ts'
-import type { Client } from './clients.ts'
+import { authenticateClient } from './clients/client-authentication.ts'
+import type { Client } from './clients/clients.ts'
 import { uncached } from './error-answer.ts'
 import { jwtAnswer, prefersJwt } from './introspection-jwt.ts'
 import {

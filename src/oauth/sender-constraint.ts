@@ -3,9 +3,9 @@
 
 import type { Core } from '../core.ts'
 import type { Incoming } from '../http/message.ts'
-import type { Client } from './clients.ts'
+import type { Client } from './clients/clients.ts'
+import { certificateBinding } from './clients/mutual-tls.ts'
 import { checkProof, type Proof } from './dpop.ts'
-import { certificateBinding } from './mutual-tls.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import { spendJti } from './replay.ts'
 import type { Server } from './server.ts'

@@ -3,7 +3,7 @@
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
-import { authenticateClient } from './client-authentication.ts'
+import { authenticateClient } from './clients/client-authentication.ts'
 import { uncached } from './error-answer.ts'
 import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'

@@ -6,7 +6,7 @@ import { type App, openApp } from '../../src/app.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import type { Answer, Incoming } from '../../src/http/message.ts'
 import { listen, nodeServer } from '../../src/http/node.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { launchBrowser, openPage, type PageOptions } from '../support/browser.ts'
 import type { Pkce, Tokens } from '../support/flow.ts'
 import { basic, freshDatabase, scopes, secret } from '../support/house.ts'
@@ -75,7 +75,15 @@ export async function openSite(): Promise<Site> {
   const house = await serve((request) => app!.answer(request))
   const issuer = house.url
   const side = await serve((request) => answerAsClient(request, () => issuer))
-  app = await openApp({ issuer, secret, database: database.url, scopes, device: {}, jobs: false, log: 'silent' })
+  app = await openApp({
+    issuer,
+    secret,
+    database: database.url,
+    scopes,
+    device: {},
+    jobs: false,
+    log: 'silent',
+  })
   const g = embed(app)
   const client = await g.clients.create({
     name: 'Job board',

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as client from 'openid-client'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import { clientKeys } from '../support/assertions.ts'
 import { deviceGrant } from '../support/device.ts'
 import { enterprise, identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import type { Aimless } from '../races/field.ts'
 import type { Tokens } from '../support/flow.ts'
 import type { Registration } from '../support/registration.ts'

@@ -2,7 +2,7 @@
 // that a person allowed, and JWTs that are spent. Whatever was answered must still be so.
 
 import assert from 'node:assert/strict'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { signedInHeader } from '../races/config.ts'
 import { type Aimless, backChannelShot, codeOf, readForm } from '../races/field.ts'
 import type { Answer } from '../races/http.ts'

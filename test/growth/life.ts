@@ -12,7 +12,7 @@ import { raw, sql } from '../../src/db/sql.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import { eventInput } from '../../src/events/append.ts'
 import { runJob } from '../../src/jobs/scheduler.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import {
   authorizeParameters,
   credentials,

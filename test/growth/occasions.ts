@@ -4,7 +4,7 @@
 import type { Account } from '../../src/accounts/account.ts'
 import { endSignedOut, sidOf } from '../../src/accounts/sign-outs.ts'
 import type { Config } from '../../src/config.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { pushed } from '../oauth/pushing.ts'
 import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'

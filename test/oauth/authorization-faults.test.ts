@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { clientKeys } from '../support/assertions.ts'
 import { authorize, authorizeParameters, makePkce } from '../support/flow.ts'
 import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'

@@ -3,7 +3,7 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
 import { algorithms, generateSigningKey, type SigningKey } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import {
   assertion,
   assertionClaims,

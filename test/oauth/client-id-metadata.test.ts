@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
 import { generateRsaSigningKey, generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import { listEvents } from '../../src/events/list.ts'
-import { clientUrlProblem, freshness } from '../../src/oauth/client-id-metadata.ts'
+import { clientUrlProblem, freshness } from '../../src/oauth/clients/client-id-metadata.ts'
 import { callback, described, serveClient } from '../support/described-clients.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
 import {

@@ -7,7 +7,7 @@ import { resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { parseJwt } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { makeProofKey, type ProofKey, type ProofOptions, proofFor } from '../support/dpop.ts'
 import {
   assertError,

@@ -5,7 +5,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet
 import { endSignedOut } from '../../src/accounts/sign-outs.ts'
 import { algorithms } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import { createDevice, obtainDeviceTokens } from '../support/device.ts'
 import {
   answerConsent,

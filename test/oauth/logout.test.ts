@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { sql } from '../../src/db/sql.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { type Shown, type Visitor, visit } from '../accounts/visitor.ts'
 import {
   authorizeParameters,

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { ConfigError } from '../../src/config-error.ts'
 import { sql } from '../../src/db/sql.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
 import {
   authorize,

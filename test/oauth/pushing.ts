@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { sql } from '../../src/db/sql.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials } from '../support/flow.ts'
 import type { House } from '../support/house.ts'
 

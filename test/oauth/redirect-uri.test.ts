@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { redirectUriMatches, redirectUriProblem } from '../../src/oauth/redirect-uri.ts'
+import { redirectUriMatches, redirectUriProblem } from '../../src/oauth/authorization/redirect-uri.ts'
 import { authorize, authorizeParameters, makePkce, readRedirect } from '../support/flow.ts'
 import { houseFor, onBothDatabases } from '../support/house.ts'
 import { assertPage, grantsNothing } from './answers.ts'

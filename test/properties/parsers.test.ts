@@ -5,7 +5,7 @@ import { makeToken, readToken, type TokenKind } from '../../src/crypto/tokens.ts
 import { networkOf } from '../../src/http/address.ts'
 import { parseForm } from '../../src/http/forms.ts'
 import type { Incoming } from '../../src/http/message.ts'
-import { readCredentials } from '../../src/oauth/client-authentication.ts'
+import { readCredentials } from '../../src/oauth/clients/client-authentication.ts'
 import { isRefusal } from '../../src/oauth/refusals.ts'
 import { basic } from '../support/house.ts'
 

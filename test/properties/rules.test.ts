@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { sha256 } from '../../src/crypto/tokens.ts'
-import { withQuery } from '../../src/oauth/authorization-response.ts'
-import { checkVerifier, readChallenge } from '../../src/oauth/pkce.ts'
-import { matchRedirectUri, redirectUriMatches, redirectUriProblem } from '../../src/oauth/redirect-uri.ts'
+import { withQuery } from '../../src/oauth/authorization/authorization-response.ts'
+import { checkVerifier, readChallenge } from '../../src/oauth/authorization/pkce.ts'
+import {
+  matchRedirectUri,
+  redirectUriMatches,
+  redirectUriProblem,
+} from '../../src/oauth/authorization/redirect-uri.ts'
 import { isRefusal } from '../../src/oauth/refusals.ts'
 import {
   canonicalScope,

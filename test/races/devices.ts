@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { sql } from '../../src/db/sql.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { type Device, deviceGrant } from '../support/device.ts'
 import type { ShownConsent } from '../support/flow.ts'
 import { signedInHeader } from './config.ts'

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deleteUser, disableUser } from '../../src/accounts/user-operations.ts'
 import { sql } from '../../src/db/sql.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { makePkce } from '../support/flow.ts'
 import {
   type Aimless,

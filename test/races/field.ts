@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { type App, openApp } from '../../src/app.ts'
 import { type Sql, sql } from '../../src/db/sql.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { paths } from '../../src/oauth/paths.ts'
 import {
   authorizeParameters,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { sql } from '../../src/db/sql.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { authorizeParameters, makePkce } from '../support/flow.ts'
 import { signedInHeader } from './config.ts'
 import {

@@ -8,8 +8,8 @@ import {
   type SigningKey,
   signJwt,
 } from '../../src/crypto/jws.ts'
-import type { ClientInput } from '../../src/oauth/client-input.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { issuer } from './house.ts'
 
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

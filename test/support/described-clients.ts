@@ -1,7 +1,7 @@
 // Clients that are documents, as the tests serve them.
 
 import type { ServerResponse } from 'node:http'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import type { Documents } from './documents.ts'
 
 export const callback = 'https://client.example/callback'

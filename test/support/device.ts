@@ -1,7 +1,7 @@
 // A device and the person who allows it, as two parties of a test (RFC 8628).
 
 import assert from 'node:assert/strict'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials, readConsent, readTokens, type ShownConsent, type Tokens } from './flow.ts'
 import type { House } from './house.ts'
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials } from './flow.ts'
 import { type House, issuer } from './house.ts'
 

@@ -1,7 +1,7 @@
 // Clients that register themselves, as the tests do it.
 
 import assert from 'node:assert/strict'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import type { House } from './house.ts'
 
 /** A client information response (RFC 7591 §3.2.1). */

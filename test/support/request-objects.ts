@@ -1,7 +1,7 @@
 // Request objects (RFC 9101) as a client signs them.
 
 import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
-import type { CreatedClient } from '../../src/oauth/client-operations.ts'
+import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { issuer } from './house.ts'
 
 /** The claims of a correct request object over these parameters; an undefined override leaves one out. */

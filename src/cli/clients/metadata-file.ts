@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { ClientInput } from '../../oauth/client-input.ts'
-import { fromWire } from '../../oauth/client-metadata.ts'
+import type { ClientInput } from '../../oauth/clients/client-input.ts'
+import { fromWire } from '../../oauth/clients/client-metadata.ts'
 import { Failure } from '../failures.ts'
 
 /** Metadata that every client has, by its name in RFC 7591 §2. */

@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { changeClient, createClient, rotateSecret, showClient } from '../../oauth/client-operations.ts'
-import { storeClientSecret } from '../../oauth/client-secret.ts'
+import {
+  changeClient,
+  createClient,
+  rotateSecret,
+  showClient,
+} from '../../oauth/clients/client-operations.ts'
+import { storeClientSecret } from '../../oauth/clients/client-secret.ts'
 import type { Server } from '../../oauth/server.ts'
 import { Failure } from '../failures.ts'
 

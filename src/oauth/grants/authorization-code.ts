@@ -3,10 +3,10 @@
 
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
-import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
+import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
+import { checkVerifier } from '../authorization/pkce.ts'
 import { newSession } from '../new-session.ts'
 import { makeIdToken } from '../openid/id-token.ts'
-import { checkVerifier } from '../pkce.ts'
 import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'

@@ -2,7 +2,7 @@
 
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
-import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
+import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
 import { newSession } from '../new-session.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import { type DeviceRow, findDevice, pacePoll, redeemDevice, slowPoll } from '../records/device-codes.ts'

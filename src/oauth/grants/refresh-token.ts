@@ -7,7 +7,7 @@ import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Grant, makeAccessToken } from '../access-token.ts'
-import { grantedDetails, narrowedDetails } from '../authorization-details.ts'
+import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
 import { refreshExpiry } from '../new-session.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import {

@@ -5,7 +5,7 @@
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { signJwt } from '../../crypto/jws.ts'
 import { isFailure } from '../../http/guarded-fetch.ts'
-import type { Client } from '../clients.ts'
+import type { Client } from '../clients/clients.ts'
 import {
   claimLogoutDelivery,
   deliveriesAtOnce,

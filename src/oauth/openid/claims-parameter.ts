@@ -1,7 +1,7 @@
 // OpenID Connect Core §5.5, §5.5.1, §5.5.1.1: the claims a client asks for one by one, beside its scopes.
 
 import type { Settings } from '../../settings.ts'
-import type { Client } from '../clients.ts'
+import type { Client } from '../clients/clients.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { allowedScope } from '../scope.ts'
 import { scopeFor } from './user-claims.ts'

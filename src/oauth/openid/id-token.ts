@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import { type Algorithm, algorithms, parseJwt, signJwt, verifySignature } from '../../crypto/jws.ts'
 import type { MadeAccessToken } from '../access-token.ts'
-import type { Client } from '../clients.ts'
+import type { Client } from '../clients/clients.ts'
 import type { GrantedRow } from '../records/sessions.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { scopeSet } from '../scope.ts'

@@ -3,7 +3,7 @@
 
 import { randomText } from '../../crypto/random.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
-import type { Client } from '../clients.ts'
+import type { Client } from '../clients/clients.ts'
 import { findPairwiseSubject, insertPairwiseSubject } from '../records/pairwise-subjects.ts'
 import type { Server, User } from '../server.ts'
 

@@ -4,7 +4,7 @@
 import { signJwt } from '../../crypto/jws.ts'
 import { type Answer, type Incoming, json } from '../../http/message.ts'
 import { type AccessGranted, type AccessToken, demandsOf } from '../bearer.ts'
-import { certificateOf } from '../mutual-tls.ts'
+import { certificateOf } from '../clients/mutual-tls.ts'
 import { paths } from '../paths.ts'
 import { findSession } from '../records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'

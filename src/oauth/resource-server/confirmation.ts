@@ -6,8 +6,8 @@ import type { BlockList } from 'node:net'
 import { isTrustedProxy } from '../../http/address.ts'
 import { readCertificateHeader } from '../../http/certificate-header.ts'
 import { type AccessNeeds, type AccessToken, type BearerRequest, headerOf } from '../bearer.ts'
+import { bindingOfCertificate } from '../clients/mutual-tls.ts'
 import { checkProof, type Proof, type ProofRules, proofUrl } from '../dpop.ts'
-import { bindingOfCertificate } from '../mutual-tls.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
 /** The proof beside a token, checked but not spent (§7.1). */

@@ -1,16 +1,16 @@
 // OpenID Connect Core §3.1.2.1 (prompt, max_age, id_token_hint, login_hint, acr_values), §3.1.2.2, §3.1.2.3, §5.5.1; RFC 9470 §4,
 // §5: the user behind an authorization request, asked of the accounts seam: recently enough, strongly enough, and the right one.
 
-import { authenticationIsRecent } from '../accounts/account.ts'
-import type { Form } from '../http/forms.ts'
-import type { Incoming } from '../http/message.ts'
-import { isResponse } from '../http/web.ts'
-import { acrAnswered, acrThatWouldDo } from './authentication-context.ts'
+import { authenticationIsRecent } from '../../accounts/account.ts'
+import type { Form } from '../../http/forms.ts'
+import type { Incoming } from '../../http/message.ts'
+import { isResponse } from '../../http/web.ts'
+import { acrAnswered, acrThatWouldDo } from '../authentication-context.ts'
+import { subjectFor } from '../openid/pairwise-subject.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server, User } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
-import { subjectFor } from './openid/pairwise-subject.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { cancelledParameter, demandedAt, demandsSignIn, returnAddress } from './return-address.ts'
-import type { Server, User } from './server.ts'
 
 /** An authentication older than this is any there has been, whatever tolerance an adapter grants a provider's clock. */
 const afterAll = 60_000

@@ -1,8 +1,8 @@
 // RFC 6749 §10.12; RFC 8628 §3.3: the user a page was shown to is the one who decides on it.
 
-import type { Incoming } from '../http/message.ts'
-import { isResponse } from '../http/web.ts'
-import type { Server, User } from './server.ts'
+import type { Incoming } from '../../http/message.ts'
+import { isResponse } from '../../http/web.ts'
+import type { Server, User } from '../server.ts'
 
 /** Whom a form was shown to, as it is kept until the form comes back. */
 export interface ShownTo {

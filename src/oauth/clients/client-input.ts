@@ -1,19 +1,19 @@
 // RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
 // registers itself, or a metadata document.
 
-import { isOpenidScope } from '../config/scopes.ts'
-import { bounds, isResourceUri } from '../config.ts'
-import type { ConfigProblem } from '../config-error.ts'
-import { algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
-import type { Settings } from '../settings.ts'
+import { isOpenidScope } from '../../config/scopes.ts'
+import { bounds, isResourceUri } from '../../config.ts'
+import type { ConfigProblem } from '../../config-error.ts'
+import { algorithms, publicKeyFromJwk } from '../../crypto/jws.ts'
+import type { Settings } from '../../settings.ts'
+import { redirectUriProblem } from '../authorization/redirect-uri.ts'
+import type { ClientRow } from '../records/clients.ts'
+import { canonicalScope } from '../scope.ts'
+import { spokenGrantTypes } from '../token.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
 import { storeBcryptHash } from './client-secret.ts'
 import { type AuthenticationMethod, type ClientProfile, clientProfiles, profiles } from './profiles.ts'
-import type { ClientRow } from './records/clients.ts'
-import { redirectUriProblem } from './redirect-uri.ts'
-import { canonicalScope } from './scope.ts'
-import { spokenGrantTypes } from './token.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {

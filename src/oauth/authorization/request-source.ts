@@ -1,7 +1,10 @@
 // RFC 9126 §4; RFC 9101 §5, §6.3, §7; OpenID Connect Core §6: where the parameters of an authorization request are. A pushed
 // request or a request object replaces everything beside it; nothing is merged, and no URL is fetched.
 
-import type { Form } from '../http/forms.ts'
+import type { Form } from '../../http/forms.ts'
+import type { Client } from '../clients/clients.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import {
   type Refused,
   type RequestSource,
@@ -9,12 +12,9 @@ import {
   readReplyTo,
   type Untrusted,
 } from './authorization-request.ts'
-import type { Client } from './clients.ts'
 import { findPushedRequest } from './pushed-authorization.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { readRequestObject } from './request-object.ts'
 import { openedAt } from './return-address.ts'
-import type { Server } from './server.ts'
 
 /** Turns what arrived at the authorization endpoint into the parameters that count, before any of them is believed. */
 export async function expandRequest(

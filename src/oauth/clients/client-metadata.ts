@@ -2,8 +2,8 @@
 // Registration §2, RP-Initiated Logout §3.1, Back-Channel Logout §2.2; JARM §3: client metadata beyond what every client has,
 // by its name on the wire and by its name here.
 
-import { canonicalAddress, parseDistinguishedName } from '../crypto/certificate.ts'
-import { type Algorithm, algorithms } from '../crypto/jws.ts'
+import { canonicalAddress, parseDistinguishedName } from '../../crypto/certificate.ts'
+import { type Algorithm, algorithms } from '../../crypto/jws.ts'
 
 /** What a client is registered with beyond the columns of its row. */
 export interface RegisteredMetadata {

@@ -1,10 +1,15 @@
 // RFC 7592 §2, §2.1, §2.2, §2.3, §3: a client reads, replaces and ends its own registration.
 
-import { sha256 } from '../crypto/tokens.ts'
-import { eventInput } from '../events/append.ts'
-import { parseForm } from '../http/forms.ts'
-import { type Answer, empty, type Incoming, json } from '../http/message.ts'
-import { originOf } from './back-channel.ts'
+import { sha256 } from '../../crypto/tokens.ts'
+import { eventInput } from '../../events/append.ts'
+import { parseForm } from '../../http/forms.ts'
+import { type Answer, empty, type Incoming, json } from '../../http/message.ts'
+import { originOf } from '../back-channel.ts'
+import { uncached } from '../error-answer.ts'
+import { type ClientRow, findClient, updateClient } from '../records/clients.ts'
+import { deleteRegistration, described } from '../records/self-registered-clients.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import {
   bearerOf,
   bearerRefusal,
@@ -13,12 +18,7 @@ import {
   registrationOf,
 } from './client-registration.ts'
 import { clientSecretCheck } from './client-secret.ts'
-import { uncached } from './error-answer.ts'
 import type { AuthenticationMethod } from './profiles.ts'
-import { type ClientRow, findClient, updateClient } from './records/clients.ts'
-import { deleteRegistration, described } from './records/self-registered-clients.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import type { Server } from './server.ts'
 
 const check = clientSecretCheck()
 /** Given by this server; a client may not set them (§2.2). */

@@ -1,8 +1,8 @@
 // RFC 6749 §2.3.1, RFC 6819 §5.1.4.1.3: how client secrets are made, stored and verified.
 
 import { randomBytes } from 'node:crypto'
-import { equalInConstantTime } from '../crypto/secrets.ts'
-import { sha256 } from '../crypto/tokens.ts'
+import { equalInConstantTime } from '../../crypto/secrets.ts'
+import { sha256 } from '../../crypto/tokens.ts'
 
 /** bcrypt reads no more than this (C5): a longer input is no secret of ours and never reaches it. */
 const longestBcryptInput = 72

@@ -1,9 +1,9 @@
 // RFC 7591 §2.3, §3.1.1, §3.2.2: software statements, by which somebody who is trusted says what a client is.
 
-import { algorithms, parseJwt } from '../crypto/jws.ts'
+import { algorithms, parseJwt } from '../../crypto/jws.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import { isSignedBy } from './client-keys.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import type { Server } from './server.ts'
 
 /** Clocks may differ by so much, in milliseconds. */
 const clockTolerance = 60_000

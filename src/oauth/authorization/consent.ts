@@ -1,35 +1,35 @@
 // RFC 6749 §3.1, §10.2, §10.12; RFC 9700 §2.3: the consent page and its answer, which is good once, for the user and
 // the browser it was shown to.
 
-import type { StoredToken } from '../crypto/tokens.ts'
-import { makeToken, readToken } from '../crypto/tokens.ts'
-import { eventInput } from '../events/append.ts'
-import { type Browser, formToken, formTokenIsValid } from '../http/csrf.ts'
-import { parseForm } from '../http/forms.ts'
-import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
-import { consentPage } from '../pages/consent.ts'
-import { answerPage } from '../pages/page.ts'
-import type { ConsentView } from '../pages/views.ts'
-import { describeDetails } from './authorization-details.ts'
-import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
-import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
-import { originOf } from './back-channel.ts'
-import { type Client, cameByItself } from './clients.ts'
-import { type DecidingUser, decidingUser, type ShownTo } from './deciding-user.ts'
-import { scopesOfClaims, storeClaims } from './openid/claims-parameter.ts'
-import { subjectFor } from './openid/pairwise-subject.ts'
-import { paths } from './paths.ts'
+import type { StoredToken } from '../../crypto/tokens.ts'
+import { makeToken, readToken } from '../../crypto/tokens.ts'
+import { eventInput } from '../../events/append.ts'
+import { type Browser, formToken, formTokenIsValid } from '../../http/csrf.ts'
+import { parseForm } from '../../http/forms.ts'
+import { type Answer, BodyTooLarge, type Incoming } from '../../http/message.ts'
+import { consentPage } from '../../pages/consent.ts'
+import { answerPage } from '../../pages/page.ts'
+import type { ConsentView } from '../../pages/views.ts'
+import { originOf } from '../back-channel.ts'
+import { type Client, cameByItself } from '../clients/clients.ts'
+import { scopesOfClaims, storeClaims } from '../openid/claims-parameter.ts'
+import { subjectFor } from '../openid/pairwise-subject.ts'
+import { paths } from '../paths.ts'
 import {
   allowPushedRequest,
   allowRequest,
   denyPushedRequest,
   denyRequest,
   findAuthorizationRequest,
-} from './records/consents.ts'
+} from '../records/consents.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { canonicalScope, narrowedScope, scopeCovers, scopesMissing } from '../scope.ts'
+import type { Server, User } from '../server.ts'
+import { describeDetails } from './authorization-details.ts'
+import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
+import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
+import { type DecidingUser, decidingUser, type ShownTo } from './deciding-user.ts'
 import { matchRedirectUri, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { canonicalScope, narrowedScope, scopeCovers, scopesMissing } from './scope.ts'
-import type { Server, User } from './server.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
 export type HeldRequest = Omit<AuthorizationRequest, 'client'> & ShownTo

@@ -1,14 +1,11 @@
 // RFC 7591 §2 (client metadata), RFC 6749 §2, §4.2.2, §10.1: what an administrator does with clients. The CLI and the admin API
 // share it.
 
-import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import { timeOrderedId } from '../crypto/ids.ts'
-import { sql } from '../db/sql.ts'
-import { eventInput } from '../events/append.ts'
-import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
-import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
-import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
-import { sectorKnows } from './openid/pairwise-subject.ts'
+import { ConfigError, type ConfigProblem } from '../../config-error.ts'
+import { timeOrderedId } from '../../crypto/ids.ts'
+import { sql } from '../../db/sql.ts'
+import { eventInput } from '../../events/append.ts'
+import { sectorKnows } from '../openid/pairwise-subject.ts'
 import {
   type ClientRow,
   findClient,
@@ -18,8 +15,11 @@ import {
   rotateClientSecret,
   suspendClient,
   updateClient,
-} from './records/clients.ts'
-import type { Server } from './server.ts'
+} from '../records/clients.ts'
+import type { Server } from '../server.ts'
+import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
+import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
+import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
 
 /** A made client; the secret is shown this once. */
 export interface CreatedClient {

@@ -1,17 +1,17 @@
 // RFC 7591 §2, §2.1, §5; RFC 8252 §7; OpenID Connect Registration §2 (application_type), §5 (sector_identifier_uri); CIMD §8.6:
 // what a client says about itself, in a request or in a document, and what of it is allowed.
 
-import type { Outbound } from '../http/guarded-fetch.ts'
-import type { RedirectShape, Settings } from '../settings.ts'
+import type { Outbound } from '../../http/guarded-fetch.ts'
+import type { RedirectShape, Settings } from '../../settings.ts'
+import { redirectHost, redirectsToOwnComputer } from '../authorization/redirect-uri.ts'
+import { sectorKnows } from '../openid/pairwise-subject.ts'
+import { isRefusal } from '../refusals.ts'
+import { parseScope } from '../scope.ts'
+import { spokenGrantTypes } from '../token.ts'
 import { spokenMethods } from './client-authentication.ts'
 import { type ClientInput, columnsFrom } from './client-input.ts'
 import { fromWire } from './client-metadata.ts'
-import { sectorKnows } from './openid/pairwise-subject.ts'
 import type { AuthenticationMethod } from './profiles.ts'
-import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
-import { isRefusal } from './refusals.ts'
-import { parseScope } from './scope.ts'
-import { spokenGrantTypes } from './token.ts'
 
 /** A member that may not be as it is, by its name on the wire, and why. */
 export interface Unfit {

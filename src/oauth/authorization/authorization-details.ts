@@ -1,9 +1,9 @@
 // RFC 9396 §2, §2.2, §5, §6, §6.1, §7, §9, §10: authorization details: what exactly a client asks for and a user grants. Their
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
-import type { DetailSchema, Settings } from '../settings.ts'
-import type { Client } from './clients.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { DetailSchema, Settings } from '../../settings.ts'
+import type { Client } from '../clients/clients.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 
 /** One element of `authorization_details` (RFC 9396 §2). */
 export type AuthorizationDetail = { type: string } & Record<string, unknown>

@@ -1,15 +1,15 @@
 // RFC 7591 §3 (initial access tokens): what lets somebody register clients where not everyone may.
 
-import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import { makeToken } from '../crypto/tokens.ts'
-import { sql } from '../db/sql.ts'
-import { eventInput } from '../events/append.ts'
+import { ConfigError, type ConfigProblem } from '../../config-error.ts'
+import { makeToken } from '../../crypto/tokens.ts'
+import { sql } from '../../db/sql.ts'
+import { eventInput } from '../../events/append.ts'
 import {
   type InitialAccessTokenRow,
   insertInitialAccessToken,
   revokeInitialAccessToken,
-} from './records/initial-access-tokens.ts'
-import type { Server } from './server.ts'
+} from '../records/initial-access-tokens.ts'
+import type { Server } from '../server.ts'
 
 export interface InitialAccessTokenInput {
   /** Who it is for, in the audit log and in lists. */

@@ -2,26 +2,26 @@
 // sends the user with a name for it. It is checked as a whole when it is pushed, and again when the user arrives; it is good
 // for one flow.
 
-import { makeToken, readToken } from '../crypto/tokens.ts'
-import { networkOf } from '../http/address.ts'
-import { type Form, formOf, pairsOf } from '../http/forms.ts'
-import { type Answer, type Incoming, json } from '../http/message.ts'
+import { makeToken, readToken } from '../../crypto/tokens.ts'
+import { networkOf } from '../../http/address.ts'
+import { type Form, formOf, pairsOf } from '../../http/forms.ts'
+import { type Answer, type Incoming, json } from '../../http/message.ts'
+import { readBackChannelForm } from '../back-channel.ts'
+import { authenticateClient } from '../clients/client-authentication.ts'
+import { beginFlow } from '../clients/client-id-metadata.ts'
+import type { Client } from '../clients/clients.ts'
+import type { Proof } from '../dpop.ts'
+import { uncached } from '../error-answer.ts'
+import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { nextNonce, proofOf, spendProof } from '../sender-constraint.ts'
+import type { Server } from '../server.ts'
 import {
   type AuthorizationRequest,
   type RequestSource,
   readAuthorizationRequest,
 } from './authorization-request.ts'
-import { readBackChannelForm } from './back-channel.ts'
-import { authenticateClient } from './client-authentication.ts'
-import { beginFlow } from './client-id-metadata.ts'
-import type { Client } from './clients.ts'
-import type { Proof } from './dpop.ts'
-import { uncached } from './error-answer.ts'
-import { findPushed, insertPushedRequest } from './records/pushed-requests.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { readRequestObject } from './request-object.ts'
-import { nextNonce, proofOf, spendProof } from './sender-constraint.ts'
-import type { Server } from './server.ts'
 
 const namePrefix = 'urn:ietf:params:oauth:request_uri:'
 const networkWindow = 15 * 60_000

@@ -2,14 +2,14 @@
 // those go that nobody uses.
 
 import { isIP } from 'node:net'
-import type { Core } from '../core.ts'
-import { stepLimit } from '../db/deletion.ts'
-import { eventInput } from '../events/append.ts'
-import { networkOf } from '../http/address.ts'
-import type { Settings } from '../settings.ts'
-import { clientsByAge, reapClient } from './records/self-registered-clients.ts'
-import { type Refusal, refuse } from './refusals.ts'
-import type { Server } from './server.ts'
+import type { Core } from '../../core.ts'
+import { stepLimit } from '../../db/deletion.ts'
+import { eventInput } from '../../events/append.ts'
+import { networkOf } from '../../http/address.ts'
+import type { Settings } from '../../settings.ts'
+import { clientsByAge, reapClient } from '../records/self-registered-clients.ts'
+import { type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 
 const hour = 3_600_000
 const inAll = 'arrivals'

@@ -2,20 +2,20 @@
 // Profile §5.3.2.2; OpenID Connect Core §3.1.2.1: what a client asks at the authorization endpoint. First client and redirect
 // URI, then everything else.
 
-import type { Form } from '../http/forms.ts'
-import type { Settings } from '../settings.ts'
-import { acrThatWouldDo } from './authentication-context.ts'
+import type { Form } from '../../http/forms.ts'
+import type { Settings } from '../../settings.ts'
+import { acrThatWouldDo } from '../authentication-context.ts'
+import type { Client } from '../clients/clients.ts'
+import { type ClaimsRequest, readClaims } from '../openid/claims-parameter.ts'
+import { verifyIdTokenHint } from '../openid/id-token.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { requestedResources } from '../resource-indicators.ts'
+import { requestedScope } from '../scope.ts'
+import type { Server } from '../server.ts'
 import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts'
-import type { Client } from './clients.ts'
 import { isPosted, isSigned, type ResponseMode, responseModes } from './jarm.ts'
-import { type ClaimsRequest, readClaims } from './openid/claims-parameter.ts'
-import { verifyIdTokenHint } from './openid/id-token.ts'
 import { readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { requestedResources } from './resource-indicators.ts'
-import { requestedScope } from './scope.ts'
-import type { Server } from './server.ts'
 
 /** Where an answer may go: known only once client and redirect URI are trusted. */
 export interface ReplyTo {

@@ -1,14 +1,14 @@
 // RFC 7523 §2.2, §3; RFC 7521 §4.2, §4.2.1, §5.2; RFC 9126 §2; FAPI 2.0 Security Profile §5.3.2.1: a client that authenticates
 // by a JWT it has signed (private_key_jwt).
 
-import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../crypto/jws.ts'
-import type { Form } from '../http/forms.ts'
+import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import type { Form } from '../../http/forms.ts'
+import { paths } from '../paths.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { spendJti } from '../replay.ts'
+import type { Server } from '../server.ts'
 import { isSignedBy } from './client-keys.ts'
 import type { Client } from './clients.ts'
-import { paths } from './paths.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import { spendJti } from './replay.ts'
-import type { Server } from './server.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 

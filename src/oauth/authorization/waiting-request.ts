@@ -1,11 +1,11 @@
 // RFC 6749 §4.1.1, RFC 9126 §4: which client's authorization request waits behind an address, for pages that stand in front of it.
 
-import { parseForm } from '../http/forms.ts'
+import { parseForm } from '../../http/forms.ts'
+import { paths } from '../paths.ts'
+import type { Server } from '../server.ts'
 import { readReplyTo } from './authorization-request.ts'
-import { paths } from './paths.ts'
 import { expandRequest } from './request-source.ts'
 import { cancelledParameter } from './return-address.ts'
-import type { Server } from './server.ts'
 
 /**
  * The name of an active client, the registered redirect URI its answer goes to, and where the user goes to give up; undefined

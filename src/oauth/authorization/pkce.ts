@@ -1,8 +1,8 @@
 // RFC 7636 §4.1-§4.6, §4.4.1; OAuth 2.1 §3.2.4, §4.1.1: proof key for code exchange, S256 only.
 
-import { equalInConstantTime } from '../crypto/secrets.ts'
-import { sha256 } from '../crypto/tokens.ts'
-import { type Refusal, refuse } from './refusals.ts'
+import { equalInConstantTime } from '../../crypto/secrets.ts'
+import { sha256 } from '../../crypto/tokens.ts'
+import { type Refusal, refuse } from '../refusals.ts'
 
 const challengeShape = /^[A-Za-z0-9_-]{43}$/
 const verifierShape = /^[A-Za-z0-9._~-]{43,128}$/

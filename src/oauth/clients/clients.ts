@@ -1,11 +1,11 @@
 // RFC 6749 §2, RFC 7591 §2: what a client is and may do, read once and kept for a second.
 
-import { bounds } from '../config.ts'
-import type { Database } from '../db/database.ts'
-import type { Settings } from '../settings.ts'
+import { bounds } from '../../config.ts'
+import type { Database } from '../../db/database.ts'
+import type { Settings } from '../../settings.ts'
+import { type ClientRow, findClient } from '../records/clients.ts'
 import { fromWire, type RegisteredMetadata } from './client-metadata.ts'
 import { type AuthenticationMethod, type ClientProfile, type Profile, profiles } from './profiles.ts'
-import { type ClientRow, findClient } from './records/clients.ts'
 
 /** A client as the protocol sees it; lifetimes in milliseconds, defaults of the server filled in. */
 export interface Client {

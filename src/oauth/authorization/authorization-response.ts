@@ -1,15 +1,15 @@
 // RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; RFC 9700 §4.11.2; OAuth 2.0 Form Post Response Mode: every answer of the authorization
 // endpoint.
 
-import { type Answer, seeOther } from '../http/message.ts'
-import { errorPage } from '../pages/error.ts'
-import { formPostPage } from '../pages/form-post.ts'
-import { answerPage } from '../pages/page.ts'
+import { type Answer, seeOther } from '../../http/message.ts'
+import { errorPage } from '../../pages/error.ts'
+import { formPostPage } from '../../pages/form-post.ts'
+import { answerPage } from '../../pages/page.ts'
+import { type Client, cameByItself } from '../clients/clients.ts'
+import { type Refusal, refusals, wireError } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
-import { type Client, cameByItself } from './clients.ts'
 import { isPosted, isSigned, signResponse } from './jarm.ts'
-import { type Refusal, refusals, wireError } from './refusals.ts'
-import type { Server } from './server.ts'
 
 /** Sends parameters to the client's redirect URI, always with `state` (if one came) and `iss`. */
 export async function authorizationResponse(

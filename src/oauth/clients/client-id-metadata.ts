@@ -1,15 +1,16 @@
 // OAuth Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document-02) §3, §4, §4.1, §5, §5.1, §5.2, §8.4, §8.6,
 // §8.7, §8.9; RFC 9111 §4.2.1, §5.2.2: clients whose id is the URL of a document about them.
 
-import { eventInput } from '../events/append.ts'
-import type { Form } from '../http/forms.ts'
-import { isFailure, type JsonAnswer, type OutboundFailure } from '../http/guarded-fetch.ts'
+import { eventInput } from '../../events/append.ts'
+import type { Form } from '../../http/forms.ts'
+import { isFailure, type JsonAnswer, type OutboundFailure } from '../../http/guarded-fetch.ts'
+import { type ClientRow, findClient } from '../records/clients.ts'
+import { confirmDocument, described, noteFlow, saveDocument } from '../records/self-registered-clients.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import { countTry, reserveArrival, triesAreUp } from './arrivals.ts'
 import { answerAlgorithms, fromWire } from './client-metadata.ts'
 import { type Client, cameByItself } from './clients.ts'
-import { type ClientRow, findClient } from './records/clients.ts'
-import { confirmDocument, described, noteFlow, saveDocument } from './records/self-registered-clients.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import {
   checkUrls,
   type Description,
@@ -18,7 +19,6 @@ import {
   readDescription,
   type Unfit,
 } from './self-description.ts'
-import type { Server } from './server.ts'
 
 /** Bytes of a document that are read (§8.7). */
 const longestDocument = 5 * 1024

@@ -8,13 +8,13 @@ import {
   canonicalAddress,
   parseDistinguishedName,
   subjectOf,
-} from '../crypto/certificate.ts'
-import { readCertificateHeader } from '../http/certificate-header.ts'
-import type { Incoming } from '../http/message.ts'
+} from '../../crypto/certificate.ts'
+import { readCertificateHeader } from '../../http/certificate-header.ts'
+import type { Incoming } from '../../http/message.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import type { RegisteredMetadata } from './client-metadata.ts'
 import type { Client } from './clients.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import type { Server } from './server.ts'
 
 /**
  * The certificate of the connection a request came over; undefined where there is none. The header counts only from a

@@ -7,10 +7,10 @@ import {
   publicKeyFromJwk,
   type UnverifiedJwt,
   verifySignature,
-} from '../crypto/jws.ts'
-import { isFailure, type Outbound } from '../http/guarded-fetch.ts'
-import type { Log } from '../log.ts'
-import { isRefusal, type Refusal, refuse } from './refusals.ts'
+} from '../../crypto/jws.ts'
+import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
+import type { Log } from '../../log.ts'
+import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 
 /** Whose keys: registered as they are, published at a URL, or none. */
 export interface KeyOwner {

@@ -2,18 +2,18 @@
 // client_secret_basic and client_secret_post alike; every other method is the registered one and no other. Failures and
 // requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
-import type { UnverifiedJwt } from '../crypto/jws.ts'
-import { networkOf } from '../http/address.ts'
-import type { Form } from '../http/forms.ts'
-import type { Incoming } from '../http/message.ts'
-import type { Settings } from '../settings.ts'
+import type { UnverifiedJwt } from '../../crypto/jws.ts'
+import { networkOf } from '../../http/address.ts'
+import type { Form } from '../../http/forms.ts'
+import type { Incoming } from '../../http/message.ts'
+import type { Settings } from '../../settings.ts'
+import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
+import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
 import { verifyCertificate } from './mutual-tls.ts'
 import { type AuthenticationMethod, authenticationMethods } from './profiles.ts'
-import { isRefusal, type Refusal, refusals, refuse } from './refusals.ts'
-import type { Server } from './server.ts'
 
 /** How clients may authenticate here. */
 export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {

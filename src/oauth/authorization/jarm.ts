@@ -1,9 +1,9 @@
 // JWT Secured Authorization Response Mode for OAuth 2.0 (JARM) §2.1, §2.3, §3, §4; RFC 9207 §2; FAPI 2.0 Message Signing §5.4:
 // authorization responses, errors too, in a JWT this server signs for the client.
 
-import { signJwt } from '../crypto/jws.ts'
-import type { Client } from './clients.ts'
-import type { Server } from './server.ts'
+import { signJwt } from '../../crypto/jws.ts'
+import type { Client } from '../clients/clients.ts'
+import type { Server } from '../server.ts'
 
 /** How the parameters travel, and whether they are signed. There is no fragment, since nothing but a code is answered. */
 export const responseModes = ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'] as const

@@ -1,13 +1,13 @@
 // OpenID Connect Core §3.1.2.1, §3.1.2.3 (prompt, max_age); RFC 9126 §4; RFC 9101 §10.8: the way back to an authorization
 // request from a sign-in page, and the moments it vouches for with a key.
 
-import { sha256 } from '../crypto/tokens.ts'
-import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
-import { type Form, formOf, pairsOf } from '../http/forms.ts'
-import type { Incoming } from '../http/message.ts'
+import { sha256 } from '../../crypto/tokens.ts'
+import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
+import { type Form, formOf, pairsOf } from '../../http/forms.ts'
+import type { Incoming } from '../../http/message.ts'
+import { paths } from '../paths.ts'
+import type { Server } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
-import { paths } from './paths.ts'
-import type { Server } from './server.ts'
 
 /** How long a person may take to sign in, and then to decide, in milliseconds. */
 export const patience = 30 * 60_000

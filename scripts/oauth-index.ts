@@ -20,8 +20,9 @@ export interface Texts {
   tests: ReadonlyMap<string, string>
 }
 
+/** `§4.1–4.3`, `§4.1-§4.3` and `§4.1-4.3` are ranges; `§5.3-2` is the second item of a list there. */
 const reference = new RegExp(
-  `\\b(${namePattern})(?:-\\d\\d)?(?: 1\\.0)?|(?:§|(?=Appendix ))(Appendix [A-Z]|[0-9A-Z]+(?:\\.[0-9]+)*)(?:[-–]§?([0-9]+(?:\\.[0-9]+)*))?`,
+  `\\b(${namePattern})(?:-\\d\\d)?(?: 1\\.0)?|(?:§|(?=Appendix ))(Appendix [A-Z]|[0-9A-Z]+(?:\\.[0-9]+)*)(?:(?:-§|–§?|-(?=[0-9]+\\.))([0-9]+(?:\\.[0-9]+)*)|-[0-9]+)?`,
   'g',
 )
 

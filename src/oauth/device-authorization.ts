@@ -1,4 +1,4 @@
-// RFC 8628 §3.1, §3.2; RFC 8707 §2; RFC 9396 §5: a device asks for a code that a person allows elsewhere.
+// RFC 8628 §3.1, §3.2, §5.2; RFC 8707 §2; RFC 9396 §5: a device asks for a code that a person allows elsewhere.
 
 import { makeToken } from '../crypto/tokens.ts'
 import { networkOf } from '../http/address.ts'

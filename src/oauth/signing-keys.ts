@@ -1,5 +1,5 @@
-// RFC 7517 §5, RFC 7518 §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. Access tokens
-// are signed with ES256; a key of another algorithm is made when a client wants it.
+// RFC 7517 §5, RFC 7518 §3.1, §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. Access
+// tokens are signed with ES256; a key of another algorithm is made when a client wants it.
 
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey } from 'node:crypto'

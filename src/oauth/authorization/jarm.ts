@@ -1,5 +1,5 @@
-// JWT Secured Authorization Response Mode for OAuth 2.0 (JARM) §2.1, §2.3, §3, §4; RFC 9207 §2; FAPI 2.0 Message Signing §5.4:
-// authorization responses, errors too, in a JWT this server signs for the client.
+// JWT Secured Authorization Response Mode for OAuth 2.0 (JARM) §2.1, §2.3, §2.3.1, §2.3.2, §2.3.3, §3, §4; RFC 9207 §2; FAPI
+// 2.0 Message Signing §5.4: authorization responses, errors too, in a JWT this server signs for the client.
 
 import { signJwt } from '../../crypto/jws.ts'
 import type { Client } from '../clients/clients.ts'

@@ -1,5 +1,5 @@
-// RFC 9101 §4, §5, §6.2, §6.3, §10.8; RFC 9126 §3; FAPI 2.0 Message Signing §5.3.1: the parameters of an authorization request
-// in a JWT that the client signed, by value. Nothing beside it counts.
+// RFC 9101 §4, §5, §6.2, §6.3, §10.2, §10.8; RFC 9126 §3; FAPI 2.0 Message Signing §5.3.1: the parameters of an authorization
+// request in a JWT that the client signed, by value. Nothing beside it counts.
 
 import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { type Form, formOf } from '../../http/forms.ts'

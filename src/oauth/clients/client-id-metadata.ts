@@ -1,5 +1,5 @@
-// OAuth Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document-02) §3, §4, §4.1, §5, §5.1, §5.2, §8.4, §8.6,
-// §8.7, §8.9; RFC 9111 §4.2.1, §5.2.2: clients whose id is the URL of a document about them.
+// OAuth Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document-02) §3, §4, §4.1, §5, §5.1, §5.2, §6, §7.2,
+// §8.2, §8.4, §8.6, §8.7, §8.9, §9.1; RFC 9111 §4.2.1, §5.2.2: clients whose id is the URL of a document about them.
 
 import { eventInput } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'

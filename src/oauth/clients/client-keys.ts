@@ -1,5 +1,5 @@
-// RFC 7517 §5, RFC 7591 §2 (jwks, jwks_uri), RFC 7515 §4.1.4 and §4.1.11, RFC 8725 §3.1: the public keys of a client, or of an
-// issuer it speaks for, and whether one of them signed a JWT.
+// RFC 7517 §4.5, §5, RFC 7591 §2 (jwks, jwks_uri), RFC 7515 §4.1.4 and §4.1.11, RFC 8725 §3.1: the public keys of a client, or
+// of an issuer it speaks for, and whether one of them signed a JWT.
 
 import {
   type Algorithm,

@@ -1,4 +1,4 @@
-// RFC 7591 §2, §3, §3.1, §3.2.1, §3.2.2; RFC 6750 §2.1, §3: clients that register themselves.
+// RFC 7591 §2, §3, §3.1, §3.2.1, §3.2.2; RFC 6750 §2.1, §3; RFC 8252 §8.4; RFC 9700 §2.1.1: clients that register themselves.
 
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'

@@ -1,5 +1,5 @@
-// RFC 8705 §2.1, §2.1.2, §2.2, §3, §3.4, §5, §6.3; RFC 9440 §2: clients that prove themselves, or what their tokens are bound to,
-// by a TLS certificate. TLS ends at a proxy of our own, which hands the certificate over.
+// RFC 8705 §2, §2.1, §2.1.2, §2.2, §3, §3.3, §3.4, §5, §6.3; RFC 9440 §2: clients that prove themselves, or what their tokens
+// are bound to, by a TLS certificate. TLS ends at a proxy of our own, which hands the certificate over.
 
 import { createHash, type X509Certificate } from 'node:crypto'
 import {

@@ -1,5 +1,6 @@
-// OAuth 2.1 §4.1, §7; RFC 9700 §2; FAPI 2.0 Security Profile §5.3: what each kind of client must do. The strictest values are
-// the default; a profile may relax only what its kind cannot do otherwise.
+// OAuth 2.1 §4.1, §7; RFC 9700 §2; FAPI 2.0 Security Profile §5.2.2, §5.3, §5.3.4, §5.4.1; FAPI 2.0 Message Signing §5.4.1:
+// what each kind of client must do. The strictest values are the default; a profile may relax only what its kind cannot do
+// otherwise.
 
 export const authenticationMethods = [
   'client_secret_basic',

@@ -1,5 +1,5 @@
-// RFC 8693 §2, §2.1, §2.2, §4.1, §4.4; RFC 8707 §2: a token of another party for one's own, to act for its user further on. It
-// lives in the session of the token it came from, ends no later, and is never refreshed.
+// RFC 8693 §1.1, §2, §2.1, §2.2, §2.2.1, §4.1, §4.4; RFC 8707 §2: a token of another party for one's own, to act for its user
+// further on. It lives in the session of the token it came from, ends no later, and is never refreshed.
 
 import { isOpenidScope } from '../../config/scopes.ts'
 import { eventInput } from '../../events/append.ts'

@@ -153,7 +153,9 @@ function untouchedBody(message: IncomingMessage): ReadableStream<Uint8Array> {
     {
       async pull(controller) {
         reader ??= (Readable.toWeb(message) as ReadableStream<Uint8Array>).getReader()
-        const { done, value } = await reader.read()
+        const { done, value } = await reader.read().catch((cause) => {
+          throw new BodyCutOff('the body broke off', { cause })
+        })
         if (done) controller.close()
         else controller.enqueue(value)
       },

@@ -21,7 +21,7 @@ function lasting(text: string): string[] {
     .replaceAll(/\b(gh_[a-z]+_|usr_)[0-9a-z]+/g, '$1…')
     .replaceAll(/"(kid|jti)": ?"[^"]+"/g, '"$1":"…"')
     .replaceAll(/"(iat|exp|auth_time)": \d+/g, '"$1": …')
-    .replaceAll(/\b(state|code_challenge)=[\w-]+/g, '$1=…')
+    .replaceAll(/\b(state|nonce|code_challenge)=[\w-]+/g, '$1=…')
     .split('\n')
     .map((line) => line.replaceAll(/\s+/g, ' ').trim())
     .filter((line) => line !== '')

@@ -279,6 +279,58 @@ onBothDatabases('back-channel logout', (dialect) => {
     })
   }
 
+  test('OpenID Connect Back-Channel Logout §2.5: a client that never asked for openid is told nothing', async () => {
+    signedInAs()
+    const { client, told } = await listener()
+    await obtainTokens(house, client)
+    await end(client)
+    await deliver()
+    assert.deepEqual(told(), [])
+    await connect(client)
+    await end(client)
+    await deliver()
+    assert.equal(told().length, 1)
+  })
+
+  test('OpenID Connect Back-Channel Logout §2.5: a changed password ends every sign-in of the user, and clients are told', async () => {
+    const local = await openHouse(dialect, { accounts: undefined, outbound: { ca: party.ca } })
+    try {
+      const { client, told } = await listener({}, local)
+      const [desk, phone] = [visit(local), visit(local)]
+      await desk.signUp()
+      await phone.signIn()
+      const tokens: OpenidTokens[] = []
+      for (const visitor of [desk, phone]) {
+        local.clock.advance(1)
+        const pkce = makePkce()
+        const asked = authorizeParameters(client, pkce, { scope: 'openid' })
+        let page = await visitor.get(`/oauth/authorize?${asked}`)
+        if (page.status === 200) page = await visitor.submit(page, '/oauth/consent', { decision: 'allow' })
+        const code = new URL(page.location!).searchParams.get('code')!
+        tokens.push((await readTokens(await redeem(local, client, code, pkce))) as OpenidTokens)
+      }
+      const sids = tokens.map((one) => decodeJwt(one.id_token).sid)
+      assert.notEqual(sids[0], sids[1])
+      const account = await desk.get('/account')
+      const changed = await desk.submit(account, '/account/password', {
+        current_password: ann.password,
+        new_password: 'another battery, correct horse staple',
+      })
+      assert.equal(changed.status, 303)
+      for (const { access_token } of tokens)
+        assert.equal((await introspect(local, client, access_token)).active, false)
+      assert.deepEqual(await deliver(local), { delivered: 2, failed: 0 })
+      assert.deepEqual(
+        told()
+          .map((token) => decodeJwt(token).sid)
+          .sort(),
+        sids.sort(),
+      )
+    } finally {
+      await local.close()
+    }
+  })
+
   test('RFC 7009 §2.1: a client that gives its own token back is not told of it', async () => {
     signedInAs()
     const { client, told } = await listener()

@@ -41,7 +41,10 @@ onBothDatabases('pairwise subjects', (dialect) => {
   }
 
   test('OpenID Connect Core §8.1: clients of one sector know a user by one name, others by another, and users differ', async () => {
-    const [one, other] = [await pairwise(), await pairwise({ name: 'Of the same host' })]
+    const [one, other] = [
+      await pairwise(),
+      await pairwise({ redirectUris: ['https://client.example:8443/elsewhere'] }),
+    ]
     const elsewhere = await pairwise({ redirectUris: ['https://elsewhere.example/callback'] })
     const name = await subjectAt(one)
     assert.match(name, /^[\w-]{43}$/)

@@ -72,6 +72,22 @@ onBothDatabases('jobs', (dialect) => {
     return { job, runs, began }
   }
 
+  test('a job that has nothing to do takes no turn, and writes nothing', async () => {
+    let [due, runs] = [false, 0]
+    const job: Job = {
+      name: 'seldom',
+      every: minute,
+      due: async () => due,
+      run: async () => ({ runs: ++runs }),
+    }
+    assert.equal(await runJob(core(), job), false)
+    assert.equal(await rowOf('seldom'), undefined)
+    due = true
+    assert.equal(await runJob(core(), job), true)
+    assert.equal(runs, 1)
+    assert.equal(await runJob(core(), job), false, 'its interval holds all the same')
+  })
+
   test('of many processes that try at once, one runs the job', async () => {
     let runs = 0
     const job: Job = { name: 'count', every: minute, run: async () => ({ runs: ++runs }) }

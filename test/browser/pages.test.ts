@@ -273,3 +273,38 @@ test('two tabs at the sign-in page do not spoil each other', async () => {
   assert.deepEqual(tab.complaints, [])
   await tab.close()
 })
+
+describe('signing out for a client', () => {
+  let tab: Tab
+  before(async () => {
+    tab = await site.open()
+  })
+  after(() => tab?.close())
+
+  test('RP-Initiated Logout §2: the person is asked, may stay, and goes back to the client once signed out (N124)', async () => {
+    const back = `${site.clientOrigin}/callback`
+    await site.g.clients.change(site.client.client.id, { postLogoutRedirectUris: [back] })
+    const who = person()
+    await signUp(tab, who)
+    const query = new URLSearchParams({
+      client_id: site.client.client.id,
+      post_logout_redirect_uri: back,
+      state: 'bye & thanks',
+    })
+    await tab.page.goto(`${site.issuer}/oauth/logout?${query}`)
+    await heading(tab, 'Sign out?')
+    assert.match(await tab.page.locator('main').innerText(), /Job board asks to sign you out/)
+    await tab.page.getByRole('link', { name: 'Stay signed in' }).click()
+    await tab.page.goto(`${site.issuer}/account`)
+    await heading(tab, 'Your account')
+
+    await tab.page.goto(`${site.issuer}/oauth/logout?${query}`)
+    await click(tab, 'Sign out')
+    assert.equal((await tab.calledBack()).get('state'), 'bye & thanks')
+    await tab.page.goto(`${site.issuer}/account`)
+    await heading(tab, 'Sign in')
+    await tab.page.goto(`${site.issuer}/oauth/logout`)
+    await heading(tab, 'You are signed out')
+    assert.deepEqual(tab.complaints, [])
+  })
+})

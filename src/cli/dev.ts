@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { paths as accountPaths } from '../accounts/account-pages.ts'
 import { paths } from '../oauth/paths.ts'
 import type { Call, Command } from './command.ts'
-import { loadConfig } from './config-file.ts'
+import { type Loaded, loadConfig } from './config-file.ts'
 import type { Step } from './demo/flow.ts'
 import { sayError } from './failures.ts'
 import type { Running } from './running.ts'
@@ -27,22 +27,29 @@ export const command: Command = {
     const ready = Math.round(performance.now())
     if (call.json) call.print(announcement(running))
     else call.print(`Gatehouse is ready at ${issuer} after ${ready} ms.`)
-    const local = loaded.config.accounts === undefined
+    const obstacle = call.flag('no-demo') ? undefined : obstacleToDemo(loaded, running)
+    if (obstacle !== undefined) call.note(`There is no demonstration: ${obstacle}.`)
     const link =
-      call.flag('no-demo') || !local
+      call.flag('no-demo') || obstacle !== undefined
         ? undefined
         : await runDemo(call, running).catch((error: unknown) => {
             call.note(`The demonstration could not finish: ${sayError(error)}`)
             return undefined
           })
-    if (!local && !call.flag('no-demo')) {
-      call.note(
-        'There is no demonstration: it signs in at pages of our own, and this configuration has other accounts.',
-      )
-    }
     sayPlaces(call, running, link)
     await running.ended
   },
+}
+
+/** What the configuration demands that the client of the demonstration, a plain one, does not do. */
+function obstacleToDemo({ config }: Loaded, { settings }: Running): string | undefined {
+  if (config.accounts !== undefined)
+    return 'it signs in at pages of our own, and this configuration has other accounts'
+  if (settings.pushedRequests?.required)
+    return 'its client does not push its requests, and this configuration takes no others'
+  if (settings.dpop.required)
+    return 'its client does not bind its tokens to a key, and this configuration issues no others'
+  return undefined
 }
 
 /** Shows a flow, serves the page the demo client's users come back to, and answers a link that leads there. */

@@ -113,6 +113,24 @@ describe('dev', () => {
     assert.equal(places.authorize, null)
     await server.end()
   })
+
+  for (const demanded of ['pushedRequests', 'dpop']) {
+    test(`says why there is no demonstration where ${demanded} is required of every client`, async () => {
+      const folder = emptyFolder()
+      writeFileSync(
+        join(folder, 'gatehouse.config.mjs'),
+        `export const config = { ${demanded}: { required: true } }`,
+      )
+      const server = stay(folder, ['dev', '--json'], { PORT: await freePort() })
+      assert.match(
+        await server.line('stderr', /demonstration/),
+        /^There is no demonstration: its client does not /,
+      )
+      const places = JSON.parse(await server.line('stdout', /"connected_apps"/))
+      assert.equal(places.authorize, null)
+      assert.equal(await server.end(), 0)
+    })
+  }
 })
 
 describe('what can go wrong at the start is one clear line and exit code 1:', () => {

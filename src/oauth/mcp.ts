@@ -101,6 +101,11 @@ export function protectTools(auth: AuthenticatesRequests, options: ProtectedTool
       const needs = needsOf(message, request.method)
       const access = await auth.authenticate(request, { ...arrival, ...needs, ...own })
       const known = body === undefined ? {} : { message: body }
+      // Whoever reads it behind may understand it, and run a tool whose scopes nobody has asked for.
+      if (access.ok && body === tooLong)
+        return { ok: false, response: refusedMessage(413, -32600, 'The message is too long') }
+      if (access.ok && body === undefined && !bodiless.includes(request.method ?? ''))
+        return { ok: false, response: refusedMessage(400, -32700, 'The message is no JSON') }
       if (access.ok) return { ok: true, access, ...known }
       if (needs === undefined && access.reason === 'token_missing') return { ok: true, ...known }
       const by = typeof refuseBy === 'function' ? refuseBy(request) : refuseBy
@@ -161,12 +166,19 @@ function problemsOf([name, { securitySchemes }]: [string, ProtectedTool]): Confi
     : [{ path, given: wrong, allowed: 'scope names (RFC 6749 §3.3)', example: 'jobs:read' }]
 }
 
-/** Bytes of a message that is looked at; a longer one counts as one that needs a token. The SDKs take no more. */
+/** Methods whose requests have no message. */
+const bodiless: readonly string[] = ['GET', 'DELETE', 'HEAD', 'OPTIONS']
+
+/** Bytes of a message that is looked at; a longer one is refused. */
 const longestMessage = 4 * 1024 * 1024
+const tooLong = Symbol('too long')
 
 /** The body as JSON, left readable for the server behind; undefined where there is none or it is none. */
 async function bodyOf(request: McpRequest): Promise<unknown> {
-  if (typeof (request as Request).clone !== 'function') return request.body
+  if (typeof (request as Request).clone !== 'function') {
+    const { body } = request
+    return typeof body === 'string' || body instanceof Uint8Array ? jsonOf(Buffer.from(body)) : body
+  }
   const reader = (request as Request).clone().body?.getReader()
   const chunks: Uint8Array[] = []
   for (let size = 0; reader; ) {
@@ -177,11 +189,16 @@ async function bodyOf(request: McpRequest): Promise<unknown> {
     if (size > longestMessage) {
       // Not awaited: it settles only once the server behind has read its own copy.
       reader.cancel().catch(() => {})
-      return undefined
+      return tooLong
     }
   }
+  return jsonOf(Buffer.concat(chunks))
+}
+
+/** Read as `Request.json()` reads it, which passes over a byte order mark. */
+function jsonOf(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+    return JSON.parse(new TextDecoder().decode(bytes))
   } catch {
     return undefined
   }
@@ -228,11 +245,11 @@ function refusedResult({ response, reason }: AccessRefused, id: unknown): Respon
 
 /** Batches left MCP with revision 2025-06-18: one request, one decision. */
 function refusedBatch(): Response {
-  return answer(400, {
-    jsonrpc: '2.0',
-    id: null,
-    error: { code: -32600, message: 'Send one message a request: batches are not part of the protocol' },
-  })
+  return refusedMessage(400, -32600, 'Send one message a request: batches are not part of the protocol')
+}
+
+function refusedMessage(status: number, code: number, message: string): Response {
+  return answer(status, { jsonrpc: '2.0', id: null, error: { code, message } })
 }
 
 function answer(status: number, body: unknown): Response {

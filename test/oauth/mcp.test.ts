@@ -108,13 +108,41 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
       message('resources/read'),
       message('prompts/get'),
       message('initialize '),
-      'no json',
-      `${JSON.stringify(call('opening_hours')).slice(0, -1)},"pad":"${'x'.repeat(4 * 1024 * 1024)}"}`,
     ]) {
       const told = JSON.stringify(body).slice(0, 80)
       assert.equal((await refusal(send(body))).status, 401, told)
       assert.equal((await admission(send(body, token))).access?.subject, 'alice', told)
     }
+  })
+
+  test('RFC 6750 §3.1: a message that is not understood runs no tool, whoever sends it (N116, N120)', async () => {
+    const { refusal, admission } = await protectedBy()
+    const token = await tokenFor('jobs:read')
+    const apply = JSON.stringify(call('apply'))
+    const unread: [status: number, body: string][] = [
+      [400, 'no json'],
+      [400, ''],
+      [400, `\ufeff\ufeff${apply}`],
+      [413, `${apply.slice(0, -1)},"pad":"${'x'.repeat(4 * 1024 * 1024)}"}`],
+    ]
+    for (const [status, body] of unread) {
+      const told = body.slice(0, 80)
+      assert.equal((await refusal(send(body))).status, 401, told)
+      const { response } = await refusal(send(body, token))
+      assert.equal(response.status, status, told)
+      assert.equal(((await response.json()) as { id: unknown }).id, null, told)
+    }
+    // A server behind reads on past the mark of the byte order, so what follows it is looked at.
+    assert.equal((await refusal(send(`\ufeff${apply}`, token))).status, 403)
+    await admission(send(`\ufeff${JSON.stringify(call('search'))}`, token))
+    // Node's, where the body parser left the message to whoever reads the stream after it.
+    const authorization = `Bearer ${token}`
+    const node = { method: 'POST', url: '/mcp', headers: { authorization } }
+    assert.equal((await refusal(node)).status, 400)
+    for (const body of [apply, Buffer.from(apply)]) {
+      assert.equal((await refusal({ ...node, body })).status, 403)
+    }
+    for (const method of ['GET', 'DELETE']) await admission({ ...node, method })
   })
 
   test('RFC 6750 §3.1: a token that does not hold is refused even where none is needed (N118)', async () => {

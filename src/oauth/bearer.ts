@@ -2,7 +2,7 @@
 // request that carries an access token. Both forms of the resource server (beside the authorization server, apart from it) use it.
 
 import type { KeyObject } from 'node:crypto'
-import { parseJwt, verifySignature } from '../crypto/jws.ts'
+import { brief, parseJwt, verifySignature } from '../crypto/jws.ts'
 import { acrSuffices } from './authentication-context.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
 import { scopeCovers, scopeSet } from './scope.ts'
@@ -217,7 +217,7 @@ export function readJwt(token: string): UnverifiedToken | Refusal | undefined {
   const { typ, alg, kid } = header
   if (typeof typ !== 'string' || !/^(application\/)?at\+jwt$/i.test(typ)) return refuse('access_token_type')
   if (alg !== 'ES256' || typeof kid !== 'string' || 'crit' in header)
-    return refuse('access_token_invalid', { alg: String(alg) })
+    return refuse('access_token_invalid', { alg: brief(alg) })
   return { kid, claims, input, signature }
 }
 

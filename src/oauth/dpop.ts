@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto'
 import {
   type Algorithm,
   algorithms,
+  brief,
   parseJwt,
   publicKeyFromJwk,
   thumbprint,
@@ -170,8 +171,4 @@ export function proofUrl(text: string): string | undefined {
       return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase()
     })
   )
-}
-
-function brief(value: unknown): string {
-  return String(value).slice(0, 120)
 }

@@ -268,6 +268,10 @@ onBothDatabases('authorization details', (dialect) => {
       const answer = await grantsNothing(house, () => redeem(house, created, code, pkce, asked(...details)))
       await assertJson(answer, 400, 'invalid_authorization_details')
     }
+    const [good, endless] = [JSON.stringify([payment]), `${'['.repeat(4_000)}${']'.repeat(4_000)}`]
+    const nested = good.replace('"Merchant A"', endless)
+    const tooDeep = { authorization_details: nested }
+    await assertJson(await redeem(house, created, code, pkce, tooDeep), 400, 'invalid_authorization_details')
     const less = { iban: 'DE02', locations: ['https://bank.example/b'], actions: ['read'], type: 'account' }
     const tokens = (await readTokens(await redeem(house, created, code, pkce, asked(less)))) as Granted
     assert.deepEqual(tokens.authorization_details, [less])

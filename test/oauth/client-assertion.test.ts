@@ -217,6 +217,10 @@ onBothDatabases('client assertions', (dialect) => {
       ['a DPoP proof', sign(RS256, { typ: 'dpop+jwt' })],
       ['typ that is no text', sign(RS256, { typ: 1 })],
       [
+        'alg and kid that are no text',
+        sign(RS256, { alg: { toString: 1, valueOf: 1 }, kid: [{ toString: 1 }] }),
+      ],
+      [
         'another signature',
         { ...sign(RS256), client_assertion: `${sign(RS256).client_assertion.slice(0, -6)}AAAAAA` },
       ],

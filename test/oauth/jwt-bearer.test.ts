@@ -122,6 +122,8 @@ onBothDatabases('JWT bearer', (dialect) => {
       'a critical extension': make({}, { crit: ['b64'], b64: true }),
       'another issuer': make({ iss: 'https://idp.evil.example' }),
       'no issuer': make({ iss: undefined }),
+      'an issuer that is no text': make({ iss: { toString: 1, valueOf: 1 } }),
+      'an algorithm that is no text': make({}, { alg: { toString: 1, valueOf: 1 } }),
       'our own word': make({ iss: issuer }),
       'another audience': make({ aud: 'https://other.example' }),
       'issuer with a slash': make({ aud: `${issuer}/` }),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHmac, createPublicKey, type JsonWebKey } from 'node:crypto'
+import { createHmac, createPublicKey, type JsonWebKey, sign as signBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { algorithms, generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
@@ -30,6 +30,16 @@ function broken(created: CreatedClient, house: House): [what: string, request: s
     const signed = input({ alg: 'HS256', typ: 'oauth-authz-req+jwt', kid: ES256.kid })
     return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
   }
+  // Deeper than JSON can be written again, which is less deep than it can be read.
+  const deep = () => {
+    const payload = JSON.stringify({ ...claims, x: 0 }).replace(
+      '"x":0',
+      `"x":${'['.repeat(9_000)}${']'.repeat(9_000)}`,
+    )
+    const signed = `${text({ alg: 'ES256', typ: 'oauth-authz-req+jwt', kid: ES256.kid })}.${Buffer.from(payload).toString('base64url')}`
+    const key = { key: ES256.privateKey, dsaEncoding: 'ieee-p1363' } as const
+    return `${signed}.${signBytes('sha256', Buffer.from(signed), key).toString('base64url')}`
+  }
   const publicKey = createPublicKey({ key: { ...ES256.publicJwk } as JsonWebKey, format: 'jwk' })
   const good = sign({})
   return [
@@ -41,6 +51,7 @@ function broken(created: CreatedClient, house: House): [what: string, request: s
     ['a key of another client', sign({}, {}, RS256)],
     ['another algorithm than it says', sign({}, { alg: 'RS256' })],
     ['an algorithm nobody speaks', sign({}, { alg: 'ES512' })],
+    ['an algorithm that is no text', sign({}, { alg: { toString: 1, valueOf: 1 } })],
     ['a signature cut short', good.slice(0, -1)],
     [
       'claims of another',
@@ -75,6 +86,7 @@ function broken(created: CreatedClient, house: House): [what: string, request: s
     ['a request_uri in the request', sign({ request_uri: 'https://client.example/r' })],
     ['a NUL in it', sign({ state: 'a\0b' })],
     ['half a character in it', sign({ state: '\ud800' })],
+    ['nested without end', deep()],
   ]
 }
 

@@ -1,6 +1,7 @@
 // RFC 9396 §2, §2.2, §5, §6, §6.1, §7, §9, §10: authorization details: what exactly a client asks for and a user grants. Their
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { DetailSchema, Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -96,20 +97,10 @@ function detailCovers(granted: AuthorizationDetail, asked: AuthorizationDetail):
   return names.every((name) => {
     if (!Object.hasOwn(asked, name)) return false
     const [whole, part] = [granted[name], asked[name]]
-    if (!lists.includes(name) || !Array.isArray(whole) || !Array.isArray(part)) return same(whole, part)
-    return part.length > 0 && part.every((one) => whole.some((other) => same(other, one)))
+    if (!lists.includes(name) || !Array.isArray(whole) || !Array.isArray(part))
+      return isDeepStrictEqual(whole, part)
+    return part.length > 0 && part.every((one) => whole.some((other) => isDeepStrictEqual(other, one)))
   })
-}
-
-/** Equal as JSON, whatever the order of members. */
-function same(one: unknown, other: unknown): boolean {
-  return canonical(one) === canonical(other)
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
-  )
 }
 
 /** Why a value does not fit a schema, with the place; undefined when it fits. */

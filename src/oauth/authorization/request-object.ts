@@ -1,7 +1,7 @@
 // RFC 9101 §4, §5, §6.2, §6.3, §10.2, §10.8; RFC 9126 §3; FAPI 2.0 Message Signing §5.3.1: the parameters of an authorization
 // request in a JWT that the client signed, by value. Nothing beside it counts.
 
-import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import { type Algorithm, algorithms, brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { type Form, formOf } from '../../http/forms.ts'
 import { isSignedBy } from '../clients/client-keys.ts'
 import type { Client } from '../clients/clients.ts'
@@ -50,8 +50,7 @@ export async function readRequestObject(
       ? refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
       : refuse('request_object_signature', { ...facts, ...signed.facts })
   }
-  if (!signed)
-    return refuse('request_object_signature', { ...facts, alg: String(jwt.header['alg']).slice(0, 80) })
+  if (!signed) return refuse('request_object_signature', { ...facts, alg: brief(jwt.header['alg']) })
   return parametersIn(jwt.claims) ?? refuse('request_object_malformed', facts)
 }
 
@@ -89,8 +88,21 @@ function parametersIn(claims: Record<string, unknown>): Form | undefined {
   for (const [name, value] of Object.entries(claims)) {
     if (aboutItself.includes(name) || value === null) continue
     const values = name === 'resource' && Array.isArray(value) ? value : [value]
-    for (const one of values) pairs.push([name, typeof one === 'string' ? one : JSON.stringify(one)])
+    for (const one of values) {
+      const text = typeof one === 'string' ? one : textOf(one)
+      if (text === undefined) return undefined
+      pairs.push([name, text])
+    }
   }
   const isText = (text: string) => !text.includes('\0') && text.isWellFormed()
   return pairs.every((pair) => pair.every(isText)) ? formOf(pairs) : undefined
+}
+
+/** In JSON; undefined for what is nested so deeply that it can be read but not written. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,7 @@
 // RFC 7523 §2.2, §3; RFC 7521 §4.2, §4.2.1, §5.2; RFC 9126 §2; FAPI 2.0 Security Profile §5.3.2.1: a client that authenticates
 // by a JWT it has signed (private_key_jwt).
 
-import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import { type Algorithm, algorithms, brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import type { Form } from '../../http/forms.ts'
 import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -93,8 +93,4 @@ function isForUs({ settings: { issuer } }: Server, { rules }: Client, audience: 
   return Array.isArray(audience)
     ? audience.length > 0 && audience.every((one) => ours.includes(one))
     : ours.includes(audience)
-}
-
-function brief(value: unknown): string {
-  return String(value).slice(0, 80)
 }

@@ -196,6 +196,11 @@ onBothDatabases('mutual TLS', (dialect) => {
       assert.equal(await authenticates(house, created, makeSelfSigned('client', noon).cert), false)
       assert.equal(await authenticates(house, created, authority.issue([], 'client').cert), false)
       assert.equal(await authenticates(house, created, undefined), false)
+      // A key of a kind that nobody knows.
+      const bytes = Buffer.from(own.cert.replace(/-----.*-----/g, ''), 'base64')
+      bytes[bytes.indexOf(Buffer.from('06072a8648ce3d0201', 'hex')) + 8] = 0x7f
+      const strange = `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64')}\n-----END CERTIFICATE-----`
+      assert.equal(await authenticates(house, created, strange), false)
       assert.equal(await authenticates(house, created, own.cert), true)
       house.clock.advance(10 * 86_400_000)
       assert.equal(await authenticates(house, created, own.cert), false)

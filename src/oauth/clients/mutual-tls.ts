@@ -1,7 +1,7 @@
 // RFC 8705 §2, §2.1, §2.1.2, §2.2, §3, §3.3, §3.4, §5, §6.3; RFC 9440 §2: clients that prove themselves, or what their tokens
 // are bound to, by a TLS certificate. TLS ends at a proxy of our own, which hands the certificate over.
 
-import { createHash, type X509Certificate } from 'node:crypto'
+import { createHash, type KeyObject, type X509Certificate } from 'node:crypto'
 import {
   type AlternativeName,
   alternativeNames,
@@ -71,9 +71,19 @@ export async function verifyCertificate(
       return refuse('client_certificate_wrong', { ...facts, wrong: 'subject' })
     return client
   }
-  const found = await server.clientKeys.find(client, ({ key }) => key.equals(certificate.publicKey))
+  const own = publicKeyOf(certificate)
+  const found = own && (await server.clientKeys.find(client, ({ key }) => key.equals(own)))
   if (isRefusal(found)) return refuse(found.refusal, { ...facts, ...found.facts }, found)
   return found ? client : refuse('client_certificate_wrong', { ...facts, wrong: 'key' })
+}
+
+/** Undefined for a key of a kind that cannot be read. */
+function publicKeyOf(certificate: X509Certificate): KeyObject | undefined {
+  try {
+    return certificate.publicKey
+  } catch {
+    return undefined
+  }
 }
 
 function isIssuedBy(certificate: X509Certificate, authority: X509Certificate, now: number): boolean {

@@ -1,8 +1,9 @@
 // RFC 6749 §3.2, §2.3.1; RFC 7009 §2.1; RFC 7662 §2.1: what every form endpoint of the back channel demands of a request.
 
 import { type Form, parseForm } from '../http/forms.ts'
-import { BodyTooLarge, type Incoming } from '../http/message.ts'
-import { type Refusal, refuse } from './refusals.ts'
+import type { Incoming } from '../http/message.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { readBody } from './request-body.ts'
 
 /** Far above any honest request, in bytes. */
 const bodyLimit = 64 * 1024
@@ -37,13 +38,8 @@ export async function readBackChannelForm(
   const type = request.header('content-type') ?? ''
   if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(type))
     return refuse('wrong_content_type', { type: type.slice(0, 80) })
-  let text: string
-  try {
-    text = await request.text(bodyLimit)
-  } catch (error) {
-    if (error instanceof BodyTooLarge) return refuse('body_too_large')
-    throw error
-  }
+  const text = await readBody(request, bodyLimit)
+  if (isRefusal(text)) return text
   const form = parseForm(text)
   if (!form) return refuse('malformed_form')
   const repeated = form.repeated.find((name) => !mayRepeat.includes(name))

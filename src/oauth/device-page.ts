@@ -4,8 +4,8 @@
 import { eventInput } from '../events/append.ts'
 import { networkOf } from '../http/address.ts'
 import { type Browser, browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
-import { type Form, parseForm } from '../http/forms.ts'
-import { type Answer, BodyTooLarge, type Incoming, seeOther } from '../http/message.ts'
+import type { Form } from '../http/forms.ts'
+import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { answerFromResponse, isResponse } from '../http/web.ts'
 import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../pages/device.ts'
 import { answerPage, type Page } from '../pages/page.ts'
@@ -27,6 +27,7 @@ import {
 } from './records/device-codes.ts'
 import { countLivingSessions } from './records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { readPageForm } from './request-body.ts'
 import { canonicalScope, scopeSet } from './scope.ts'
 import type { Server } from './server.ts'
 import { readUserCode, shownUserCode, userCodeHashes } from './user-code.ts'
@@ -40,7 +41,7 @@ const codePurpose = 'device code'
 
 /** `GET` asks for the code, or shows what the device asks once the code was entered here; `POST` enters it, or decides. */
 export async function devicePage(server: Server, request: Incoming): Promise<Answer | Refusal> {
-  const form = await readForm(request)
+  const form = await readPageForm(request)
   if (isRefusal(form)) return form
   if (request.method !== 'POST') {
     const shown = form.get('shown')
@@ -49,20 +50,6 @@ export async function devicePage(server: Server, request: Incoming): Promise<Ans
       : askConsent(server, request, shown)
   }
   return form.get('decision') === undefined ? enterCode(server, request, form) : decide(server, request, form)
-}
-
-async function readForm(request: Incoming): Promise<Form | Refusal> {
-  let text = request.search
-  if (request.method === 'POST') {
-    try {
-      text = await request.text(64 * 1024)
-    } catch (error) {
-      if (error instanceof BodyTooLarge) return refuse('body_too_large')
-      throw error
-    }
-  }
-  const form = parseForm(text)
-  return form && form.repeated.length === 0 ? form : refuse('malformed_form')
 }
 
 interface Problem {

@@ -25,19 +25,24 @@ ${details(frame, view)}
 ${held(frame, view)}
 ${resources(frame, view)}
 ${warnings(frame, view, client)}
-<form method="post" action="${view.action}">
-${hiddenFields(view.hidden)}
-<div class="choice">
-<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
-<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
-</div>
-</form>
+${decisionForm(frame, view)}
 <div class="foot"><p>${say(frame, view.loopbackOnly ? 'consent.redirect_loopback' : 'consent.redirect', {
       host: html`<strong>${isolated(view.redirectHost)}</strong>`,
     })}</p><p>${say(frame, 'consent.later')}</p></div>
 </div>
 ${links(frame, view, client)}`,
   })
+}
+
+/** The two answers. Posts `decision`, `allow` or `deny`. */
+export function decisionForm(frame: Frame, view: Pick<ConsentView, 'action' | 'hidden'>): Html {
+  return html`<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<div class="choice">
+<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
+<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
+</div>
+</form>`
 }
 
 /** Who decides. */

@@ -1,6 +1,16 @@
 /** RFC 8628 §3.3, §3.3.1, §5.4, §6.1: the pages on which a person connects a device. */
 import { type Html, html } from '../http/html.ts'
-import { asked, details, held, links, resources, signedInAs, strangerBadge, strangerNote } from './consent.ts'
+import {
+  asked,
+  decisionForm,
+  details,
+  held,
+  links,
+  resources,
+  signedInAs,
+  strangerBadge,
+  strangerNote,
+} from './consent.ts'
 import * as icons from './icons.ts'
 import { inertText } from './inert.ts'
 import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
@@ -57,13 +67,7 @@ ${held(frame, view)}
 ${resources(frame, view)}
 ${strangerNote(frame, view, client)}
 <div class="note caution">${icons.warning}<strong>${say(frame, 'device.caution_title')}</strong><p>${say(frame, 'device.caution')}</p></div>
-<form method="post" action="${view.action}">
-${hiddenFields(view.hidden)}
-<div class="choice">
-<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
-<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
-</div>
-</form>
+${decisionForm(frame, view)}
 <div class="foot"><p>${say(frame, 'consent.later')}</p></div>
 </div>
 ${links(frame, view, client)}`,

@@ -3,8 +3,8 @@
 import { makeToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import { type Form, parseForm } from '../../http/forms.ts'
-import { type Answer, BodyTooLarge, type Incoming } from '../../http/message.ts'
+import type { Form } from '../../http/forms.ts'
+import type { Answer, Incoming } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -15,6 +15,7 @@ import { findConsent, holdAuthorizationRequest } from '../records/consents.ts'
 import { endPushedRequest } from '../records/pushed-requests.ts'
 import { countLivingSessions } from '../records/sessions.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
+import { readPageParameters } from '../request-body.ts'
 import { scopeSet, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
 import { troubleFrom } from '../trouble.ts'
@@ -28,7 +29,7 @@ import { arrivalCookie, cancelledParameter, patience, returnAddress, withArrival
 import { authenticateUser } from './user-authentication.ts'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
-  const sent = await readForm(request)
+  const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
   const form = withArrival(server, request, sent)
   const unwelcome = await beginFlow(server, form, request.address)
@@ -77,18 +78,6 @@ async function refused(
 /** Somebody else was faster, in another tab say: one flow has one answer. */
 function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
   return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), client)
-}
-
-async function readForm(request: Incoming): Promise<Form | Refusal> {
-  if (request.method === 'GET') {
-    return parseForm(request.search) ?? refuse('malformed_form')
-  }
-  try {
-    return parseForm(await request.text(64 * 1024)) ?? refuse('malformed_form')
-  } catch (error) {
-    if (error instanceof BodyTooLarge) return refuse('body_too_large')
-    throw error
-  }
 }
 
 /** Consent that is remembered answers at once; whatever is new is asked. */

@@ -5,8 +5,7 @@ import type { StoredToken } from '../../crypto/tokens.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { type Browser, formToken, formTokenIsValid } from '../../http/csrf.ts'
-import { parseForm } from '../../http/forms.ts'
-import { type Answer, BodyTooLarge, type Incoming } from '../../http/message.ts'
+import type { Answer, Incoming } from '../../http/message.ts'
 import { consentPage } from '../../pages/consent.ts'
 import { answerPage } from '../../pages/page.ts'
 import type { ConsentView } from '../../pages/views.ts'
@@ -23,6 +22,7 @@ import {
   findAuthorizationRequest,
 } from '../records/consents.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { readPageForm } from '../request-body.ts'
 import { canonicalScope, narrowedScope, scopeCovers, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
 import { describeDetails } from './authorization-details.ts'
@@ -186,15 +186,8 @@ interface Decision {
 
 /** Everything that must hold before a decision counts; whatever does not, leaves the request open for its owner. */
 async function readDecision(server: Server, request: Incoming): Promise<Decision | Refusal> {
-  let text: string
-  try {
-    text = await request.text(64 * 1024)
-  } catch (error) {
-    if (error instanceof BodyTooLarge) return refuse('body_too_large')
-    throw error
-  }
-  const form = parseForm(text)
-  if (!form || form.repeated.some((name) => name !== 'resource')) return refuse('malformed_form')
+  const form = await readPageForm(request, ['resource'])
+  if (isRefusal(form)) return form
   const stored = readToken('gh_rq', form.get('request') ?? '')
   if (!stored) return refuse('form_token_wrong')
   const row = await server.db.one(findAuthorizationRequest, { id: stored.id, hash: stored.hash })

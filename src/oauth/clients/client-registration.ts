@@ -4,7 +4,7 @@ import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
-import { type Answer, BodyTooLarge, empty, type Incoming, json } from '../../http/message.ts'
+import { type Answer, empty, type Incoming, json } from '../../http/message.ts'
 import { originOf } from '../back-channel.ts'
 import { jsonRefusal, uncached } from '../error-answer.ts'
 import { paths } from '../paths.ts'
@@ -12,6 +12,7 @@ import { type ClientRow, insertClient } from '../records/clients.ts'
 import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refusals, refuse, wireError } from '../refusals.ts'
+import { readBody } from '../request-body.ts'
 import { canonicalScope } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { countTry, reserveArrival } from './arrivals.ts'
@@ -106,13 +107,13 @@ async function spendInvitation(
 export async function readMetadata(request: Incoming): Promise<Record<string, unknown> | Refusal> {
   if (!/^application\/json *(;|$)/i.test(request.header('content-type') ?? ''))
     return refuse('registration_not_json')
+  const text = await readBody(request, bodyLimit)
+  if (isRefusal(text)) return text
   let metadata: unknown
   try {
-    metadata = JSON.parse(await request.text(bodyLimit))
-  } catch (error) {
-    if (error instanceof BodyTooLarge) return refuse('body_too_large')
-    if (error instanceof SyntaxError) return refuse('registration_not_json')
-    throw error
+    metadata = JSON.parse(text)
+  } catch {
+    return refuse('registration_not_json')
   }
   return typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)
     ? (metadata as Record<string, unknown>)

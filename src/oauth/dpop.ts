@@ -79,7 +79,7 @@ export function checkProof(header: string, request: ProvenRequest, rules: ProofR
     jkt: key.jkt,
     alg: key.alg,
     id: [key.jkt, request.urls[0], jti],
-    expiresAt: iat * 1_000 + oldest,
+    expiresAt: Math.ceil(iat * 1_000) + oldest,
     nextNonce: next,
   }
 }

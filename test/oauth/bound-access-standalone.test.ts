@@ -138,6 +138,11 @@ describe('tokens bound to a key, at an API apart', () => {
     )
     assert.equal(answers.filter((access) => access.ok).length, 1)
     assert.deepEqual([...store.values()], [Math.floor(house.clock.now() / 1_000) * 1_000 + 300_000])
+    // A store of whole numbers must take what a client with a finer clock makes of it (RFC 7519 §2).
+    const iat = house.clock.now() / 1_000 - 1.00025
+    const finer = request(token, await proofOf(token, { claims: { iat } }))
+    assert.equal(told(await several[0]!.authenticate(finer)), 'ok')
+    assert.ok([...store.values()].every(Number.isInteger))
   })
 
   test('RFC 9449 §11.1: a store that fails is 503, and the proof is good later', async () => {

@@ -350,6 +350,23 @@ onBothDatabases('DPoP at the token endpoint', (dialect) => {
     await readTokens(await refreshed(house, client, next.refresh_token!, key))
   })
 
+  test('RFC 9449 §5: a public client that comes with a key later gets its next refresh token bound to it (N87)', async () => {
+    const house = await open()
+    const client = await house.createClient(publicClient)
+    const pkce = makePkce()
+    const code = await obtainCode(house, client, pkce)
+    const bearer = await readTokens(await ask(house, client, codeForm(client, code, pkce)))
+    assert.equal(bearer.token_type, 'Bearer')
+    const next = await readTokens(await refreshed(house, client, bearer.refresh_token!, key))
+    assert.deepEqual(cnf(next.access_token), { jkt: key.jkt })
+    const again = await readTokens(await refreshed(house, client, bearer.refresh_token!, key))
+    assert.equal(again.refresh_token, next.refresh_token)
+    for (const by of [otherKey, null]) {
+      await assertError(await refreshed(house, client, next.refresh_token!, by), 400, 'invalid_grant')
+    }
+    await readTokens(await refreshed(house, client, next.refresh_token!, key))
+  })
+
   test('RFC 9700 §4.14.2: a retry with the same key has the same successor; with another key, or none, the family ends (N84)', async () => {
     const house = await open()
     for (const input of [publicClient, {}]) {

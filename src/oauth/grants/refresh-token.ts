@@ -158,7 +158,8 @@ async function rotate(
     successor_salt: client.reuseWindow > 0 ? salt : null,
     successor_scope: row.scope,
     successor_resources: row.resources,
-    successor_binding: row.jkt,
+    // A public client may come with a key later (RFC 9449 §5); none of its tokens loses the one it has.
+    successor_binding: row.jkt ?? (client.confidential ? null : request.binding),
     successor_expires_at: refreshExpiry(client, now, row.session_expires_at),
     ...access.row,
     ...eventInput(now, 'token_refresh', contextOf(row, request), { scope: access.row.access_scope }),

@@ -1,4 +1,4 @@
-// RFC 8628 §3.1, §3.2, §5.2; RFC 8707 §2; RFC 9396 §5: a device asks for a code that a person allows elsewhere.
+// RFC 8628 §3.1, §3.2, §5.2; RFC 8707 §2; RFC 9396 §3, §5: a device asks for a code that a person allows elsewhere.
 
 import { makeToken } from '../crypto/tokens.ts'
 import { networkOf } from '../http/address.ts'
@@ -31,12 +31,14 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   if (isRefusal(client)) return client
   if (!client.grantTypes.includes(deviceCode.name))
     return refuse('grant_type_unauthorized', { client: client.id, grant_type: deviceCode.name })
-  const scope = requestedScope(form.get('scope'), settings, client)
+  const details = requestedDetails(settings.authorizationDetails, client, form.get('authorization_details'))
+  if (isRefusal(details)) return details
+  // Who asks for details alone does not mean every scope besides (RFC 9396 §3).
+  const detailsAlone = details.length > 0 && form.get('scope') === undefined
+  const scope = detailsAlone ? [] : requestedScope(form.get('scope'), settings, client)
   if (isRefusal(scope)) return scope
   const resources = requestedResources(form.all('resource'), settings, client.resources)
   if (isRefusal(resources)) return resources
-  const details = requestedDetails(settings.authorizationDetails, client, form.get('authorization_details'))
-  if (isRefusal(details)) return details
   const { lifetime, interval, perNetwork } = settings.device!
   const crowded = await limitNetwork(server, request.address, perNetwork)
   if (crowded) return crowded

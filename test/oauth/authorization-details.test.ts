@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import type { Config } from '../../src/config.ts'
 import { sql } from '../../src/db/sql.ts'
+import { beginDevice, createDevice, decideDevice, enterCode, poll } from '../support/device.ts'
 import {
   answerConsent,
   authorize,
@@ -16,7 +17,7 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { houseFor, onBothDatabases, openHouse } from '../support/house.ts'
+import { houseFor, onBothDatabases, openHouse, scopes } from '../support/house.ts'
 import {
   assertJson,
   assertPage,
@@ -297,6 +298,29 @@ onBothDatabases('authorization details', (dialect) => {
     assert.deepEqual(retried.authorization_details, [payment])
     const other = await refresh(house, created, third.refresh_token!, asked(account))
     await assertJson(other, 400, 'invalid_grant')
+  })
+
+  test('RFC 9396 §3, §6: a device asks for details alone, the user reads them, and its tokens narrow them', async () => {
+    const house = await openHouse(dialect, { authorizationDetails: types, device: {} })
+    try {
+      const created = await createDevice(house)
+      const device = await beginDevice(house, created, { scope: '', ...asked(payment, account) })
+      const shown = await enterCode(house, device.user_code)
+      assert.match(shown.html, /Pay 123\.50 EUR to Merchant A/)
+      assert.ok(!shown.html.includes(scopes['jobs:read']), 'no scope besides')
+      assert.equal((await decideDevice(house, shown, 'allow')).status, 200)
+      const wider = asked({ ...account, iban: 'DE03' })
+      const refused = await grantsNothing(house, () => poll(house, created, device.device_code, wider))
+      await assertJson(refused, 400, 'invalid_authorization_details')
+      const less = { ...account, actions: ['read'] }
+      const narrowed = await poll(house, created, device.device_code, asked(less))
+      const tokens = (await readTokens(narrowed)) as Granted
+      assert.deepEqual([tokens.scope, tokens.authorization_details], [undefined, [less]])
+      const next = (await readTokens(await refresh(house, created, tokens.refresh_token!))) as Granted
+      assert.deepEqual([next.scope, next.authorization_details], [undefined, [payment, account]])
+    } finally {
+      await house.close()
+    }
   })
 
   test('RFC 9396 §6: what no user granted cannot be asked for at the token endpoint', async () => {

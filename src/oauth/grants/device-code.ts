@@ -19,6 +19,7 @@ const slowDownBy = 5_000
 export const deviceCode: GrantType = {
   name: 'urn:ietf:params:oauth:grant-type:device_code',
   on: (settings) => settings.device !== null,
+  narrowsDetails: true,
   async redeem(server, request) {
     const { client, form } = request
     const code = form.get('device_code')

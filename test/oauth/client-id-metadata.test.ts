@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
 import { generateRsaSigningKey, generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
+import { sql } from '../../src/db/sql.ts'
 import { listEvents } from '../../src/events/list.ts'
 import { clientUrlProblem, freshness } from '../../src/oauth/clients/client-id-metadata.ts'
 import { callback, described, serveClient } from '../support/described-clients.ts'
@@ -42,6 +43,7 @@ test('CIMD §3: a client’s address is https, has a path, and nothing that read
     ['https://a.example?a=b', 'has no path'],
     ['https://a.example/a#b', 'has a fragment'],
     ['https://a.example/#', 'has a fragment'],
+    ['https:///a.example/a', 'has no host'],
     ['https://u@a.example/a', 'has user information'],
     ['https://u:p@a.example/a', 'has user information'],
     ['https://@a.example/a', 'has user information'],
@@ -209,6 +211,27 @@ onBothDatabases('clients that are documents', (dialect) => {
         assert.equal((await refresh(house, client, refresh_token!, again)).status, 200)
       }
     }
+  })
+
+  test('CIMD §5.2, §8.6: a document that is another one each time is followed only so often an hour', async () => {
+    const path = fresh()
+    const quick = { 'cache-control': 'max-age=0' }
+    const { id } = serveClient(documents, path, {}, quick)
+    house.clock.advance(hour - (house.clock.now() % hour))
+    await (await ask(id)).text()
+    const statuses: number[] = []
+    for (let n = 0; n < 25; n++) {
+      house.clock.advance(61_000)
+      serveClient(documents, path, { client_name: `Name ${n}` }, quick)
+      statuses.push((await ask(id)).status)
+    }
+    assert.deepEqual(statuses, [...Array(20).fill(200), ...Array(5).fill(429)])
+    const changes = await house.app.server.db.query(
+      sql<{ id: string }>`select id from events where client_id = ${id} and type = 'client_updated'`,
+    )
+    assert.equal(changes.length, 20)
+    house.clock.advance(hour)
+    assert.equal((await ask(id)).status, 200)
   })
 
   test('CIMD §3: an address that can be no document’s gets a page and no request (A8) (N15)', async () => {

@@ -258,4 +258,58 @@ onBothDatabases('management of a registration', (dialect) => {
     const [post] = [await manage(made, 'POST', {})]
     assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, PUT, DELETE'])
   })
+
+  test('RFC 7592 §2.2, RFC 7591 §5: a client changes itself only so often, whoever sends it, and what is refused leaves no trace', async () => {
+    const [made, neighbour] = [await registered(house), await registered(house)]
+    const change = (of: Registration, n: number) =>
+      manage(of, 'PUT', { ...publicMetadata, client_id: of.client_id, client_name: `Name ${n}` })
+    const eventsOf = async ({ client_id }: Registration) =>
+      house.app.server.db.query(
+        sql<{ id: string }>`select id from events where client_id = ${client_id} and type = 'client_updated'`,
+      )
+    let changes = 0
+    let answer = await change(made, changes)
+    while (answer.status === 200 && changes < 50) answer = await change(made, ++changes)
+    assert.equal(changes, 20)
+    assert.ok(Number(answer.headers.get('retry-after')) > 0)
+    await assertError(answer, 429, 'temporarily_unavailable')
+    const row = await rowOf(made)
+    assert.equal((await change(made, 99)).status, 429)
+    assert.deepEqual(await rowOf(made), row)
+    assert.equal((await eventsOf(made)).length, 20)
+    assert.equal((await manage(made, 'GET')).status, 200)
+    assert.equal((await change(neighbour, 1)).status, 200, 'nobody else is kept out')
+    house.clock.advance(3_600_000)
+    assert.equal((await change(made, 100)).status, 200)
+  })
+
+  test('RFC 7591 §5: changes count for their network and for the whole server, before anything is fetched', async () => {
+    const small = await openHouse(dialect, {
+      registration: { policy: 'open' },
+      selfRegisteredClients: { perNetworkPerHour: 4, perHour: 3 },
+    })
+    try {
+      const [one, other] = [await registered(small), await registered(small)]
+      const change = (of: Registration, address: string) => {
+        const { pathname, search } = new URL(of.registration_client_uri)
+        return small.request(pathname + search, {
+          method: 'PUT',
+          headers: {
+            authorization: `Bearer ${of.registration_access_token}`,
+            'content-type': 'application/json',
+          },
+          body: JSON.stringify({ ...publicMetadata, client_id: of.client_id }),
+          address,
+        })
+      }
+      assert.equal((await change(one, '198.51.100.1')).status, 200)
+      for (let n = 0; n < 4; n++) await change({ ...one, client_id: 'another' }, '198.51.100.2')
+      assert.equal((await change(one, '198.51.100.2')).status, 429, 'the network')
+      assert.equal((await change(other, '198.51.100.3')).status, 200)
+      assert.equal((await change(other, '198.51.100.3')).status, 200)
+      assert.equal((await change(other, '198.51.100.4')).status, 429, 'the server')
+    } finally {
+      await small.close()
+    }
+  })
 })

@@ -1,5 +1,5 @@
-// RFC 7591 §5 (clients nobody uses, floods of registrations), CIMD §8.6: how many clients may arrive by themselves, and when
-// those go that nobody uses.
+// RFC 7591 §5 (clients nobody uses, floods of registrations), CIMD §8.6: how many clients may arrive by themselves, how often
+// they may change, and when those go that nobody uses.
 
 import { isIP } from 'node:net'
 import type { Core } from '../../core.ts'
@@ -13,6 +13,8 @@ import type { Server } from '../server.ts'
 
 const hour = 3_600_000
 const inAll = 'arrivals'
+/** Of one client an hour. */
+const mostChanges = 20
 
 /**
  * Counts a network's try to bring a client. Tries count for the network, successes for the whole server
@@ -35,6 +37,20 @@ export async function reserveArrival(server: Server): Promise<Refusal | undefine
   const full = fullFor(server, inAll, server.settings.selfRegisteredClients.perHour)
   if (!full) await server.counters.count(inAll, hour, true)
   return full
+}
+
+/**
+ * Takes one of the changes an hour that a client may make to what it says of itself, and all such clients together: each
+ * leaves an event that is kept for long.
+ */
+export async function reserveChange(server: Server, clientId: string): Promise<Refusal | undefined> {
+  const own = `changes:${clientId}`
+  const full =
+    fullFor(server, own, mostChanges) ??
+    fullFor(server, 'changes', server.settings.selfRegisteredClients.perHour)
+  if (full) return full
+  await Promise.all([own, 'changes'].map((key) => server.counters.count(key, hour, true)))
+  return undefined
 }
 
 const keyOf = (address: string) => `arrivals:${networkOf(address)}`

@@ -8,7 +8,7 @@ import { type ClientRow, findClient } from '../records/clients.ts'
 import { confirmDocument, described, noteFlow, saveDocument } from '../records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
-import { countTry, reserveArrival, triesAreUp } from './arrivals.ts'
+import { countTry, reserveArrival, reserveChange, triesAreUp } from './arrivals.ts'
 import { answerAlgorithms, fromWire } from './client-metadata.ts'
 import { type Client, cameByItself } from './clients.ts'
 import {
@@ -80,6 +80,7 @@ export function clientUrlProblem(text: string): string | undefined {
   if (text.includes('#')) return 'has a fragment'
   const parts = /^https:\/\/([^/?]*)([^?]*)/.exec(text)!
   const [, authority = '', path = ''] = parts
+  if (authority === '') return 'has no host'
   if (authority.includes('@')) return 'has user information'
   if (!/^[A-Za-z0-9\-._~:/?[\]!$&'()*+,;=%]+$/.test(text) || !URL.canParse(text)) return 'is no URL'
   if (path === '') return 'has no path'
@@ -119,9 +120,7 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
     if (row) await countTry(server, address)
     return read
   }
-  const overFull = row ? undefined : await reserveArrival(server)
-  if (!overFull) await keep(server, url, row, read)
-  return overFull
+  return keep(server, url, row, read)
 }
 
 type Read = Description & { freshUntil: number }
@@ -178,9 +177,14 @@ async function keep(
   url: string,
   row: ClientRow | undefined,
   { columns, freshUntil }: Read,
-): Promise<void> {
+): Promise<Refusal | undefined> {
   const changed = described.filter((name) => name !== 'metadata' && row?.[name] !== columns[name])
-  if (changed.length === 0) return confirm(server, url, columns.metadata, freshUntil)
+  if (changed.length === 0) {
+    await confirm(server, url, columns.metadata, freshUntil)
+    return undefined
+  }
+  const overFull = await (row ? reserveChange(server, url) : reserveArrival(server))
+  if (overFull) return overFull
   for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
     await server.keys.ensure(alg)
   }
@@ -198,6 +202,7 @@ async function keep(
     ...event,
   })
   server.clients.forget(url)
+  return undefined
 }
 
 /** How long the answer is fresh for us (RFC 9111 §4.2.1), within bounds of our own (CIMD §5.2). */

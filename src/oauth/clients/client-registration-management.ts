@@ -10,6 +10,7 @@ import { type ClientRow, findClient, updateClient } from '../records/clients.ts'
 import { deleteRegistration, described } from '../records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
+import { countTry, reserveChange } from './arrivals.ts'
 import {
   bearerOf,
   bearerRefusal,
@@ -55,6 +56,8 @@ async function replace(
   row: ClientRow,
   token: string,
 ): Promise<Answer | Refusal> {
+  const full = await countTry(server, request.address)
+  if (full) return full
   const read = await readMetadata(request)
   if (isRefusal(read)) return read
   const { client_id, client_secret, ...metadata } = read
@@ -73,6 +76,8 @@ async function replace(
   const { columns } = description
   if (kindOf(columns.token_endpoint_auth_method) !== kindOf(row.token_endpoint_auth_method))
     return unfit('token_endpoint_auth_method', 'must be of the same kind as before')
+  const overFull = await reserveChange(server, row.id)
+  if (overFull) return overFull
 
   const now = Math.max(server.now(), row.updated_at + 1)
   const said = Object.fromEntries(described.map((name) => [name, columns[name]]))

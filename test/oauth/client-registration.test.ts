@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
 import { generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
+import { deviceGrant as device } from '../support/device.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
 import {
   assertError,
@@ -214,6 +215,51 @@ onBothDatabases('client registration', (dialect) => {
     }
     const good = [callback, 'http://localhost/callback', 'http://127.0.0.1:8080/', 'http://[::1]/a?b=c']
     assert.deepEqual((await registered(house, { redirect_uris: good })).redirect_uris, good)
+  })
+
+  test('RP-Initiated Logout §3.1, RFC 7591 §5: who signs out is sent back only where answers may go, too', async () => {
+    const strict = await openHouse(dialect, {
+      registration: { policy: 'open' },
+      selfRegisteredClients: { redirectHosts: ['client.example'], redirects: ['https'] },
+    })
+    try {
+      const asking = async (post_logout_redirect_uris: string[]) =>
+        register(strict, { ...publicMetadata, post_logout_redirect_uris })
+      for (const uri of ['https://evil.example/', 'http://127.0.0.1/', 'com.example.app:/goodbye']) {
+        await assertError(await asking([uri]), 400, 'invalid_client_metadata')
+      }
+      assert.equal((await asking(['https://client.example/goodbye'])).status, 201)
+    } finally {
+      await strict.close()
+    }
+  })
+
+  test('OpenID Connect Core §8.1: nobody registers into the sector of somebody else', async () => {
+    const broad = await openHouse(dialect, {
+      registration: { policy: 'open' },
+      device: {},
+      selfRegisteredClients: {
+        redirects: ['https', 'private_use'],
+        grantTypes: ['authorization_code', 'refresh_token', device],
+      },
+    })
+    try {
+      const asking = (more: Record<string, unknown>) =>
+        register(broad, { ...publicMetadata, subject_type: 'pairwise', ...more })
+      const takesAnswers = ['https://victim.example/callback', 'com.evil.app://victim.example/callback']
+      for (const more of [{ redirect_uris: takesAnswers }, { grant_types: ['authorization_code', device] }]) {
+        await assertError(await asking(more), 400, 'invalid_client_metadata')
+      }
+      for (const more of [
+        {},
+        { redirect_uris: takesAnswers.slice(1) },
+        { subject_type: 'public', grant_types: ['authorization_code', device] },
+      ]) {
+        assert.equal((await asking(more)).status, 201, JSON.stringify(more))
+      }
+    } finally {
+      await broad.close()
+    }
   })
 
   test('RFC 7591 §2, §2.1: metadata that does not hold together (N105)', async () => {

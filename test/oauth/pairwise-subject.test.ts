@@ -128,6 +128,8 @@ onBothDatabases('pairwise subjects', (dialect) => {
     const redirectUris = ['http://127.0.0.1/callback']
     const [one, other] = [await pairwise({ redirectUris }), await pairwise({ redirectUris })]
     assert.notEqual(await subjectAt(one), await subjectAt(other))
+    const mixed = ['https://client.example/callback', 'com.example.app://client.example/callback']
+    await assert.rejects(pairwise({ redirectUris: mixed }), ConfigError)
   })
 
   test('OpenID Connect Registration §5: a sector must list every redirect URI of its clients', async () => {

@@ -6,7 +6,7 @@ import { bounds, isResourceUri } from '../../config.ts'
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, publicKeyFromJwk } from '../../crypto/jws.ts'
 import type { Settings } from '../../settings.ts'
-import { redirectUriProblem } from '../authorization/redirect-uri.ts'
+import { redirectsToOwnComputer, redirectUriProblem } from '../authorization/redirect-uri.ts'
 import type { ClientRow } from '../records/clients.ts'
 import { canonicalScope } from '../scope.ts'
 import { spokenGrantTypes } from '../token.ts'
@@ -256,6 +256,11 @@ function isSecret(jwk: object): boolean {
   return typeof jwk === 'object' && jwk !== null && ('d' in jwk || 'k' in jwk)
 }
 
+/** Whose sector a redirect URI is in by itself; no host vouches for a program on the user's own computer. */
+function sectorHost(uri: string): string {
+  return redirectsToOwnComputer(uri) ? '' : new URL(uri).hostname
+}
+
 const distinguishing = [
   'tlsClientAuthSubjectDn',
   'tlsClientAuthSanDns',
@@ -285,7 +290,7 @@ function checkRegistered(
     )
   }
   if (registered.subjectType === 'pairwise' && registered.sectorIdentifierUri === undefined) {
-    const hosts = new Set(redirectUris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).hostname))
+    const hosts = new Set(redirectUris.filter((uri) => URL.canParse(uri)).map(sectorHost))
     if (hosts.size !== 1)
       problem(
         'sectorIdentifierUri',

@@ -57,7 +57,9 @@ export function readDescription(
   }
 
   const redirectUris = texts('redirect_uris') ?? []
-  problems.push(...redirectProblems(settings, redirectUris))
+  problems.push(...redirectProblems(settings, 'redirect_uris', redirectUris))
+  const goodbyes = texts('post_logout_redirect_uris') ?? []
+  problems.push(...redirectProblems(settings, 'post_logout_redirect_uris', goodbyes))
   const grantTypes = grantTypesOf(settings, texts('grant_types'), texts('response_types'), problems)
   const method = (text('token_endpoint_auth_method') ?? unsaid.method) as AuthenticationMethod
   const methods = spokenMethods(settings)
@@ -81,6 +83,7 @@ export function readDescription(
     applicationType: applicationTypeOf(given['application_type'], redirectUris, problems),
     metadata: kept,
   }
+  problems.push(...sectorProblems(input))
   if (problems[0]) return problems[0]
   const checked = columnsFrom(settings, input)
   const [problem] = checked.problems
@@ -115,11 +118,14 @@ function fits(text: string): boolean {
   return text.length <= longestText && !/[\x00-\x1f\x7f]/.test(text)
 }
 
-function redirectProblems({ selfRegisteredClients: allowed }: Settings, uris: readonly string[]): Unfit[] {
-  if (uris.length > mostRedirectUris)
-    return [{ member: 'redirect_uris', why: `must be at most ${mostRedirectUris}` }]
+function redirectProblems(
+  { selfRegisteredClients: allowed }: Settings,
+  list: string,
+  uris: readonly string[],
+): Unfit[] {
+  if (uris.length > mostRedirectUris) return [{ member: list, why: `must be at most ${mostRedirectUris}` }]
   return uris.flatMap((uri, n) => {
-    const member = `redirect_uris[${n}]`
+    const member = `${list}[${n}]`
     // Whatever it is otherwise is judged with the rest.
     if (!URL.canParse(uri)) return []
     const shape = shapeOf(uri)
@@ -129,6 +135,14 @@ function redirectProblems({ selfRegisteredClients: allowed }: Settings, uris: re
       ? [{ member, why: 'must be on a host that is accepted here' }]
       : []
   })
+}
+
+/** That its answers go to a sector is what makes a client part of it; with these grant types it gets them wherever it is. */
+function sectorProblems({ subjectType, grantTypes = [] }: ClientInput): Unfit[] {
+  const redirected = grantTypes.every((one) => one === 'authorization_code' || one === 'refresh_token')
+  return subjectType !== 'pairwise' || redirected
+    ? []
+    : [{ member: 'subject_type', why: 'must be public with grant types that need no redirect URI' }]
 }
 
 function shapeOf(uri: string): RedirectShape {

@@ -53,6 +53,22 @@ onBothDatabases('claims parameter', (dialect) => {
     assert.deepEqual(about(decodeJwt((more as OpenidTokens).id_token)), {})
   })
 
+  test('OpenID Connect Core §5.5: a claim ends with the leave of the client to have it', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const claims = JSON.stringify({
+      userinfo: { email: null, name: null },
+      id_token: { email: null, name: null },
+    })
+    const tokens = await obtainTokens(house, client, { scope: 'openid jobs:read', claims })
+    await house.g.clients.change(client.client.id, { scope: ['openid', 'profile', 'jobs:read'] })
+    house.clock.advance(2_000)
+    assert.deepEqual(await userinfo(house, tokens), { sub: 'alice', name: 'Alice' })
+    const later = (await readTokens(await refresh(house, client, tokens.refresh_token!))) as OpenidTokens
+    assert.deepEqual(about(decodeJwt(later.id_token)), { name: 'Alice' })
+    assert.deepEqual(await userinfo(house, later), { sub: 'alice', name: 'Alice' })
+  })
+
   test('OpenID Connect Core §5.5: what a client may not have, or nobody knows, is left out without an error', async () => {
     const house = await open()
     const client = await house.createClient({ scope: ['openid', 'profile'] })

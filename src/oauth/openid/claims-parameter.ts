@@ -28,17 +28,22 @@ export function readClaims(text: string, client: Client, settings: Settings): Cl
   if (!userinfo || !idToken) return refuse('claims_malformed')
   const wishes = [...Object.values(userinfo), ...Object.values(idToken)]
   if (!wishes.every((wish) => wish === null || isObject(wish))) return refuse('claims_malformed')
-  const allowed = allowedScope(client, settings)
-  const mayHave = (name: string) => {
-    const scope = scopeFor(name)
-    return scope !== undefined && Object.hasOwn(settings.scopes, scope) && allowed.includes(scope)
-  }
+  const mayHave = claimsOf(client, settings)
   const acr = idToken['acr']
   return {
     userinfo: Object.keys(userinfo).filter(mayHave),
     idToken: Object.keys(idToken).filter(mayHave),
     acr: isObject(acr) && acr['essential'] === true ? valuesOf(acr) : [],
     subjects: [...valuesOf(userinfo['sub']), ...valuesOf(idToken['sub'])],
+  }
+}
+
+/** Whether a claim about the user is one that a client may have now. */
+function claimsOf(client: Client, settings: Settings): (name: string) => boolean {
+  const allowed = allowedScope(client, settings)
+  return (name) => {
+    const scope = scopeFor(name)
+    return scope !== undefined && Object.hasOwn(settings.scopes, scope) && allowed.includes(scope)
   }
 }
 
@@ -54,9 +59,15 @@ export function storeClaims(claims: ClaimsRequest | null): string | null {
   return JSON.stringify({ userinfo: claims.userinfo, id_token: claims.idToken })
 }
 
-/** The names that were asked for, from where they are stored. */
-export function storedClaims(stored: string | null, where: 'userinfo' | 'id_token'): string[] {
-  return stored === null ? [] : (JSON.parse(stored) as Record<typeof where, string[]>)[where]
+/** The names that were asked for, from where they are stored, as far as the client may still have them. */
+export function storedClaims(
+  stored: string | null,
+  where: 'userinfo' | 'id_token',
+  client: Client,
+  settings: Settings,
+): string[] {
+  if (stored === null) return []
+  return (JSON.parse(stored) as Record<typeof where, string[]>)[where].filter(claimsOf(client, settings))
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -34,7 +34,7 @@ export async function makeIdToken(
 ): Promise<string | undefined> {
   if (!scopeSet(access.row.access_scope).includes('openid')) return undefined
   const key = await server.keys.ensure(client.registered.idTokenSignedResponseAlg ?? 'ES256')
-  const named = storedClaims(grant.claims, 'id_token')
+  const named = storedClaims(grant.claims, 'id_token', client, server.settings)
   const iat = Math.floor(now / 1_000)
   return signJwt(key, 'JWT', {
     ...(named.length === 0 ? undefined : await userClaims(server, grant.user_id, [], named)),

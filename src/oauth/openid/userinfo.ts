@@ -56,7 +56,9 @@ async function claimsFor(
 ): Promise<Record<string, unknown> | Refusal> {
   if (userId === undefined) return refuse('access_token_invalid', { client: clientId, user: 'none' })
   const session = sessionId === undefined ? undefined : await server.db.one(findSession, { id: sessionId })
-  const named = storedClaims(session?.claims ?? null, 'userinfo')
+  const client = await server.clients.find(clientId)
+  const stored = session?.claims ?? null
+  const named = client ? storedClaims(stored, 'userinfo', client, server.settings) : []
   if (sessionId !== undefined) server.activity.sessionUsed(sessionId)
   return { ...(await userClaims(server, userId, scope, named)), sub: subject }
 }

@@ -27,6 +27,8 @@ export const callbackPath = '/sign-in/callback'
 const cookie = 'gh_openid'
 /** How long a person may take to sign in there, in milliseconds. */
 const patience = 30 * 60_000
+/** Sign-ins a browser may have under way: headers that hold many more cookies are refused. */
+const mostUnderWay = 8
 
 /** A sign-in under way, sealed in the browser's own cookie. */
 interface UnderWay extends Begun {
@@ -71,8 +73,10 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         }
         const name = cookieOf(begun.state)
         const sealed = secrets.seal(JSON.stringify(underWay), name)
+        const { secure } = settings
+        const left = oldest(request).map((one) => writeCookie(one, '', { secure, maxAge: 0 }))
         return seeOther(location, {
-          'set-cookie': writeCookie(name, sealed, { secure: settings.secure, maxAge: patience / 1_000 }),
+          'set-cookie': [writeCookie(name, sealed, { secure, maxAge: patience / 1_000 }), ...left],
         })
       },
     })
@@ -96,6 +100,15 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         return seeOther(underWay.returnTo, { 'set-cookie': [setCookie, done] })
       },
     })
+
+    /** Cookies of those that were begun first and must make room; browsers name them in that order (RFC 6265 §5.4). */
+    function oldest(request: Incoming): string[] {
+      const first = cookieName(`${cookie}_`, settings.secure)
+      const pairs = (request.header('cookie') ?? '').split(';').map((pair) => pair.trim())
+      const names = pairs.filter((pair) => pair.startsWith(first)).map((pair) => pair.split('=')[0]!)
+      const plain = names.map((name) => name.slice(first.length - cookie.length - 1))
+      return plain.slice(0, Math.max(0, plain.length - mostUnderWay + 1))
+    }
 
     function readUnderWay(request: Incoming): UnderWay | undefined {
       const state = queryParameter(request, 'state')

@@ -104,6 +104,16 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       assert.equal((await visitor.get(callback)).status, 400)
     }))
 
+  test('RFC 6265 §6.1: sign-ins that were begun and left do not fill the browser, and the newest still work', () =>
+    opened(async (_house, upstream, visitor) => {
+      const begun: string[] = []
+      for (let n = 0; n < 40; n++) begun.push((await visitor.get('/sign-in')).location!)
+      const kept = [...visitor.cookies.keys()].filter((name) => name.startsWith('gh_openid_'))
+      assert.equal(kept.length, 8)
+      assert.equal((await visitor.get(await upstream.signIn(begun.at(-8)!))).status, 303)
+      assert.equal((await visitor.get(await upstream.signIn(begun.at(-1)!))).status, 303)
+    }))
+
   test('OpenID Connect Core §3.1.2.1: prompt=login and acr_values reach the provider', () =>
     opened(async (house, upstream, visitor) => {
       await throughProvider(upstream, visitor, '/sign-in')

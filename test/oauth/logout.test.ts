@@ -192,7 +192,39 @@ onBothDatabases('RP-initiated logout', (dialect) => {
     const parameters = { id_token_hint: tokens.id_token, post_logout_redirect_uri: goodbye }
     const somebody = visit(house)
     await assertPage(asResponse(await ask(somebody, parameters)), 200, { shows: [goodbye] })
-    assert.equal((await follow(visitor, await ask(visitor, parameters))).location, goodbye, 'its user it may')
+    const answer = await ask(visitor, parameters)
+    const way = answer.location!
+    await assertPage(asResponse(await somebody.get(way)), 200, { shows: [goodbye] })
+    assert.equal((await follow(visitor, answer)).location, goodbye, 'its user it may')
+  })
+
+  test('RP-Initiated Logout §3: a client that was suspended or revoked gets nobody back, and signs nobody out', async () => {
+    for (const end of ['suspend', 'revoke'] as const) {
+      const { visitor, client, tokens } = await party()
+      const hint = { id_token_hint: tokens.id_token }
+      await house.g.clients[end](client.client.id, 'a test')
+      const there = { ...hint, post_logout_redirect_uri: goodbye }
+      await assertPage(asResponse(await ask(visitor, there)), 400)
+      await assertPage(asResponse(await ask(visit(house), there)), 400)
+      await assertPage(asResponse(await ask(visitor, hint)), 200, { shows: ['Sign out?'] })
+      assert.ok(await isSignedIn(visitor))
+    }
+  })
+
+  test('RP-Initiated Logout §2: a POST from the client’s own page, without the cookies of this site, signs out all the same', async () => {
+    const one = await party()
+    const there = {
+      id_token_hint: one.tokens.id_token,
+      post_logout_redirect_uri: goodbye,
+      state: 'a state',
+    }
+    // A browser sends no SameSite=Lax cookie with a POST from elsewhere, and sends it with the GET that follows.
+    const posted = await visit(house).post('/oauth/logout', there)
+    assert.equal(posted.status, 303)
+    assert.ok(posted.location!.startsWith(`${issuer}/oauth/logout?`))
+    assert.equal((await follow(one.visitor, posted)).location, `${goodbye}?state=a+state`)
+    assert.equal(await isSignedIn(one.visitor), false)
+    assert.equal(await isAlive(one), false)
   })
 
   test('RP-Initiated Logout §3: the way on after the sign-out leads where it was said, and cannot be made up', async () => {
@@ -252,7 +284,8 @@ onBothDatabases('RP-initiated logout', (dialect) => {
         const answer = await away.request(`/oauth/logout?${query}`)
         const left = new URL(answer.headers.get('location')!)
         assert.equal(left.origin, 'https://accounts.example')
-        const back = await away.request(left.searchParams.get('back')!)
+        const cookie = answer.headers.get('set-cookie')!.split(';')[0]!
+        const back = await away.request(left.searchParams.get('back')!, { cookie })
         assert.equal(back.headers.get('location'), goodbye)
         const active = async (created: CreatedClient, token: Tokens) =>
           (await introspect(away, created, token.access_token)).active

@@ -4,8 +4,8 @@
 import { endSignedOut } from '../../accounts/sign-outs.ts'
 import { recordEvent } from '../../events/record.ts'
 import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
-import { type Form, parseForm } from '../../http/forms.ts'
-import { type Answer, BodyTooLarge, type Incoming, seeOther } from '../../http/message.ts'
+import { type Form, pairsOf } from '../../http/forms.ts'
+import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
 import { answerPage } from '../../pages/page.ts'
 import { signedOutPage, signOutPage } from '../../pages/signed-out.ts'
@@ -14,6 +14,7 @@ import { originOf } from '../back-channel.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
 import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { readPageForm } from '../request-body.ts'
 import type { Server, User } from '../server.ts'
 import { type IdTokenHint, verifyIdTokenHint } from './id-token.ts'
 import { subjectFor } from './pairwise-subject.ts'
@@ -34,18 +35,20 @@ interface LogoutRequest {
 /** `GET` and `POST /oauth/logout`, for clients and for the form it may show. */
 export async function logout(server: Server, request: Incoming): Promise<Answer | Refusal> {
   if (!server.signOut) return refuse('logout_elsewhere')
-  const form = await readParameters(request)
+  const form = await readPageForm(request)
   if (isRefusal(form)) return form
   const asked = await readLogoutRequest(server, form)
   if (isRefusal(asked)) return asked
   const done = form.get(doneParameter)
-  if (done !== undefined && server.secrets.verifies('form token', donePurpose(asked), done))
-    return away(asked)
+  const { secrets, settings } = server
+  if (formTokenIsValid(secrets, request, settings.secure, donePurpose(asked), done)) return away(asked)
 
   const user = await whoIsSignedIn(server, request)
+  // A POST from another site comes without the cookies that say who is signed in; the same as a GET brings them.
+  if (!user && request.method === 'POST' && form.get('form_token') === undefined)
+    return seeOther(`${settings.issuer}${paths.logout}?${new URLSearchParams(pairsOf(form))}`)
   if (!user) return nobodyIsSignedIn(server, asked)
   if (request.method === 'POST' && form.get('form_token') !== undefined) {
-    const { secrets, settings } = server
     const purpose = formPurpose(asked, user)
     if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token')))
       return refuse('form_token_wrong', { client: asked.client?.id })
@@ -57,17 +60,6 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   return askFirst(server, request, user, asked)
 }
 
-async function readParameters(request: Incoming): Promise<Form | Refusal> {
-  try {
-    const text = request.method === 'POST' ? await request.text(64 * 1024) : request.search
-    const form = parseForm(text)
-    return form && form.repeated.length === 0 ? form : refuse('malformed_form')
-  } catch (error) {
-    if (error instanceof BodyTooLarge) return refuse('body_too_large')
-    throw error
-  }
-}
-
 async function readLogoutRequest(server: Server, form: Form): Promise<LogoutRequest | Refusal> {
   const text = form.get('id_token_hint')
   const read = text === undefined ? undefined : verifyIdTokenHint(server, text)
@@ -76,7 +68,8 @@ async function readLogoutRequest(server: Server, form: Form): Promise<LogoutRequ
   if (hint && named !== undefined && named !== hint.clientId)
     return refuse('logout_client_mismatch', { client: named.slice(0, 128), owner: hint.clientId })
   const id = named ?? hint?.clientId
-  const client = id === undefined ? undefined : await server.clients.find(id)
+  const found = id === undefined ? undefined : await server.clients.find(id)
+  const client = found?.active ? found : undefined
   const redirectUri = form.get('post_logout_redirect_uri')
   if (redirectUri !== undefined && !client?.registered.postLogoutRedirectUris?.includes(redirectUri))
     return refuse('logout_redirect_uri_unregistered', { client: id?.slice(0, 128) })
@@ -95,17 +88,25 @@ async function whoIsSignedIn(server: Server, request: Incoming): Promise<User | 
 /** Ends the browser's sign-in with what came from it; the browser then comes back here and goes on to the client. */
 async function signOut(server: Server, request: Incoming, user: User, asked: LogoutRequest): Promise<Answer> {
   const clientId = asked.client?.id
-  const returnTo = new URL(server.settings.issuer + paths.logout)
+  const { settings, secrets } = server
+  // In other browsers the way back leads to a page: who has been there could send anybody on.
+  const browser = browserOf(request, settings.secure)
+  const returnTo = new URL(settings.issuer + paths.logout)
   if (asked.redirectUri !== undefined) {
     returnTo.search = new URLSearchParams({
       ...parametersOf(asked),
-      [doneParameter]: server.secrets.mac('form token', donePurpose(asked)),
+      [doneParameter]: formToken(secrets, browser, donePurpose(asked)),
     }).toString()
   }
   const answer = await server.signOut!(request, returnTo.href)
   await endSignedOut(server, user, clientId)
   await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
-  return answer
+  return browser.setCookie === undefined ? answer : withCookie(answer, browser.setCookie)
+}
+
+function withCookie(answer: Answer, cookie: string): Answer {
+  const others = answer.headers['set-cookie'] ?? []
+  return { ...answer, headers: { ...answer.headers, 'set-cookie': [...[others].flat(), cookie] } }
 }
 
 /** The parameters that name a logout again; the hint has done its work. */

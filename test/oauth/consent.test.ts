@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeJwt } from 'jose'
 import { sql } from '../../src/db/sql.ts'
 import {
   answerConsent,
@@ -11,6 +12,7 @@ import {
   readTokens,
   redeem,
   type ShownConsent,
+  type Tokens,
 } from '../support/flow.ts'
 import { alice, bob, formText, type House, houseFor, onBothDatabases, scopes } from '../support/house.ts'
 import {
@@ -216,6 +218,32 @@ onBothDatabases('consent', (dialect) => {
     assert.equal(again.status, 303)
     assert.equal(again.headers.get('referrer-policy'), 'no-referrer')
     assert.equal((await house.request('/nowhere')).headers.get('referrer-policy'), 'no-referrer')
+  })
+
+  test('OpenID Connect Core §5.5: what a user leaves out is not told by name either', async () => {
+    const house = await open()
+    const client = await house.createClient({ scope: ['openid', 'profile', 'email'] })
+    const pkce = makePkce()
+    const claims = '{"userinfo":{"email":null},"id_token":{"email":null,"name":null}}'
+    const asked = { scope: 'openid email', claims }
+    const less = await readConsent(
+      await house.request(`/oauth/authorize?${authorizeParameters(client, pkce, asked)}`),
+    )
+    const answer = await answerConsent(house, less, { decision: 'allow', scope: 'openid profile' })
+    const tokens = await readTokens(await redeem(house, client, readAnswer(answer).get('code')!, pkce))
+    assert.equal(tokens.scope, 'openid')
+    const { email, name } = decodeJwt((tokens as Tokens & { id_token: string }).id_token)
+    assert.deepEqual([email, name], [undefined, alice.name])
+    const headers = { authorization: `Bearer ${tokens.access_token}` }
+    const told = await (await house.request('/oauth/userinfo', { headers })).json()
+    assert.deepEqual(Object.keys(told as object), ['sub'])
+    const again = authorizeParameters(client, pkce, { ...asked, prompt: 'none' })
+    assertRedirectError(await authorize(house, again), 'consent_required')
+    const whole = await readConsent(
+      await house.request(`/oauth/authorize?${authorizeParameters(client, pkce, asked)}`),
+    )
+    assert.ok(readAnswer(await answerConsent(house, whole, { decision: 'allow' })).get('code'))
+    assert.ok(readAnswer(await authorize(house, again)).get('code'))
   })
 
   test('RFC 6749 §3.1: a consent is remembered, and a later request asks only for what is new', async () => {

@@ -11,8 +11,9 @@ import { answerPage } from '../../pages/page.ts'
 import type { ConsentView } from '../../pages/views.ts'
 import { originOf } from '../back-channel.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
-import { scopesOfClaims, storeClaims } from '../openid/claims-parameter.ts'
+import { type ClaimsRequest, scopesOfClaims, storeClaims } from '../openid/claims-parameter.ts'
 import { subjectFor } from '../openid/pairwise-subject.ts'
+import { scopeFor } from '../openid/user-claims.ts'
 import { paths } from '../paths.ts'
 import {
   allowPushedRequest,
@@ -101,6 +102,14 @@ export function grantView(
 /** What the user consents to: the scopes, and those that say what is asked by name (OpenID Connect Core §5.5). */
 export function consentScope(asked: Pick<AuthorizationRequest, 'scope' | 'claims'>): string[] {
   return [...new Set([...asked.scope, ...scopesOfClaims(asked.claims)])]
+}
+
+/** What is asked by name, without what stands under scopes the user left out. */
+function claimsWithin(claims: ClaimsRequest | null, scope: readonly string[]): ClaimsRequest | null {
+  const within = (name: string) => scope.includes(scopeFor(name)!)
+  return (
+    claims && { ...claims, userinfo: claims.userinfo.filter(within), idToken: claims.idToken.filter(within) }
+  )
 }
 
 /** The inputs of a code for one request and user, and the code itself. */
@@ -209,12 +218,18 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   const decision = form.get('decision')
   if (decision !== 'allow' && decision !== 'deny')
     return refuse('missing_parameter', { parameter: 'decision' })
-  const scope = narrowedScope(form.get('scope'), held.scope, server.settings.impliedScopes)
+  const allowed = narrowedScope(form.get('scope'), consentScope(held), server.settings.impliedScopes)
   const resources = form.all('resource')
-  if (isRefusal(scope) || !scopeCovers(held.resources, resources))
+  if (isRefusal(allowed) || !scopeCovers(held.resources, resources))
     return refuse('form_scope_exceeded', { client: client.id })
   return {
-    asked: { ...held, client, scope, resources: resources.length > 0 ? resources : held.resources },
+    asked: {
+      ...held,
+      client,
+      scope: held.scope.filter((name) => allowed.includes(name)),
+      claims: claimsWithin(held.claims, allowed),
+      resources: resources.length > 0 ? resources : held.resources,
+    },
     user,
     requestId: row.id,
     decision,

@@ -366,6 +366,7 @@ onBothDatabases('client assertions', (dialect) => {
       ['iss is the server', sign({ iss: issuer })],
       ['no sub', sign({ sub: undefined })],
       ['sub is a list', sign({ sub: [id] })],
+      ['sub with a NUL', sign({ sub: `${id}\0` })],
       ['sub is an unknown client', sign({ sub: 'cl_unknown' })],
       ['iss is a list', sign({ iss: [id] })],
       ['client_id of another', { ...sign({}), client_id: otherId }],

@@ -112,6 +112,11 @@ onBothDatabases('JWT bearer', (dialect) => {
     const now = Math.floor(house.clock.now() / 1_000)
     const [head, body, signature] = make().split('.') as [string, string, string]
     const unsigned = Buffer.from('{"alg":"none","typ":"oauth-id-jag+jwt"}').toString('base64url')
+    const claims = Buffer.from(body, 'base64url').toString()
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+    const deepActors = Buffer.from(`${claims.slice(0, -1)},"act":{"sub":"x","act":${deep}}}`).toString(
+      'base64url',
+    )
     const bad: Record<string, string> = {
       'no JWT': 'nonsense',
       'signature cut': `${head}.${body}.${signature.slice(0, -4)}`,
@@ -145,6 +150,10 @@ onBothDatabases('JWT bearer', (dialect) => {
       'empty jti': make({ jti: '' }),
       'no sub': make({ sub: undefined }),
       'sub too long': make({ sub: 'x'.repeat(256) }),
+      'sub with a NUL': make({ sub: 'U\0' }),
+      'sub that is no Unicode': make({ sub: 'U\ud800' }),
+      'acr with a NUL': make({ acr: 'phr\0' }),
+      'amr with a NUL': make({ amr: ['hwk\0'] }),
       'a tenant nobody trusts': make({ tenant: 'acme' }),
       'scope as a list': make({ scope: ['jobs:read'] }),
       'malformed scope': make({ scope: 'jobs:read  "' }),
@@ -153,6 +162,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       'auth_time as text': make({ auth_time: 'now' }),
       'auth_time ahead': make({ auth_time: now + 31 }),
       'a chain of actors without end': make({ act: { sub: 'x'.repeat(2_048) } }),
+      'a chain of actors that cannot be written': `${head}.${deepActors}.${signature}`,
       'a JWT for another purpose': make({}, { typ: 'at+jwt' }),
       'a plain JWT': make({}, { typ: 'JWT' }),
     }
@@ -172,6 +182,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       make({}, { typ: 'application/OAuth-ID-JAG+jwt' }),
       make({ exp: now + 600, iat: now + 30, nbf: now + 30 }),
       make({ scope: undefined }),
+      make({ sub: 'U-odd-names', name: 'Ma\0ya', email: 'm\0@acme.example' }),
       make({ exp: now + 60.0004, iat: now - 0.5, auth_time: now - 1.25 }),
     ]) {
       await readTokens(await bring(house, client, good))

@@ -73,7 +73,8 @@ export function cacheClients(db: Database, settings: Settings, now: () => number
       const known = cache.get(id)
       const time = now()
       if (known && known.until > time) return known.client
-      if (id.length > 512) return undefined
+      // A JWT may name a client by what PostgreSQL does not take for a text.
+      if (id.length > 512 || id.includes('\0')) return undefined
       const row = await db.one(findClient, { id })
       if (!row) {
         cache.delete(id)

@@ -197,7 +197,7 @@ function wrongDetail(
     !(typeof auth_time === 'number' && auth_time >= 0 && auth_time <= now + aheadAtMost)
   )
     return 'auth_time'
-  if (JSON.stringify([acr, amr, act]).length > longestDetail) return 'act'
+  if (jsonLength([acr, amr, act]) > longestDetail) return 'act'
   if (acr !== undefined && !isText(acr)) return 'acr'
   if (amr !== undefined && !(Array.isArray(amr) && amr.every((one) => isText(one) && !one.includes(' '))))
     return 'amr'
@@ -205,8 +205,18 @@ function wrongDetail(
   return cnf === undefined || isObject(cnf) ? undefined : 'cnf'
 }
 
+/** Infinite where it is nested deeper than can be written. */
+function jsonLength(value: unknown): number {
+  try {
+    return JSON.stringify(value).length
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** One that every database keeps as it is. */
 function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
+  return typeof value === 'string' && value !== '' && !value.includes('\0') && value.isWellFormed()
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -44,7 +44,7 @@ interface Cookie {
 }
 
 export interface Visit {
-  wire: Wire
+  wire: Pick<Wire, 'send'>
   jar: Jar
   /** Whether an address is where the browser shall stop. */
   stops(url: URL): boolean

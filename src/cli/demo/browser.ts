@@ -1,3 +1,6 @@
+import { openBrowser as openPages, type Page } from '../../verify/browser.ts'
+import type { Answer, Outgoing } from '../../verify/wire.ts'
+
 /** A page as a browser without scripts holds it. */
 export interface OpenPage {
   url: string
@@ -16,71 +19,44 @@ export interface DemoBrowser {
   submit(page: OpenPage, fields: Record<string, string>): Promise<OpenPage>
 }
 
-const mostRedirects = 10
-
 export function openBrowser(send: typeof fetch, until: string): DemoBrowser {
-  const cookies = new Map<string, string>()
+  const pages = openPages({
+    wire: { send: (request) => answerTo(send, request) },
+    jar: { cookies: new Map() },
+    stops: (url) => url.href.startsWith(until),
+  })
+  const read = new WeakMap<OpenPage, Page>()
 
-  async function go(address: string, init: RequestInit = {}): Promise<OpenPage> {
-    let url = address
-    let request = init
-    for (let hop = 0; hop < mostRedirects; hop++) {
-      const response = await send(url, {
-        ...request,
-        redirect: 'manual',
-        headers: {
-          ...(request.headers as Record<string, string>),
-          'user-agent': 'Gatehouse demonstration',
-          cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; '),
-        },
-      })
-      keep(response.headers.getSetCookie())
-      const location = response.headers.get('location')
-      if (location === null) return { url, status: response.status, html: await response.text() }
-      await response.body?.cancel()
-      url = new URL(location, url).href
-      if (url.startsWith(until)) return { url, status: response.status, html: '', leaves: url }
-      request = {}
-    }
-    throw new Error('too many redirects')
-  }
-
-  function keep(set: string[]) {
-    for (const one of set) {
-      const [, name, value] = /^([^=;]+)=([^;]*)/.exec(one) ?? []
-      if (name === undefined) continue
-      if (/;\s*max-age=0\b/i.test(one)) cookies.delete(name)
-      else cookies.set(name, value!)
-    }
+  function shown(page: Page): OpenPage {
+    const { url, status, text: html, left } = page
+    const open: OpenPage = { url, status, html, ...(left === undefined ? {} : { leaves: left.url }) }
+    read.set(open, page)
+    return open
   }
 
   return {
-    open: (url) => go(url),
-    follow(page, part) {
-      const links = [...page.html.matchAll(/<a\b[^>]*\bhref="([^"]*)"/g)].map((match) => plain(match[1]!))
-      const link = links.find((one) => one.includes(part))
-      if (link === undefined) throw new Error(`no link to ${part} on ${page.url}`)
-      return go(new URL(link, page.url).href)
+    open: async (url) => shown(await pages.open(url)),
+    async follow(page, part) {
+      const link = read.get(page)?.links.find(({ url }) => url.includes(part))
+      if (!link) throw new Error(`no link to ${part} on ${page.url}`)
+      return shown(await pages.open(link.url))
     },
-    submit(page, fields) {
-      const form = /<form\b[^>]*\bmethod="post"[^>]*\baction="([^"]*)"[^>]*>([\s\S]*?)<\/form>/.exec(
-        page.html,
-      )
+    async submit(page, fields) {
+      const form = read.get(page)?.forms.find(({ method }) => method === 'POST')
       if (!form) throw new Error(`no form on ${page.url}`)
-      const hidden = [...form[2]!.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)]
-      const body = new URLSearchParams(hidden.map((match) => [plain(match[1]!), plain(match[2]!)]))
-      for (const [name, value] of Object.entries(fields)) body.set(name, value)
-      return go(new URL(plain(form[1]!), page.url).href, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: body.toString(),
-      })
+      return shown(await pages.submit(form, fields))
     },
   }
 }
 
-/** The text of an attribute. */
-function plain(markup: string): string {
-  const characters: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#96': '`' }
-  return markup.replace(/&(amp|lt|gt|quot|#39|#96);/g, (_, name: string) => characters[name]!)
+async function answerTo(send: typeof fetch, request: Outgoing): Promise<Answer> {
+  const { url, method, body } = request
+  const headers = { ...(request.headers as Record<string, string>), 'user-agent': 'Gatehouse demonstration' }
+  const answer = await send(url, {
+    method,
+    headers,
+    redirect: 'manual',
+    ...(body === undefined ? {} : { body }),
+  })
+  return { status: answer.status, headers: answer.headers, text: await answer.text(), json: {}, request }
 }

@@ -10,9 +10,11 @@ const mediaType = 'application/token-introspection+jwt'
 
 /** Whether the request prefers a signed answer to plain JSON (§4): it is named, and not with a lesser weight. */
 export function prefersJwt(accept: string | undefined): boolean {
+  const ranges = accept?.toLowerCase()
+  if (!ranges?.includes(mediaType)) return false
   const weights = new Map<string, number>()
-  for (const range of accept?.split(',') ?? []) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+  for (const range of ranges.split(',')) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim())
     const weight = parameters.find((one) => one.startsWith('q='))?.slice(2)
     weights.set(type, weight === undefined ? 1 : Number(weight) || 0)
   }

@@ -38,10 +38,12 @@ export function scopesMissing(granted: readonly string[], asked: readonly string
 
 /** With what the scopes imply. */
 export function withImplied(scopes: Iterable<string>, implied: Settings['impliedScopes']): string[] {
-  const all = [...scopes]
-  return [
-    ...new Set([...all, ...all.flatMap((scope) => (Object.hasOwn(implied, scope) ? implied[scope]! : []))]),
-  ]
+  const all = new Set(scopes)
+  // What is added on the way implies nothing itself.
+  for (const scope of [...all]) {
+    if (Object.hasOwn(implied, scope)) for (const one of implied[scope]!) all.add(one)
+  }
+  return [...all]
 }
 
 interface ScopedClient {

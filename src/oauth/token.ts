@@ -28,14 +28,18 @@ export const grantTypes: readonly GrantType[] = [
 
 /** Those that are spoken here; metadata and registration say them. */
 export function spokenGrantTypes(settings: Settings): readonly GrantType[] {
-  return grantTypes.filter((one) => one.on?.(settings) ?? true)
+  return grantTypes.filter((one) => isSpoken(one, settings))
+}
+
+function isSpoken({ on }: GrantType, settings: Settings): boolean {
+  return on?.(settings) ?? true
 }
 
 export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request, ['resource', 'audience'])
   if (isRefusal(form)) return form
   const name = form.get('grant_type')
-  const grantType = spokenGrantTypes(server.settings).find((one) => one.name === name)
+  const grantType = grantTypes.find((one) => one.name === name && isSpoken(one, server.settings))
   const { mayRepeat = ['resource'] } = grantType ?? {}
   const repeated = form.repeated.find((one) => !mayRepeat.includes(one))
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated })

@@ -49,13 +49,15 @@ export async function authenticateClient(
   if (isRefusal(credentials)) return credentials
   const client = await server.clients.find(credentials.clientId)
   const { limits } = server.settings
-  const network = request.address === '' ? undefined : `network:${networkOf(request.address)}`
+  const networkKey = () => (request.address === '' ? undefined : `network:${networkOf(request.address)}`)
   const account = client && `client:${client.id}`
-  const wait = () =>
-    Math.max(
+  const wait = () => {
+    const network = networkKey()
+    return Math.max(
       network === undefined ? 0 : server.counters.blockedFor(network, limits.failuresPerNetwork),
       account === undefined ? 0 : server.counters.blockedFor(account, limits.clientAuthenticationFailures),
     )
+  }
 
   const verified = client
     ? await verify(server, request, client, credentials, () => wait() === 0)
@@ -67,7 +69,7 @@ export async function authenticateClient(
   if (retryAfter > 0) {
     return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
   }
-  const keys = [network, account].filter((key) => key !== undefined)
+  const keys = [networkKey(), account].filter((key) => key !== undefined)
   await Promise.all(keys.map((key) => server.counters.count(key, failureWindow, true)))
   return verified
 }

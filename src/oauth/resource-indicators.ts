@@ -23,12 +23,23 @@ export function requestedResources(
   return [...new Set(asked)]
 }
 
-/** What a token request narrows a grant to: a subset, everything when it names none. */
-export function narrowedResources(asked: readonly string[], granted: readonly string[]): string[] | Refusal {
-  if (asked.length === 0) return [...granted]
+/** What a token request narrows a grant to: a subset, everything the client may have now when it names none. */
+export function narrowedResources(
+  asked: readonly string[],
+  granted: readonly string[],
+  allowed: readonly string[],
+): string[] | Refusal {
+  const may = (resource: string) => allowed.length === 0 || allowed.includes(resource)
+  if (asked.length === 0) {
+    const left = granted.filter(may)
+    return left.length === 0 && granted.length > 0
+      ? refuse('resource_not_allowed', { resource: granted[0] })
+      : left
+  }
   for (const resource of asked) {
     if (!isResourceUri(resource)) return refuse('resource_malformed')
     if (!granted.includes(resource)) return refuse('resource_exceeded', { resource })
+    if (!may(resource)) return refuse('resource_not_allowed', { resource })
   }
   return [...new Set(asked)]
 }

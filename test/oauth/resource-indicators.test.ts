@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseJwt } from '../../src/crypto/jws.ts'
 import {
+  assertError,
   authorize,
   authorizeParameters,
   makePkce,
@@ -54,6 +55,27 @@ onBothDatabases('resource indicators', (dialect) => {
       const asked = authorizeParameters(client, makePkce(), { resource })
       assert.ok(readAnswer(await authorize(house, asked)).get('code'))
     }
+  })
+
+  test('RFC 8707 §2.2: a client that may not have an API any more gets no further token for it, and spends nothing', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const [both, one] = [
+      await obtainTokens(house, client, { resource: [jobs, mail] }),
+      await obtainTokens(house, client, { resource: mail }),
+    ]
+    const change = async (resources: string[]) => {
+      await house.g.clients.change(client.client.id, { resources })
+      house.clock.advance(2_000)
+    }
+    await change([jobs])
+    const later = await readTokens(await refresh(house, client, both.refresh_token!))
+    assert.equal(parseJwt(later.access_token)!.claims['aud'], jobs)
+    const asked = await refresh(house, client, later.refresh_token!, { resource: mail })
+    await assertError(asked, 400, 'invalid_target')
+    await assertError(await refresh(house, client, one.refresh_token!), 400, 'invalid_target')
+    await change([])
+    assert.ok(await readTokens(await refresh(house, client, one.refresh_token!)), 'nothing was spent')
   })
 
   test('RFC 8707 §2: a resource outside the grant is invalid_target at the token endpoint and spends nothing (N79)', async () => {

@@ -31,7 +31,7 @@ export const authorizationCode: GrantType = {
     if (row.used_at !== null) return replayed(server, row, request)
     const refusal = checkCode(row, request, now)
     if (refusal) return refusal
-    const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
+    const resources = narrowedResources(form.all('resource'), scopeSet(row.resources), client.resources)
     if (isRefusal(resources)) return resources
     const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
     if (isRefusal(details)) return details

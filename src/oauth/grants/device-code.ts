@@ -57,7 +57,7 @@ async function pending(server: Server, row: DeviceRow): Promise<Refusal> {
 
 async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Promise<TokenGrant | Refusal> {
   const { client, form, origin, binding } = request
-  const resources = narrowedResources(form.all('resource'), scopeSet(row.resources))
+  const resources = narrowedResources(form.all('resource'), scopeSet(row.resources), client.resources)
   if (isRefusal(resources)) return resources
   const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
   if (isRefusal(details)) return details

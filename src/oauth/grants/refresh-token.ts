@@ -96,7 +96,11 @@ function narrow(server: Server, row: RefreshTokenRow, request: TokenRequest): Na
   const { impliedScopes } = server.settings
   const scope = narrowedScope(request.form.get('scope'), scopeSet(row.scope), impliedScopes)
   if (isRefusal(scope)) return scope
-  const resources = narrowedResources(request.form.all('resource'), scopeSet(row.resources))
+  const resources = narrowedResources(
+    request.form.all('resource'),
+    scopeSet(row.resources),
+    request.client.resources,
+  )
   if (isRefusal(resources)) return resources
   const details = narrowedDetails(request.form.get('authorization_details'), row.authorization_details)
   if (isRefusal(details)) return details

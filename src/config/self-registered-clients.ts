@@ -28,6 +28,15 @@ export interface SelfRegisteredClientsConfig {
 }
 
 const shapes: readonly RedirectShape[] = ['https', 'loopback', 'private_use']
+/** Those that are spoken, though some only where their section is in the configuration (`oauth/token.ts`). */
+export const knownGrantTypes: readonly string[] = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+]
 const hour = 3_600_000
 
 export function selfRegisteredClientsSettings(
@@ -38,6 +47,9 @@ export function selfRegisteredClientsSettings(
   const path = (name: string) => `selfRegisteredClients.${name}`
   for (const name of config.scope ?? []) {
     if (!Object.hasOwn(scopes, name)) problem(path('scope'), 'scopes that `scopes` names', name)
+  }
+  for (const name of config.grantTypes ?? []) {
+    if (!knownGrantTypes.includes(name)) problem(path('grantTypes'), knownGrantTypes.join(', '), name)
   }
   const redirects = config.redirects ?? ['https', 'loopback']
   for (const one of redirects) {
@@ -71,7 +83,9 @@ export function checkHosts(
   path: string,
   problem: Checks['problem'],
 ): void {
-  for (const host of hosts ?? []) {
+  if (hosts !== undefined && !Array.isArray(hosts))
+    problem(path, 'a list of host names', hosts, "['*.example.com']")
+  for (const host of Array.isArray(hosts) ? hosts : []) {
     const name = host.replace(/^\*\./, '')
     if (
       !/^[a-z0-9._-]+$/.test(name) ||
@@ -86,9 +100,9 @@ function listOf(network: string): BlockList | undefined {
   const [address = '', bits, ...rest] = network.split('/')
   const family = isIP(address)
   const most = family === 4 ? 32 : 128
-  if (family === 0 || rest.length > 0 || !(Number(bits ?? most) >= 0 && Number(bits ?? most) <= most))
-    return undefined
+  const width = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Infinity
+  if (family === 0 || rest.length > 0 || width > most) return undefined
   const list = new BlockList()
-  list.addSubnet(address, Number(bits ?? most), family === 4 ? 'ipv4' : 'ipv6')
+  list.addSubnet(address, width, family === 4 ? 'ipv4' : 'ipv6')
   return list
 }

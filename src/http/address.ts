@@ -29,8 +29,9 @@ export function trustedProxies(list: readonly string[]): BlockList | undefined {
   for (const entry of list) {
     const [address, bits] = entry.split('/') as [string, string | undefined]
     const family = isIP(address)
-    const width = bits === undefined ? undefined : Number(bits)
-    if (family === 0 || (width !== undefined && !(width >= 0 && width <= (family === 4 ? 32 : 128)))) {
+    // An empty text would be the number 0, and so the whole internet.
+    const width = bits === undefined ? undefined : /^\d{1,3}$/.test(bits) ? Number(bits) : Infinity
+    if (family === 0 || (width !== undefined && width > (family === 4 ? 32 : 128))) {
       throw new Error(`${entry} is neither an address nor a subnet`)
     }
     if (width === undefined) trusted.addAddress(address, family === 4 ? 'ipv4' : 'ipv6')

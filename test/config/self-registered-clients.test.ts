@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { knownGrantTypes } from '../../src/config/self-registered-clients.ts'
 import { type Config, resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { generateSigningKey } from '../../src/crypto/jws.ts'
+import { grantTypes } from '../../src/oauth/token.ts'
 
 const hour = 3_600_000
 const resolve = (config: Partial<Config>) =>
@@ -22,6 +24,10 @@ function problemsWith(config: Partial<Config>): string[] {
     return error.problems.map(({ path }) => path)
   }
 }
+
+test('every grant type that is spoken can be allowed to them', () => {
+  assert.deepEqual([...knownGrantTypes].sort(), grantTypes.map(({ name }) => name).sort())
+})
 
 test('nobody arrives by themselves unless the configuration says so', () => {
   const settings = resolve({})
@@ -104,6 +110,10 @@ test('what self-registered clients may be is checked', () => {
     [{ perNetworkPerHour: -1 }, 'selfRegisteredClients.perNetworkPerHour'],
     [{ networks: { '10.0.0.0/33': 5 } }, 'selfRegisteredClients.networks'],
     [{ networks: { somewhere: 5 } }, 'selfRegisteredClients.networks'],
+    [{ networks: { '10.0.0.0/': 5 } }, 'selfRegisteredClients.networks'],
+    [{ networks: { '10.0.0.0/8.5': 5 } }, 'selfRegisteredClients.networks'],
+    [{ grantTypes: ['device_code'] }, 'selfRegisteredClients.grantTypes'],
+    [{ redirectHosts: 'claude.ai' as never }, 'selfRegisteredClients.redirectHosts'],
     [{ networks: { '10.0.0.0/8': 0 } }, 'selfRegisteredClients.networks.10.0.0.0/8'],
     [{ keepUnusedHours: 1 }, 'selfRegisteredClients.keepUnusedHours'],
     [{ keepIdleDays: 0 }, 'selfRegisteredClients.keepIdleDays'],

@@ -178,7 +178,9 @@ export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
   if (publicExponent !== undefined && !(publicExponent >= 3n && publicExponent < 2n ** 32n)) {
     return { problem: 'has an unusual public exponent' }
   }
-  const able = alg === undefined ? possible : possible.filter((one) => one === alg)
+  // Web Crypto writes the newer name of EdDSA with that curve (RFC 9864 §2.2).
+  const named = alg === 'Ed25519' ? 'EdDSA' : alg
+  const able = named === undefined ? possible : possible.filter((one) => one === named)
   if (able.length === 0) return { problem: `does not fit its alg; supported: ${algorithms.join(', ')}` }
   return { key, algorithms: able, members: membersOf(key), kid }
 }

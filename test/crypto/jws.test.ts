@@ -141,6 +141,15 @@ test('RFC 7517 §4: a public key from outside is read in its one spelling, and m
   assert.deepEqual(read.members, { kty: 'RSA', n, e })
 })
 
+test('RFC 9864 §2.2: a key as Web Crypto exports it may name Ed25519 by its newer name', async () => {
+  const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
+  const jwk = await crypto.subtle.exportKey('jwk', pair.publicKey)
+  const read = publicKeyFromJwk(jwk)
+  assert.ok('key' in read, JSON.stringify(read))
+  assert.deepEqual(read.algorithms, ['EdDSA'])
+  assert.ok('problem' in publicKeyFromJwk({ ...jwk, alg: 'Ed448' }))
+})
+
 test('RFC 7518 §3.3: private, symmetric, weak and foreign keys are no keys to verify with', () => {
   const { publicJwk, privateKey } = keys.ES256
   const rsa = keys.RS256.publicJwk as unknown as { kty: 'RSA'; n: string; e: string }

@@ -87,7 +87,8 @@ export function accountPages(
       const headers = { header: (name: string) => request.headers.get(name) ?? undefined }
       const row = await signIns.find(headers)
       if (row && authenticationIsRecent(ask, row.auth_time, now(), clock)) return signIns.accountOf(row)
-      if (!ask.interactive) return null
+      // A provider that did not say when cannot say it after another sign-in either: the client hears login_required.
+      if (!ask.interactive || row?.auth_time === 0) return null
       const query = new URLSearchParams({ return_to: ask.returnTo })
       // Whoever has to prove themselves again is most likely still the same person, unless another was asked for.
       const again = ask.prompt.includes('select_account') ? undefined : row?.login

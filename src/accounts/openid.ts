@@ -96,7 +96,10 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         const user = await resolveUser(house, account)
         if (user.disabled_at !== null)
           return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done })
-        const setCookie = await signIns.begin(request, user.id, account)
+        const setCookie = await signIns.begin(request, user.id, {
+          ...account,
+          authTime: account.authTime ?? null,
+        })
         return seeOther(underWay.returnTo, { 'set-cookie': [setCookie, done] })
       },
     })

@@ -23,8 +23,8 @@ const touchEvery = 60_000
 
 type Headers = Pick<Incoming, 'header'>
 
-/** How a user proved who they are; `authTime` is now where it does not say. */
-export type Authentication = Pick<Account, 'authTime' | 'acr' | 'amr'>
+/** How a user proved who they are; `authTime` is now where it is left out, null where nobody knows it. */
+export type Authentication = Pick<Account, 'acr' | 'amr'> & { authTime?: number | null }
 
 /** Sign-ins of one provider whose pages are ours: a cookie in the browser, a hashed row in the database. */
 export interface SignIns {
@@ -66,7 +66,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         sign_in_id: stored.id,
         sign_in_hash: stored.hash,
         user_id: userId,
-        auth_time: how.authTime ?? time,
+        auth_time: how.authTime === null ? 0 : (how.authTime ?? time),
         acr: how.acr ?? null,
         amr: how.amr?.join(' ') ?? null,
         now: time,
@@ -154,7 +154,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
       provider,
       issuer: row.issuer,
       subject: row.subject,
-      authTime: row.auth_time,
+      ...(row.auth_time === 0 ? {} : { authTime: row.auth_time }),
       ...(row.acr === null ? {} : { acr: row.acr }),
       ...(row.amr === null ? {} : { amr: row.amr.split(' ') }),
       sessionId: row.id,

@@ -76,7 +76,7 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
         ],
         ['another issuer', () => (upstream.claims = { iss: 'https://evil.example' })],
         ['expired', () => (upstream.claims = { exp: past })],
-        ['no time of authentication', () => (upstream.claims = { auth_time: undefined })],
+        ['authenticated too long ago', () => (upstream.claims = { auth_time: past - 86_400 })],
         ['a key it does not publish', () => (upstream.forged = true)],
         ['a refused code', () => (upstream.status = 400)],
       ]
@@ -126,6 +126,19 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       assert.match(sent.location!, /again=1/)
       const asked = await visitor.get(path(sent.location!))
       assert.equal(new URL(asked.location!).searchParams.get('prompt'), 'login')
+    }))
+
+  test('OpenID Connect Core §3.1.2.1: a provider that does not say when signs users in, and satisfies no demand', () =>
+    opened(async (house, upstream, visitor) => {
+      upstream.claims = { auth_time: undefined }
+      const created = await house.createClient()
+      const plain = authorizeParameters(created, makePkce())
+      const sent = await visitor.get(`/oauth/authorize?${plain}`)
+      const back = await throughProvider(upstream, visitor, path(sent.location!))
+      assert.equal((await visitor.get(path(back.location!))).status, 200)
+      const demanding = authorizeParameters(created, makePkce(), { prompt: 'login' })
+      const answer = new URL((await visitor.get(`/oauth/authorize?${demanding}`)).location!)
+      assert.equal(answer.searchParams.get('error'), 'login_required')
     }))
 
   test('RFC 6749 §4.1.2.1: who gives up there goes back to the client with access_denied', () =>

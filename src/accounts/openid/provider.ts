@@ -44,6 +44,8 @@ export interface OpenidProvider {
 
 /** How long the provider's metadata counts as fresh, in milliseconds. */
 const freshFor = 10 * 60_000
+/** How far the provider's clock may be from ours, in seconds. */
+const clockTolerance = 30
 /** How long the provider may take to answer, in milliseconds. */
 const deadline = 8_000
 
@@ -140,14 +142,19 @@ export function openidProvider(
       try {
         const tokens = await lib.processAuthorizationCodeResponse(server, client, answer, {
           expectedNonce: begun.nonce,
-          maxAge,
           requireIdToken: true,
         })
         await lib.validateApplicationLevelSignature(server, answer, request)
-        return lib.getValidatedIdTokenClaims(tokens)!
+        const claims = lib.getValidatedIdTokenClaims(tokens)!
+        return isTooOld(claims, maxAge) ? { error: 'auth_time_too_old' } : claims
       } catch (error) {
         return { error: error instanceof lib.ResponseBodyError ? error.error : 'id_token_invalid' }
       }
     },
   }
+}
+
+/** `max_age` is asked for, so who authenticates users says when; some large providers ignore it, and say nothing. */
+function isTooOld({ auth_time }: IDToken, maxAge: number): boolean {
+  return typeof auth_time === 'number' && auth_time + maxAge + clockTolerance < Date.now() / 1_000
 }

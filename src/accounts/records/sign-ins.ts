@@ -12,6 +12,7 @@ export interface SignInRow {
   login: string | null
   name: string | null
   email: string | null
+  /** 0 where the provider did not say. */
   auth_time: number
   acr: string | null
   /** Separated by spaces. */

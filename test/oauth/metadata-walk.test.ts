@@ -168,7 +168,8 @@ const walkers: Record<string, Walker> = {
       post_logout_redirect_uri: 'https://client.example/goodbye',
     })
     const answer = await house.request(`${path}?${query}`)
-    const back = await house.request(answer.headers.get('location')!)
+    const cookies = answer.headers.getSetCookie().map((one) => one.split(';')[0])
+    const back = await house.request(answer.headers.get('location')!, { cookie: cookies.join('; ') })
     assert.equal(back.headers.get('location'), 'https://client.example/goodbye')
     assert.equal(house.signedIn.account, null)
     assert.equal((await introspect(house, agent, tokens.access_token)).active, false)

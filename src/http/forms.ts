@@ -10,7 +10,7 @@ export interface Form {
 
 /** Parses form text; undefined when a percent-escape is broken or a NUL is in it, which no parameter may hold and no database keeps. */
 export function parseForm(text: string): Form | undefined {
-  const pairs: [string, string][] = []
+  const form = gather()
   if (text !== '') {
     for (const pair of text.split('&')) {
       if (pair === '') continue
@@ -20,26 +20,32 @@ export function parseForm(text: string): Form | undefined {
       if (name === undefined || value === undefined || name.includes('\0') || value.includes('\0')) {
         return undefined
       }
-      pairs.push([name, value])
+      form.add(name, value)
     }
   }
-  return formOf(pairs)
+  return form
 }
 
 /** A form of these parameters, in their order. */
 export function formOf(pairs: Iterable<readonly [name: string, value: string]>): Form {
+  const form = gather()
+  for (const [name, value] of pairs) form.add(name, value)
+  return form
+}
+
+function gather(): Form & { add(name: string, value: string): void } {
   const values = new Map<string, string[]>()
   const repeated: string[] = []
-  for (const [name, value] of pairs) {
-    if (value === '') continue
-    const known = values.get(name)
-    if (!known) values.set(name, [value])
-    else {
-      known.push(value)
-      if (known.length === 2) repeated.push(name)
-    }
-  }
   return {
+    add(name, value) {
+      if (value === '') return
+      const known = values.get(name)
+      if (!known) values.set(name, [value])
+      else {
+        known.push(value)
+        if (known.length === 2) repeated.push(name)
+      }
+    },
     get: (name) => values.get(name)?.[0],
     all: (name) => values.get(name) ?? [],
     repeated,

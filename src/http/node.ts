@@ -100,9 +100,9 @@ export function incomingFromNode(message: IncomingMessage, options: NodeOptions)
       options.trustedProxies && one(message.headers['x-forwarded-for']),
       options.trustedProxies,
     ),
-    get viaTrustedProxy() {
-      return isTrustedProxy(message.socket.remoteAddress ?? '', options.trustedProxies)
-    },
+    viaTrustedProxy:
+      options.trustedProxies !== undefined &&
+      isTrustedProxy(message.socket.remoteAddress ?? '', options.trustedProxies),
     header: (name) => one(message.headers[name]),
     text: (limit) => (body ??= readText(message, limit)),
     request: () => webRequest(message, options.origin + url),

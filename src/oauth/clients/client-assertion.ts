@@ -27,7 +27,8 @@ export interface PresentedAssertion {
 
 /** The assertion of a form; undefined where none was meant. */
 export function readAssertion(form: Form): PresentedAssertion | Refusal | undefined {
-  const [assertion, type] = [form.get('client_assertion'), form.get('client_assertion_type')]
+  const assertion = form.get('client_assertion')
+  const type = form.get('client_assertion_type')
   if (assertion === undefined && type === undefined) return undefined
   if (type !== assertionType) return refuse('client_assertion_type_unknown', { type: type?.slice(0, 80) })
   const jwt = parseJwt(assertion ?? '')

@@ -59,6 +59,7 @@ export function processConfig(order: WorkerOrder): Config {
     databaseConnections: 5,
     scopes,
     registration: { policy: 'initial_access_token' },
+    selfRegisteredClients: { perHour: 1_000_000, perNetworkPerHour: 1_000_000 },
     device: { perNetwork: 1_000_000 },
     assertionIssuers: {
       [enterprise]: {

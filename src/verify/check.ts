@@ -1,4 +1,4 @@
-import type { Client, Clients } from './clients.ts'
+import type { Clients } from './clients.ts'
 import { NoTwin, OutOfRequests } from './failures.ts'
 import type { Flow } from './flow.ts'
 import type { Outcome } from './front-channel.ts'
@@ -156,10 +156,4 @@ export function openSight(server: Metadata): Seen {
     const plain = url.split(/[?#]/)[0]!
     return plain.startsWith(server.issuer) ? 'the server’s own origin' : plain
   }
-}
-
-/** A client that is none of those a grant belongs to. */
-export async function anotherThan(client: Client, clients: Clients): Promise<Client> {
-  const other = await clients.of('other')
-  return other.id === client.id ? clients.of('confidential') : other
 }

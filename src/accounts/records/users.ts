@@ -30,13 +30,6 @@ export const findIdentityOfUser = select(
     from users u join identities d on d.user_id = u.id where u.id = ${i.user_id} limit 1`,
 )
 
-export const findUserBySubject = select(
-  'find_user_by_subject',
-  { subject: 'text' },
-  (i) => sql<UserRow>`select id, subject, name, email, created_at, disabled_at, disabled_reason from users
-    where subject = ${i.subject}`,
-)
-
 export const insertUser = write(
   'insert_user',
   {

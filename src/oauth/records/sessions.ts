@@ -156,14 +156,6 @@ export const countLivingSessions = select(
     where user_id = ${i.user_id} and client_id = ${i.client_id} and revoked_at is null and expires_at > ${i.now}`,
 )
 
-/** All living sessions of a user, for the connected apps page. */
-export const sessionsOfUser = select(
-  'sessions_of_user',
-  { user_id: 'text', now: 'int' },
-  (i) => sql<SessionRow>`select * from sessions
-    where user_id = ${i.user_id} and revoked_at is null and expires_at > ${i.now} order by client_id, id`,
-)
-
 /** What a list of sessions is narrowed to. */
 export interface SessionFilter {
   userId?: string

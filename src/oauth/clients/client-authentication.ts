@@ -64,7 +64,7 @@ export async function authenticateClient(
     : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
   // Keys that cannot be had say nothing about whoever asks.
-  if (refusals[verified.refusal].status === 503) return verified
+  if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
   const retryAfter = Math.ceil(wait() / 1_000)
   if (retryAfter > 0) {
     return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
@@ -88,7 +88,7 @@ async function verify(
     const reason = presented === 'nothing' ? 'client_authentication_missing' : 'client_method_wrong'
     return refuse(reason, { ...facts, presented, method: client.method })
   }
-  if (assertion) return verifyAssertion(server, client, assertion)
+  if (assertion) return verifyAssertion(server, client, assertion, request.address)
   if (secret !== undefined) return verifySecret(server, client, secret, mayGuess)
   return client.method === 'none' ? client : verifyCertificate(server, request, client)
 }

@@ -1,13 +1,6 @@
-// RFC 7517 §4.5, §5, RFC 7591 §2 (jwks, jwks_uri), RFC 7515 §4.1.4 and §4.1.11, RFC 8725 §3.1: the public keys of a client, or
-// of an issuer it speaks for, and whether one of them signed a JWT.
+// RFC 7517 §5, RFC 7591 §2 (jwks, jwks_uri): the public keys of a client, or of an issuer it speaks for.
 
-import {
-  type Algorithm,
-  type PublicKey,
-  publicKeyFromJwk,
-  type UnverifiedJwt,
-  verifySignature,
-} from '../../crypto/jws.ts'
+import { mostKeysInSet, type PublicKey, publicKeyFromJwk } from '../../crypto/jws.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
 import type { Log } from '../../log.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -21,10 +14,13 @@ export interface KeyOwner {
 
 export interface ClientKeys {
   /**
-   * The first of the owner's keys that fits. Published keys are read again when none does, but not more often than every ten
+   * The key that is chosen among the owner's. Published keys are read again when none is, but not more often than every ten
    * seconds. Refused with 503 when they cannot be had, with 401 when they may not be fetched.
    */
-  find(owner: KeyOwner, fits: (key: PublicKey) => boolean): Promise<PublicKey | undefined | Refusal>
+  find(
+    owner: KeyOwner,
+    choose: (keys: readonly PublicKey[]) => PublicKey | undefined,
+  ): Promise<PublicKey | undefined | Refusal>
 }
 
 /** Times in milliseconds. Published keys are read again in the background after so long… */
@@ -35,9 +31,11 @@ const staleAfter = 60 * 60_000
 const unknownKeyPause = 10_000
 /** After a failure nobody asks again for so long. */
 const failurePause = 5_000
-/** A set may be this long; no request makes more than so many signatures be checked. */
-const mostKeys = 20
+/** Members of a set that are looked at. */
+const mostLookedAt = 64
 const mostSets = 1_000
+
+type Choose = (keys: readonly PublicKey[]) => PublicKey | undefined
 
 interface PublishedSet {
   keys: readonly PublicKey[] | undefined
@@ -76,7 +74,13 @@ export function openClientKeys({
           set.failure = { refusal: found, at: now() }
           log.warn('keys of a client cannot be read', { client: owner, url, ...found.facts })
         } else {
-          set.keys = found
+          set.keys = usableKeys(found)
+          if (found.length > mostKeysInSet)
+            log.warn('a key set is longer than is read', {
+              client: owner,
+              keys: found.length,
+              most: mostKeysInSet,
+            })
           set.readAt = now()
           set.failure = undefined
         }
@@ -85,11 +89,11 @@ export function openClientKeys({
     return set.reading
   }
 
-  async function findPublished(url: string, owner: string, fits: (key: PublicKey) => boolean) {
+  async function findPublished(url: string, owner: string, choose: Choose) {
     const set = setAt(url)
     const age = now() - set.readAt
     if (set.keys && age <= staleAfter) {
-      const found = set.keys.find(fits)
+      const found = choose(set.keys)
       if (found) {
         if (age > freshFor)
           read(url, set, owner).catch((error) => log.error('fault', { error: String(error) }))
@@ -98,57 +102,49 @@ export function openClientKeys({
       if (age < unknownKeyPause) return undefined
     }
     await read(url, set, owner)
-    return set.failure ? set.failure.refusal : set.keys?.find(fits)
+    return set.failure ? set.failure.refusal : set.keys && choose(set.keys)
   }
 
   return {
-    async find({ id, jwks, jwksUri }, fits) {
-      if (jwks) return registeredKeys(jwks).find(fits)
-      return jwksUri === null ? undefined : findPublished(jwksUri, id, fits)
+    async find({ id, jwks, jwksUri }, choose) {
+      if (jwks) return choose(registeredKeys(jwks))
+      return jwksUri === null ? undefined : findPublished(jwksUri, id, choose)
     },
   }
 }
 
-/** Whether a key of the owner signed the JWT with one of these algorithms; the token's own `alg` only chooses among them. */
-export async function isSignedBy(
-  keys: ClientKeys,
-  owner: KeyOwner,
-  { header, input, signature }: UnverifiedJwt,
-  allowed: readonly Algorithm[],
-): Promise<boolean | Refusal> {
-  const { alg, kid } = header
-  const algorithm = allowed.find((one) => one === alg)
-  // Nothing that must be understood is (RFC 7515 §4.1.11).
-  if (!algorithm || 'crit' in header) return false
-  const found = await keys.find(
-    owner,
-    (key) =>
-      (key.kid === undefined || kid === undefined || key.kid === kid) &&
-      key.algorithms.includes(algorithm) &&
-      verifySignature(algorithm, key.key, input, signature),
-  )
-  return isRefusal(found) ? found : found !== undefined
-}
-
 /** The keys of a set that can be used here; the others are for somebody else. */
 function usableKeys(keys: readonly unknown[]): PublicKey[] {
-  const usable = keys.flatMap((jwk) => {
+  const usable: PublicKey[] = []
+  for (const jwk of keys.slice(0, mostLookedAt)) {
+    if (usable.length >= mostKeysInSet) break
     const key = publicKeyFromJwk(jwk)
-    return 'problem' in key ? [] : [key]
-  })
-  return usable.slice(0, mostKeys)
+    if (!('problem' in key)) usable.push(key)
+  }
+  return usable
+}
+
+const sets = new Map<string, { keys: object[] }>()
+
+/** A registered set by its text: the same object for the same text, so that its keys are read once. */
+export function keySetFrom(text: string): { keys: object[] } {
+  let set = sets.get(text)
+  if (!set) {
+    if (sets.size >= mostSets) sets.delete(sets.keys().next().value!)
+    sets.set(text, (set = JSON.parse(text) as { keys: object[] }))
+  }
+  return set
 }
 
 const registered = new WeakMap<object, PublicKey[]>()
 
-/** Read once for each time the client is read. */
 function registeredKeys(jwks: { keys: object[] }): PublicKey[] {
   let keys = registered.get(jwks)
   if (!keys) registered.set(jwks, (keys = usableKeys(jwks.keys)))
   return keys
 }
 
-async function fetchKeys(outbound: Outbound, url: string): Promise<PublicKey[] | Refusal> {
+async function fetchKeys(outbound: Outbound, url: string): Promise<unknown[] | Refusal> {
   const answer = await outbound.getJson(url, { accept: 'application/jwk-set+json, application/json' })
   if (isFailure(answer)) {
     const { failed, detail } = answer
@@ -160,6 +156,6 @@ async function fetchKeys(outbound: Outbound, url: string): Promise<PublicKey[] |
     )
   }
   const { keys } = (answer.json ?? {}) as { keys?: unknown }
-  if (Array.isArray(keys)) return usableKeys(keys)
+  if (Array.isArray(keys)) return keys
   return refuse('client_keys_unavailable', { failed: 'no JWK set' }, { retryAfter: failurePause / 1_000 })
 }

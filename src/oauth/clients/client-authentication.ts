@@ -6,23 +6,13 @@ import type { UnverifiedJwt } from '../../crypto/jws.ts'
 import { networkOf } from '../../http/address.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
-import type { Settings } from '../../settings.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
 import { verifyCertificate } from './mutual-tls.ts'
-import { type AuthenticationMethod, authenticationMethods } from './profiles.ts'
-
-/** How clients may authenticate here. */
-export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {
-  return authenticationMethods.filter((method) => {
-    if (method === 'self_signed_tls_client_auth') return mutualTls !== null
-    // Whoever may issue certificates must be known here: many proxies pass on what they have not verified.
-    return method !== 'tls_client_auth' || (mutualTls?.authorities.length ?? 0) > 0
-  })
-}
+import type { AuthenticationMethod } from './profiles.ts'
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
@@ -47,7 +37,9 @@ export async function authenticateClient(
 ): Promise<Client | Refusal> {
   const credentials = readCredentials(request, form)
   if (isRefusal(credentials)) return credentials
-  const client = await server.clients.find(credentials.clientId)
+  const known = await server.clients.find(credentials.clientId)
+  const client = known && (await server.freshClient(known))
+  if (isRefusal(client)) return client
   const { limits } = server.settings
   const networkKey = () => (request.address === '' ? undefined : `network:${networkOf(request.address)}`)
   const account = client && `client:${client.id}`

@@ -10,10 +10,15 @@ import { redirectsToOwnComputer, redirectUriProblem } from '../authorization/red
 import type { ClientRow } from '../records/clients.ts'
 import { canonicalScope } from '../scope.ts'
 import { spokenGrantTypes } from '../token.ts'
-import { spokenMethods } from './client-authentication.ts'
 import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
 import { storeBcryptHash } from './client-secret.ts'
-import { type AuthenticationMethod, type ClientProfile, clientProfiles, profiles } from './profiles.ts'
+import {
+  type AuthenticationMethod,
+  type ClientProfile,
+  clientProfiles,
+  profiles,
+  spokenMethods,
+} from './profiles.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {

@@ -27,6 +27,7 @@ import { refusalPage } from './oauth/authorization/authorization-response.ts'
 import { waitingRequest } from './oauth/authorization/waiting-request.ts'
 import { cleanUpOauth, clearSalts } from './oauth/clean-up.ts'
 import { reapClients } from './oauth/clients/arrivals.ts'
+import { withFreshDocument } from './oauth/clients/client-id-metadata.ts'
 import { openClientKeys } from './oauth/clients/client-keys.ts'
 import { cacheClients } from './oauth/clients/clients.ts'
 import { nonceByTime } from './oauth/dpop-nonce.ts'
@@ -96,6 +97,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       ...core,
       keys: await openSigningKeys(core),
       clients,
+      freshClient: (known) => withFreshDocument(server, known),
       counters,
       activity: countActivity(core),
       outbound,

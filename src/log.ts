@@ -32,3 +32,11 @@ export function jsonLog(level: LogLevel, sink: (text: string) => void = writeToS
 function writeToStderr(text: string) {
   process.stderr.write(text)
 }
+
+export function told(value: unknown): string | undefined {
+  return value as string | undefined
+}
+
+export function toldUrl(value: string | undefined): string | undefined {
+  return value
+}

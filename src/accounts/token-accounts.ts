@@ -27,6 +27,9 @@ export interface TokenAccountsOptions extends TokenRules, SignInPages {
   onRefused?: (reason: TokenRefusal) => void
 }
 
+/** Of one request; browsers send a cookie of one name once for each domain and path it was set for. */
+const MOST_TOKENS = 4
+
 export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDialect): Accounts {
   const verify = tokenVerifier(options, dialect.types)
 
@@ -44,7 +47,7 @@ export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDiale
 
   async function signedIn(request: Request): Promise<Account | undefined> {
     let found: Account | undefined
-    for (const token of dialect.tokens(request)) {
+    for (const token of dialect.tokens(request).slice(0, MOST_TOKENS)) {
       const verdict = await verify(token)
       const reason = verdict.verified ? dialect.refuses?.(verdict.claims) : verdict.reason
       if (!verdict.verified || reason) {

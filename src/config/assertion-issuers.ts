@@ -1,4 +1,4 @@
-import { type Algorithm, algorithms, publicKeyFromJwk } from '../crypto/jws.ts'
+import { type Algorithm, algorithms, mostKeysInSet, publicKeyFromJwk } from '../crypto/jws.ts'
 import type { AssertionIssuer, Settings } from '../settings.ts'
 import type { Checks } from './checks.ts'
 
@@ -45,6 +45,7 @@ export function assertionIssuersSettings(
     if (jwksUri !== undefined && !/^https:\/\/[^#\s]+$/.test(jwksUri))
       problem(`${path}.jwksUri`, 'an https URL', jwksUri, 'https://idp.example.com/jwks.json')
     const keys = jwks === undefined ? [] : Array.isArray(jwks.keys) ? jwks.keys : [undefined]
+    if (keys.length > mostKeysInSet) problem(`${path}.jwks`, `at most ${mostKeysInSet} keys`)
     if (jwks !== undefined && (keys.length === 0 || keys.some((key) => 'problem' in publicKeyFromJwk(key))))
       problem(`${path}.jwks`, 'a JWK set of public keys for signatures (RFC 7517 §5)')
     if (!Array.isArray(clients) || clients.some((client) => typeof client !== 'string' || client === ''))

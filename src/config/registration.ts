@@ -1,4 +1,4 @@
-import { publicKeyFromJwk } from '../crypto/jws.ts'
+import { mostKeysInSet, publicKeyFromJwk } from '../crypto/jws.ts'
 import type { Settings } from '../settings.ts'
 import type { Checks } from './checks.ts'
 
@@ -33,6 +33,7 @@ export function registrationSettings(
     if (jwksUri !== undefined && !/^https:\/\/[^#]+$/.test(jwksUri))
       problem(`${path}.jwksUri`, 'an https URL', jwksUri, 'https://statements.example.com/jwks.json')
     const keys = jwks === undefined ? [] : Array.isArray(jwks.keys) ? jwks.keys : [undefined]
+    if (keys.length > mostKeysInSet) problem(`${path}.jwks`, `at most ${mostKeysInSet} keys`)
     if (jwks !== undefined && (keys.length === 0 || keys.some((key) => 'problem' in publicKeyFromJwk(key))))
       problem(`${path}.jwks`, 'a JWK set of public keys for signatures (RFC 7517 §5)')
   }

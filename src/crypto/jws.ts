@@ -128,8 +128,12 @@ function algorithmsOf(key: KeyObject): readonly Algorithm[] {
   return key.asymmetricKeyType === 'ed25519' ? ['EdDSA'] : []
 }
 
-/** Fewest bits of an RSA modulus (RFC 7518 §3.3), and most: beyond, a verification costs what an attack may not. */
-const rsaBits = [2_048, 8_192] as const
+/** Fewest bits of an RSA modulus (RFC 7518 §3.3), and most: a verification costs more with each. */
+const rsaBits = [2_048, 4_096] as const
+/** Keys of one set that are used. */
+export const mostKeysInSet = 16
+/** Bytes of a JWK set that somebody else hands over, as JSON. */
+export const longestKeySet = 12_288
 
 /** Somebody else's public key, checked. */
 export interface PublicKey {
@@ -144,11 +148,13 @@ export interface PublicKey {
 /** A JWK that is no key to verify with; `problem` continues a sentence that begins with the key. */
 export interface UnusableKey {
   problem: string
+  /** It is a key of a kind that is used here, but outside the limits. */
+  outOfBounds?: true
 }
 
 /**
- * Reads a JWK that came from outside (RFC 7517 §4): EC on P-256, RSA of 2,048 bits and more, Ed25519. Private and symmetric
- * keys, weak ones, and those meant for anything but signatures are refused.
+ * Reads a JWK that came from outside (RFC 7517 §4): EC on P-256, RSA of 2,048 to 4,096 bits, Ed25519. Private and symmetric
+ * keys, weak and oversized ones, and those meant for anything but signatures are refused.
  */
 export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
   if (!isObject(jwk)) return { problem: 'is no JSON object' }
@@ -162,6 +168,8 @@ export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
     return { problem: 'is not meant to verify with (key_ops)' }
   }
   if (kid !== undefined && typeof kid !== 'string') return { problem: 'has a kid that is no text' }
+  const outOfBounds = kty === 'RSA' ? rsaProblem(jwk) : undefined
+  if (outOfBounds !== undefined) return { problem: outOfBounds, outOfBounds: true }
   let key: KeyObject
   try {
     key = createPublicKey({ key: jwk, format: 'jwk' })
@@ -170,19 +178,33 @@ export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
   }
   const possible = algorithmsOf(key)
   if (possible.length === 0) return { problem: 'is neither EC on P-256 nor RSA nor Ed25519' }
-  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {}
-  if (modulusLength !== undefined && !(modulusLength >= rsaBits[0] && modulusLength <= rsaBits[1])) {
-    return { problem: `has ${modulusLength} bits, not ${rsaBits[0]} to ${rsaBits[1]}` }
-  }
-  // An exponent of 1 signs nothing, a huge one takes as long as signing.
-  if (publicExponent !== undefined && !(publicExponent >= 3n && publicExponent < 2n ** 32n)) {
-    return { problem: 'has an unusual public exponent' }
-  }
   // Web Crypto writes the newer name of EdDSA with that curve (RFC 9864 §2.2).
   const named = alg === 'Ed25519' ? 'EdDSA' : alg
   const able = named === undefined ? possible : possible.filter((one) => one === named)
   if (able.length === 0) return { problem: `does not fit its alg; supported: ${algorithms.join(', ')}` }
   return { key, algorithms: able, members: membersOf(key), kid }
+}
+
+/** Judged by the text alone, so that a key beyond the limits costs nothing. Undefined also for what is no RSA key at all. */
+function rsaProblem({ n, e }: Record<string, unknown>): string | undefined {
+  if (typeof n !== 'string' || typeof e !== 'string') return undefined
+  const bits = bitsOf(n)
+  if (!(bits >= rsaBits[0] && bits <= rsaBits[1]))
+    return `has ${Number.isFinite(bits) ? bits : 'too many'} bits, not ${rsaBits[0]} to ${rsaBits[1]}`
+  // An exponent of 1 signs nothing, an even one is none, and a huge one takes as long as signing.
+  const exponentBits = bitsOf(e)
+  const odd = (Buffer.from(e, 'base64url').at(-1) ?? 0) % 2 === 1
+  return odd && exponentBits >= 2 && exponentBits <= 32
+    ? undefined
+    : 'has a public exponent that is not an odd number of 2 to 32 bits'
+}
+
+/** Bits of a number in base64url. */
+function bitsOf(text: string): number {
+  if (text.length > 1_024) return Number.POSITIVE_INFINITY
+  const bytes = Buffer.from(text, 'base64url')
+  const first = bytes.findIndex((byte) => byte !== 0)
+  return first < 0 ? 0 : (bytes.length - first) * 8 - (Math.clz32(bytes[first]!) - 24)
 }
 
 function membersOf(publicKey: KeyObject): KeyMembers {

@@ -34,6 +34,8 @@ export interface GetOptions extends OutboundOptions {
 export interface OutboundFailure {
   failed: 'url_refused' | 'address_refused' | 'busy' | 'timed_out' | 'unreachable' | 'answer_refused'
   detail: string
+  /** Where there was an answer, and its status is why it is refused. */
+  status?: number
 }
 
 export interface OutboundAnswer {
@@ -195,7 +197,7 @@ function readTarget(text: string, allow: ReadonlySet<string>): Target | Outbound
 function readJson(answer: OutboundAnswer, conditional: boolean): JsonAnswer | OutboundFailure {
   const { status, header, body } = answer
   if (status === 304 && conditional) return { status, header, json: undefined }
-  if (status !== 200) return fail('answer_refused', `status ${status}`)
+  if (status !== 200) return { ...fail('answer_refused', `status ${status}`), status }
   const type = header('content-type') ?? ''
   if (!jsonType.test(type)) return fail('answer_refused', `content type ${type}`)
   try {

@@ -54,6 +54,8 @@ export interface ProofRules {
   /** Null where none are given out. */
   nonces: ProofNonces | null
   now(): number
+  /** Why no signature by a key that is new here may be verified now. */
+  blocked?: () => Refusal | undefined
 }
 
 /** Holds the `DPoP` header against the request it came with (§4.3). The signature comes last, since it costs the most. */
@@ -73,6 +75,9 @@ export function checkProof(header: string, request: ProvenRequest, rules: ProofR
     return refuse('dpop_proof_malformed', { claim: 'jti' })
   const next = nextNonce(nonce, rules.nonces, now)
   if (isRefusal(next)) return next
+  // A key under which a signature held before is not held up by what strangers made up.
+  const blocked = keys.has(text) ? undefined : rules.blocked?.()
+  if (blocked) return blocked
   if (!verifySignature(key.alg, key.key, input, signature)) return refuse('dpop_proof_signature')
   remember(text, key)
   return {

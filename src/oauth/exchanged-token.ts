@@ -92,11 +92,12 @@ export async function showIdToken(
   server: Server,
   client: Client,
   token: string,
+  address: string,
 ): Promise<ShownToken | Refusal> {
   const no = (why: string) => refuse('subject_token_invalid', { client: client.id, why })
   const now = server.now()
-  const read = verifyIdTokenHint(server, token)
-  if (isRefusal(read)) return no('no ID token')
+  const read = verifyIdTokenHint(server, token, address)
+  if (isRefusal(read)) return read.refusal === 'too_many_failures' ? read : no('no ID token')
   if (read.clientId !== client.id) return no('foreign')
   const { exp, auth_time } = parseJwt(token)!.claims
   const expiresAt = Number(exp) * 1_000

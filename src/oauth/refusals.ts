@@ -49,6 +49,12 @@ export const refusals = {
   client_certificate_malformed: invalidClient('The client certificate could not be read'),
   client_certificate_wrong: invalidClient('Client authentication failed'),
   client_certificate_missing: invalidRequest('This client must show its certificate'),
+  client_document_withdrawn: invalidClient('The description of the client is no longer at its address'),
+  client_document_stale: row(
+    503,
+    'temporarily_unavailable',
+    'The description of the client cannot be read now; try again',
+  ),
   client_keys_forbidden: invalidClient('The keys of the client cannot be read'),
   client_keys_unavailable: row(
     503,

@@ -9,9 +9,12 @@ import { checkProof, type Proof } from './dpop.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import { spendJti } from './replay.ts'
 import type { Server } from './server.ts'
+import { countBadSignature, signaturesBlocked } from './signature-failures.ts'
 
 /** A certificate's binding is told from a key's by this prefix. */
 const certificate = 'x5t#S256:'
+/** Anybody may make the key of a proof, so the signatures of a network are counted together. */
+const proofs = 'dpop'
 
 /**
  * The DPoP proof of a request to the token or the pushed-request endpoint, checked but not spent; null where there is none.
@@ -24,7 +27,18 @@ export function proofOf(server: Server, request: Incoming): Proof | null | Refus
   // The public address, never the Host header: it stays the same behind any proxy. With certificates there are two (RFC 8705 §5).
   const { issuer, base, mutualTls } = server.settings
   const alias = mutualTls?.origin == null ? [] : [mutualTls.origin + base + request.path]
-  return checkProof(header, { method: request.method, urls: [issuer + request.path, ...alias] }, server)
+  const proof = checkProof(
+    header,
+    { method: request.method, urls: [issuer + request.path, ...alias] },
+    {
+      nonces: server.nonces,
+      now: server.now,
+      blocked: () => signaturesBlocked(server, proofs, request.address),
+    },
+  )
+  if ('refusal' in proof && proof.refusal === 'dpop_proof_signature')
+    countBadSignature(server, proofs, request.address)
+  return proof
 }
 
 /** Spends a proof that holds, so that it is good for this one request in all processes (§11.1). At most once a request. */

@@ -8,8 +8,9 @@ import type { Answer, Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 import type { Activity } from './activity.ts'
 import type { ClientKeys } from './clients/client-keys.ts'
-import type { ClientCache } from './clients/clients.ts'
+import type { Client, ClientCache } from './clients/clients.ts'
 import type { ProofNonces } from './dpop-nonce.ts'
+import type { Refusal } from './refusals.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 /** A user of this server, resolved from the account the host's seam named. */
@@ -33,6 +34,8 @@ export interface User {
 export interface Server extends Core {
   readonly keys: SigningKeys
   readonly clients: ClientCache
+  /** A client that authenticates, as its metadata document says now where it has one. */
+  freshClient(known: Client): Promise<Client | Refusal>
   readonly counters: Counters
   readonly activity: Activity
   /** The only way to a URL that somebody else chose. */

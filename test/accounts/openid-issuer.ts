@@ -18,6 +18,9 @@ export interface OpenidIssuer {
   forged: boolean
   /** Status the token endpoint answers with instead. */
   status: number | undefined
+  /** How often its metadata was asked for, and the status it is answered with instead. */
+  discoveries: number
+  metadataStatus: number | undefined
   /** What its metadata calls itself. */
   name: string | undefined
   /** Sends this error back instead of a code. */
@@ -36,6 +39,8 @@ export async function openidIssuer(): Promise<OpenidIssuer> {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
     }
     if (url.pathname === '/.well-known/openid-configuration') {
+      it.discoveries++
+      if (it.metadataStatus !== undefined) return json(it.metadataStatus, {})
       return json(200, {
         issuer: it.name ?? it.issuer,
         authorization_endpoint: `${it.issuer}/authorize`,
@@ -101,6 +106,8 @@ export async function openidIssuer(): Promise<OpenidIssuer> {
     claims: {},
     forged: false,
     status: undefined,
+    discoveries: 0,
+    metadataStatus: undefined,
     name: undefined,
     refuses: undefined,
     async signIn(location) {

@@ -164,6 +164,28 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       upstream.status = undefined
       assert.equal((await throughProvider(upstream, visitor, '/sign-in')).status, 303)
     }))
+
+  test('OpenID Connect Discovery §4: metadata is read once for all, and outlives an outage for an hour', () =>
+    opened(async (house, upstream, visitor) => {
+      const begin = async (count: number, status: number) => {
+        const shown = await Promise.all(Array.from({ length: count }, () => visitor.get('/sign-in')))
+        assert.deepEqual(new Set(shown.map((one) => one.status)), new Set([status]))
+      }
+      await begin(5, 303)
+      assert.equal(upstream.discoveries, 1)
+      upstream.metadataStatus = 502
+      house.clock.advance(11 * 60_000)
+      await begin(5, 303)
+      await begin(5, 303)
+      assert.equal(upstream.discoveries, 2, 'one attempt for a while')
+      house.clock.advance(3_600_000)
+      await begin(1, 503)
+      upstream.metadataStatus = undefined
+      await begin(5, 303)
+      upstream.name = 'https://evil.example'
+      house.clock.advance(11 * 60_000)
+      await begin(1, 503)
+    }))
 })
 
 describe('openidAccounts', () => {

@@ -5,7 +5,8 @@ import { describe, test } from 'node:test'
 import * as client from 'openid-client'
 import { AccountsUnavailable } from '../../src/accounts/account.ts'
 import { jwtAccounts } from '../../src/accounts/jwt.ts'
-import { cookies, seconds, sign, testKey, versionOf, whoIs } from './asking.ts'
+import { countCrypto } from '../support/counted-crypto.ts'
+import { cookies, seconds, sign, testKey, versionOf, visit, whoIs } from './asking.ts'
 import { accounts, claims } from './issuer.ts'
 
 describe('a published key set', () => {
@@ -39,6 +40,26 @@ describe('a published key set', () => {
     t.mock.timers.tick(11 * 60_000)
     await assert.rejects(who(second), AccountsUnavailable)
   })
+})
+
+test('RFC 7517 §4.5: a stranger’s tokens cost few verifications, however many keys and cookies there are', async () => {
+  const stranger = testKey('ES256', 'stranger')
+  const keys = Array.from({ length: 12 }, (_, n) => testKey('ES256', `k${n}`))
+  const made = accounts({ jwks: { keys: keys.map(({ jwk }) => jwk) } as never })
+  const signed = (header: Record<string, unknown>) => sign(stranger, claims(), header)
+  const unnamed = await signed({ kid: undefined })
+  const counts = async (request: Request) =>
+    (await countCrypto(async () => assert.equal(await whoIs(made.accounts, request), null))).verify
+  assert.equal(await counts(cookies({ id: unnamed })), 2, 'two keys without a kid')
+  assert.equal(await counts(cookies({ id: await signed({ kid: 'k3' }) })), 1, 'one with')
+  const cookie = Array.from({ length: 50 }, () => `id=${unnamed}`).join('; ')
+  assert.equal(await counts(visit({ cookie })), 8, 'four cookies of one name')
+
+  const twice = accounts({ jwks: { keys: keys.map(({ jwk }) => ({ ...jwk, kid: 'same' })) } as never })
+  const same = cookies({ id: await signed({ kid: 'same' }) })
+  const tried = await countCrypto(async () => assert.equal(await whoIs(twice.accounts, same), null))
+  assert.equal(tried.verify, 1, 'one of those that share a kid')
+  assert.ok(await whoIs(made.accounts, cookies({ id: await sign(keys[7]!, claims()) })))
 })
 
 test('OIDC Core §3.1.3.7: openid-client and the adapter agree on every ID token', async (t) => {

@@ -79,18 +79,14 @@ onBothDatabases('published keys of clients', (dialect) => {
     assert.equal(client.reads(), 3)
   })
 
-  test('RFC 7517 §5: a key that was withdrawn ends when the set is read again, in the background', async () => {
+  test('RFC 7517 §5: a key that was withdrawn ends when the set is read again', async () => {
     const house = await open()
     const client = await publish(house, setOf(RS256, ES256))
     await client.good(RS256)
     client.serve(setOf(ES256))
     house.clock.advance(10 * 60_000 + 1)
-    await client.good(RS256)
-    for (let tries = 0; (await client.ask(RS256)).status === 200; tries++) {
-      assert.ok(tries < 1_000, 'the set is read again')
-    }
-    assert.equal(client.reads(), 2)
     await client.refused(RS256)
+    assert.equal(client.reads(), 2)
     await client.good(ES256)
   })
 
@@ -145,7 +141,7 @@ onBothDatabases('published keys of clients', (dialect) => {
     const client = await publish(house)
     await client.good(RS256)
     client.serve((response: ServerResponse) => response.writeHead(500).end())
-    house.clock.advance(3_600_000)
+    house.clock.advance(10 * 60_000 + 3_600_000)
     await client.good(RS256)
     house.clock.advance(1)
     await client.unavailable(RS256)

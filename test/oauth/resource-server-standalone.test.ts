@@ -236,6 +236,19 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
     release()
   })
 
+  test('a key that was withdrawn is refused after ten minutes, even by an API that was idle', async () => {
+    const api = open()
+    const { access_token } = await tokenFor(jobs)
+    assert.equal(await status(api, access_token), 200)
+    const set = { keys: [] }
+    wire.answer = (request) =>
+      new URL(request.url).pathname.endsWith('/jwks.json') ? Response.json(set) : undefined
+    assert.equal(await status(api, access_token), 200)
+    house.clock.advance(10 * 60_000 + 1)
+    assert.equal(await status(api, access_token), 401)
+    wire.answer = undefined
+  })
+
   test('keys that were read stay good for an hour while the server is away', async () => {
     const api = open()
     assert.equal(await status(api, (await tokenFor(jobs)).access_token), 200)

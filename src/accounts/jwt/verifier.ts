@@ -3,6 +3,7 @@ import { createSecretKey } from 'node:crypto'
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  decodeProtectedHeader,
   errors,
   type JWTPayload,
   type JWTVerifyGetKey,
@@ -85,13 +86,18 @@ export function tokenVerifier(
 
 type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>
 
-/** A token without `kid` may fit several keys of a set; each of them is tried. */
+/** Keys that are tried for a token without `kid`. */
+const MOST_KEYS = 2
+
+/** A token without `kid` may fit several keys of a set; two of them are tried. Of keys with one `kid` the first counts. */
 async function verifyWithAnyKey(token: string, key: JWTVerifyGetKey, options: VerifyOptions) {
   try {
     return await jwtVerify(token, key, options)
   } catch (several) {
     if (!(several instanceof errors.JWKSMultipleMatchingKeys)) throw several
+    let left = decodeProtectedHeader(token).kid === undefined ? MOST_KEYS : 1
     for await (const candidate of several) {
+      if (left-- === 0) break
       try {
         return await jwtVerify(token, candidate, options)
       } catch (error) {

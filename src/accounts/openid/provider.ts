@@ -1,6 +1,7 @@
 // OpenID Connect Core §3.1.2.1, §3.1.3, §3.1.3.7; OpenID Connect Discovery §4.3; RFC 7636; RFC 9207: asking an OpenID provider
 // who a browser belongs to, by code and PKCE. The library checks what must be checked; it is loaded when it is first needed.
 import type { AuthorizationServer, Client, ClientAuth, IDToken } from 'oauth4webapi'
+import { staleFor } from '../../http/freshness.ts'
 import { AccountsUnavailable } from '../account.ts'
 
 export interface OpenidProviderOptions {
@@ -42,8 +43,9 @@ export interface OpenidProvider {
   finish(callback: URL, begun: Begun, maxAge: number): Promise<IDToken | NotSignedIn>
 }
 
-/** How long the provider's metadata counts as fresh, in milliseconds. */
+/** How long the provider's metadata counts as fresh, and after a failure asks nobody while it is still good, in milliseconds. */
 const freshFor = 10 * 60_000
+const failurePause = 30_000
 /** How far the provider's clock may be from ours, in seconds. */
 const clockTolerance = 30
 /** How long the provider may take to answer, in milliseconds. */
@@ -58,6 +60,8 @@ export function openidProvider(
   const client: Client = { client_id: options.clientId }
   const insecure = issuer.protocol === 'http:'
   let known: { server: AuthorizationServer; readAt: number } | undefined
+  let reading: Promise<AuthorizationServer> | undefined
+  let failedAt = Number.NEGATIVE_INFINITY
 
   const library = () => import('oauth4webapi')
 
@@ -68,13 +72,26 @@ export function openidProvider(
 
   async function metadata(): Promise<AuthorizationServer> {
     if (known && now() - known.readAt < freshFor) return known.server
+    const stale = known && now() - known.readAt <= freshFor + staleFor ? known : undefined
+    if (stale && now() - failedAt < failurePause) return stale.server
+    reading ??= discover().finally(() => (reading = undefined))
+    return reading
+  }
+
+  /** While the provider cannot answer, what is known stays good for an hour; an answer that is wrong takes effect. */
+  async function discover(): Promise<AuthorizationServer> {
+    let answer: Response | undefined
     try {
       const { discoveryRequest, processDiscoveryResponse } = await library()
-      const answer = await discoveryRequest(issuer, { algorithm: 'oidc', ...(await requestOptions()) })
+      answer = await discoveryRequest(issuer, { algorithm: 'oidc', ...(await requestOptions()) })
       const server = await processDiscoveryResponse(issuer, answer)
       known = { server, readAt: now() }
       return server
     } catch (error) {
+      failedAt = now()
+      if (answer === undefined || answer.status >= 500 || answer.status === 429) {
+        if (known && now() - known.readAt <= freshFor + staleFor) return known.server
+      } else known = undefined
       throw new AccountsUnavailable(`${options.issuer} cannot be asked for its metadata`, { cause: error })
     }
   }

@@ -77,10 +77,11 @@ export const prompts: readonly string[] = ['none', 'login', 'consent', 'select_a
 export async function readAuthorizationRequest(
   server: Server,
   source: RequestSource,
+  address: string,
 ): Promise<AuthorizationRequest | Refused | Untrusted> {
   const replyTo = await readReplyTo(server, source.form)
   if ('page' in replyTo) return replyTo
-  const details = readDetails(server, source, replyTo)
+  const details = readDetails(server, source, replyTo, address)
   return isRefusal(details) ? { replyTo, refusal: details } : { ...replyTo, ...details }
 }
 
@@ -133,6 +134,7 @@ function readDetails(
   server: Server,
   { form, pushed, signed }: RequestSource,
   { client, responseMode }: ReplyTo,
+  address: string,
 ): Details | Refusal {
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
@@ -195,7 +197,7 @@ function readDetails(
   const order = settings.authentication.acrValues
   if (acrValues.length > 0 && acrThatWouldDo(order, acrValues).length === 0)
     return refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' ') })
-  const boundSubject = readHint(server, form, client)
+  const boundSubject = readHint(server, form, client, address)
   if (isRefusal(boundSubject)) return boundSubject
   return {
     scope,
@@ -227,10 +229,10 @@ function readClaimsOf(
 }
 
 /** The user an earlier ID token was about, if it was made for the client that shows it. */
-function readHint(server: Server, form: Form, client: Client): string | null | Refusal {
+function readHint(server: Server, form: Form, client: Client, address: string): string | null | Refusal {
   const text = form.get('id_token_hint')
   if (text === undefined) return null
-  const hint = verifyIdTokenHint(server, text)
+  const hint = verifyIdTokenHint(server, text, address)
   if (isRefusal(hint)) return hint
   return hint.clientId === client.id
     ? hint.subject

@@ -37,9 +37,11 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     server.log.warn('authorization refused', { reason: unwelcome.refusal, ...unwelcome.facts })
     return refusalPage(server, unwelcome)
   }
-  const source = await expandRequest(server, form)
+  const source = await expandRequest(server, form, request.address)
   const asked =
-    'page' in source || 'refusal' in source ? source : await readAuthorizationRequest(server, source)
+    'page' in source || 'refusal' in source
+      ? source
+      : await readAuthorizationRequest(server, source, request.address)
   if ('page' in asked) {
     server.log.warn('authorization refused', { reason: asked.page.refusal, ...asked.page.facts })
     return refusalPage(server, asked.page, asked.client)

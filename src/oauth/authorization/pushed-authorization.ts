@@ -47,7 +47,9 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   const now = server.now()
   const object = form.get('request')
   const parameters =
-    object === undefined ? ownParameters(form, client) : await readRequestObject(server, client, object, now)
+    object === undefined
+      ? ownParameters(form, client)
+      : await readRequestObject(server, client, object, { arrived: now, address: request.address })
   if (isRefusal(parameters)) return parameters
   const bound = bindKey(parameters, client, proof)
   if (isRefusal(bound)) return bound
@@ -57,7 +59,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
     pushed: { id: made.id, subject: null },
     signed: object !== undefined,
   }
-  const asked = await checkPushed(server, source)
+  const asked = await checkPushed(server, source, request.address)
   if (isRefusal(asked)) return asked
   const replayed = proof && (await spendProof(server, proof))
   if (replayed) return replayed
@@ -147,8 +149,12 @@ function bindKey(form: Form, client: Client, proof: Proof | null): Form | Refusa
 }
 
 /** The rules of the authorization endpoint; what is a page there, for want of a redirect, is an answer here. */
-async function checkPushed(server: Server, source: RequestSource): Promise<AuthorizationRequest | Refusal> {
-  const asked = await readAuthorizationRequest(server, source)
+async function checkPushed(
+  server: Server,
+  source: RequestSource,
+  address: string,
+): Promise<AuthorizationRequest | Refusal> {
+  const asked = await readAuthorizationRequest(server, source, address)
   if ('refusal' in asked) return asked.refusal
   if (!('page' in asked)) return asked
   const { page } = asked

@@ -3,7 +3,7 @@
 
 import { type Algorithm, algorithms, brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { type Form, formOf } from '../../http/forms.ts'
-import { isSignedBy } from '../clients/client-keys.ts'
+import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
@@ -35,7 +35,7 @@ export async function readRequestObject(
   server: Server,
   client: Client,
   text: string,
-  arrived: number,
+  { arrived, address }: { arrived: number; address: string },
 ): Promise<Form | Refusal> {
   const facts = { client: client.id }
   if (client.jwks === null && client.jwksUri === null) return refuse('request_object_unsupported', facts)
@@ -43,10 +43,10 @@ export async function readRequestObject(
   if (!jwt) return refuse('request_object_malformed', facts)
   const wrong = wrongClaim(server, client, jwt, arrived / 1_000)
   if (wrong !== undefined) return refuse('request_object_claims', { ...facts, wrong })
-  const signed = await isSignedBy(server.clientKeys, client, jwt, requestObjectAlgorithms(client))
+  const signed = await isSignedBy(server, { owner: client, address }, jwt, requestObjectAlgorithms(client))
   if (isRefusal(signed)) {
     // Keys that may never be fetched are the client's fault, and `invalid_client` has no place here.
-    return signed.refusal === 'client_keys_unavailable'
+    return signed.refusal !== 'client_keys_forbidden'
       ? refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
       : refuse('request_object_signature', { ...facts, ...signed.facts })
   }

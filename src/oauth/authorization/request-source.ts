@@ -16,10 +16,14 @@ import { findPushedRequest } from './pushed-authorization.ts'
 import { readRequestObject } from './request-object.ts'
 import { openedAt } from './return-address.ts'
 
-/** Turns what arrived at the authorization endpoint into the parameters that count, before any of them is believed. */
+/**
+ * Turns what arrived at the authorization endpoint into the parameters that count, before any of them is believed. `address` is
+ * the client's, '' when unknown.
+ */
 export async function expandRequest(
   server: Server,
   form: Form,
+  address: string,
 ): Promise<RequestSource | Refused | Untrusted> {
   const [object, uri] = [form.get('request'), form.get('request_uri')]
   if (object === undefined && uri === undefined) return { form, pushed: null, signed: false }
@@ -39,7 +43,10 @@ export async function expandRequest(
       ? { page: found, client }
       : outside(server, form, client, found)
   }
-  const signed = await readRequestObject(server, client, object!, openedAt(server, form))
+  const signed = await readRequestObject(server, client, object!, {
+    arrived: openedAt(server, form),
+    address,
+  })
   return isRefusal(signed)
     ? outside(server, form, client, signed)
     : { form: signed, pushed: null, signed: true }

@@ -17,7 +17,7 @@ export async function waitingRequest(
 ): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
   const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
-  const source = form && (await expandRequest(server, form))
+  const source = form && (await expandRequest(server, form, ''))
   if (!source || 'page' in source || 'refusal' in source) return undefined
   const asked = await readReplyTo(server, source.form)
   if ('page' in asked) return undefined

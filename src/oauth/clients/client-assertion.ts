@@ -7,7 +7,7 @@ import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { spendJti } from '../replay.ts'
 import type { Server } from '../server.ts'
-import { isSignedBy } from './client-keys.ts'
+import { isSignedBy } from './client-signature.ts'
 import type { Client } from './clients.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -54,11 +54,12 @@ export async function verifyAssertion(
   server: Server,
   client: Client,
   jwt: UnverifiedJwt,
+  address: string,
 ): Promise<Client | Refusal> {
   const facts = { client: client.id }
   const wrong = wrongClaim(server, client, jwt)
   if (wrong !== undefined) return refuse('client_assertion_claims', { ...facts, wrong })
-  const signed = await isSignedBy(server.clientKeys, client, jwt, assertionAlgorithms(client))
+  const signed = await isSignedBy(server, { owner: client, address }, jwt, assertionAlgorithms(client))
   if (isRefusal(signed)) return refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
   if (!signed) {
     const { alg, kid } = jwt.header

@@ -6,23 +6,13 @@ import type { UnverifiedJwt } from '../../crypto/jws.ts'
 import { networkOf } from '../../http/address.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
-import type { Settings } from '../../settings.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
 import { verifyCertificate } from './mutual-tls.ts'
-import { type AuthenticationMethod, authenticationMethods } from './profiles.ts'
-
-/** How clients may authenticate here. */
-export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {
-  return authenticationMethods.filter((method) => {
-    if (method === 'self_signed_tls_client_auth') return mutualTls !== null
-    // Whoever may issue certificates must be known here: many proxies pass on what they have not verified.
-    return method !== 'tls_client_auth' || (mutualTls?.authorities.length ?? 0) > 0
-  })
-}
+import type { AuthenticationMethod } from './profiles.ts'
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
@@ -47,7 +37,9 @@ export async function authenticateClient(
 ): Promise<Client | Refusal> {
   const credentials = readCredentials(request, form)
   if (isRefusal(credentials)) return credentials
-  const client = await server.clients.find(credentials.clientId)
+  const known = await server.clients.find(credentials.clientId)
+  const client = known && (await server.freshClient(known))
+  if (isRefusal(client)) return client
   const { limits } = server.settings
   const networkKey = () => (request.address === '' ? undefined : `network:${networkOf(request.address)}`)
   const account = client && `client:${client.id}`
@@ -64,7 +56,7 @@ export async function authenticateClient(
     : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
   // Keys that cannot be had say nothing about whoever asks.
-  if (refusals[verified.refusal].status === 503) return verified
+  if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
   const retryAfter = Math.ceil(wait() / 1_000)
   if (retryAfter > 0) {
     return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
@@ -88,7 +80,7 @@ async function verify(
     const reason = presented === 'nothing' ? 'client_authentication_missing' : 'client_method_wrong'
     return refuse(reason, { ...facts, presented, method: client.method })
   }
-  if (assertion) return verifyAssertion(server, client, assertion)
+  if (assertion) return verifyAssertion(server, client, assertion, request.address)
   if (secret !== undefined) return verifySecret(server, client, secret, mayGuess)
   return client.method === 'none' ? client : verifyCertificate(server, request, client)
 }

@@ -3,6 +3,7 @@
 
 import { eventInput } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'
+import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type JsonAnswer, type OutboundFailure } from '../../http/guarded-fetch.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
 import { confirmDocument, described, noteFlow, saveDocument } from '../records/self-registered-clients.ts'
@@ -26,6 +27,11 @@ const longestDocument = 5 * 1024
 const leastFreshness = 60_000
 /** Where its server says nothing about caching, in milliseconds. */
 const usualFreshness = 600_000
+/** After a failed attempt to read a known document again authentication asks no more for so long, in milliseconds. */
+const failurePause = 30_000
+/** Documents of one host that are not known here are asked for so often a minute, for whomever. */
+const mostUnknownOfHost = 100
+const minute = 60_000
 const longestUrl = 512
 
 /**
@@ -88,23 +94,67 @@ export function clientUrlProblem(text: string): string | undefined {
   return segments.includes('.') || segments.includes('..') ? 'has dot segments' : undefined
 }
 
-const underWay = new WeakMap<Server, Map<string, Promise<Refusal | undefined>>>()
+interface Reading {
+  /** By URL: one request at a time for a document, whoever asks. */
+  underWay: Map<string, Promise<Refusal | undefined>>
+  /** Known documents that could not be read again lately. */
+  failed: Map<string, { refusal: Refusal; at: number }>
+}
 
-/** One request at a time for a document, whoever asks. */
+const readings = new WeakMap<Server, Reading>()
+const mostFailed = 10_000
+
+function readingOf(server: Server): Reading {
+  let reading = readings.get(server)
+  if (!reading) readings.set(server, (reading = { underWay: new Map(), failed: new Map() }))
+  return reading
+}
+
+/**
+ * To be called where a client authenticates: the client as its document says now. While the document cannot be had, what is
+ * known stays good for an hour after its time; one that is gone, or no longer this client's, takes effect at once.
+ */
+export async function withFreshDocument(server: Server, known: Client): Promise<Client | Refusal> {
+  const { id, metadataExpiresAt } = known
+  const now = server.now()
+  if (known.source !== 'cimd' || !known.active || (metadataExpiresAt ?? 0) > now) return known
+  const { failed } = readingOf(server)
+  const last = failed.get(id)
+  const refusal =
+    last && now - last.at < failurePause ? last.refusal : await requireDocument(server, id, known, '')
+  if (!refusal) return (await server.clients.find(id)) ?? refuse('client_unknown', { client: id })
+  if (last?.refusal !== refusal) {
+    if (failed.size >= mostFailed) failed.delete(failed.keys().next().value!)
+    failed.set(id, { refusal, at: now })
+  }
+  const facts = { ...refusal.facts, client: id }
+  if (refusal.refusal === 'too_many_arrivals') return refusal
+  if (refusal.retryAfter === undefined) return refuse('client_document_withdrawn', facts)
+  return now <= (metadataExpiresAt ?? 0) + staleFor
+    ? known
+    : refuse('client_document_stale', facts, { retryAfter: refusal.retryAfter })
+}
+
 function readDocument(server: Server, url: string, address: string): Promise<Refusal | undefined> {
-  let reading = underWay.get(server)
-  if (!reading) underWay.set(server, (reading = new Map()))
-  const same = reading.get(url)
+  const { underWay, failed } = readingOf(server)
+  const same = underWay.get(url)
   if (same) return same
-  const mine = fetchDocument(server, url, address).finally(() => reading.delete(url))
-  reading.set(url, mine)
+  const mine = fetchDocument(server, url, address)
+    .then((refusal) => {
+      if (!refusal) failed.delete(url)
+      return refusal
+    })
+    .finally(() => underWay.delete(url))
+  underWay.set(url, mine)
   return mine
 }
 
 async function fetchDocument(server: Server, url: string, address: string): Promise<Refusal | undefined> {
   const row = await server.db.one(findClient, { id: url })
   // What is known is read again at no cost, as long as it can be.
-  const full = row ? triesAreUp(server, address) : await countTry(server, address)
+  const full = row
+    ? triesAreUp(server, address)
+    : ((await countTry(server, address)) ?? countUnknown(server, new URL(url).host))
   if (full) return full
   const etag = row ? (JSON.parse(row.metadata) as { etag?: string }).etag : undefined
   const answer = await server.outbound.getJson(url, {
@@ -123,6 +173,15 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
   return keep(server, url, row, read)
 }
 
+/** Anybody can name addresses at somebody else's host. */
+function countUnknown({ counters }: Server, host: string): Refusal | undefined {
+  const key = `documents:${host}`
+  const wait = counters.blockedFor(key, mostUnknownOfHost)
+  if (wait > 0) return refuse('too_many_arrivals', { host }, { retryAfter: Math.ceil(wait / 1_000) })
+  void counters.count(key, minute)
+  return undefined
+}
+
 type Read = Description & { freshUntil: number }
 
 async function describe(
@@ -132,7 +191,11 @@ async function describe(
 ): Promise<Read | Refusal> {
   if (isFailure(answer)) {
     const { failed, detail } = answer
-    return refuse('client_document_unavailable', { client: url, failed, detail })
+    return refuse(
+      'client_document_unavailable',
+      { client: url, failed, detail },
+      isOutage(answer) ? { retryAfter: failurePause / 1_000 } : {},
+    )
   }
   const etag = answer.header('etag')
   const kept = etag === undefined || etag.length > 200 ? {} : { etag }
@@ -210,17 +273,4 @@ function freshUntil(server: Server, { header }: JsonAnswer): number {
   const { longestFreshness } = server.settings.clientIdMetadata!
   const said = freshness((name) => header(name))
   return server.now() + Math.min(Math.max(said ?? usualFreshness, leastFreshness), longestFreshness)
-}
-
-/** Milliseconds an answer says it stays fresh; undefined when it says nothing. */
-export function freshness(header: (name: string) => string | undefined): number | undefined {
-  const control = (header('cache-control') ?? '').toLowerCase()
-  if (/(^|[\s,])(no-store|no-cache)\b/.test(control)) return 0
-  const age = Number(/^\d{1,9}$/.exec(header('age') ?? '')?.[0] ?? 0)
-  const maxAge = /(?:^|[\s,])max-age="?(\d{1,9})/.exec(control)?.[1]
-  if (maxAge !== undefined) return Math.max(0, Number(maxAge) - age) * 1_000
-  const expires = header('expires')
-  if (expires === undefined) return undefined
-  const [until, from] = [Date.parse(expires), Date.parse(header('date') ?? '')]
-  return Math.max(0, until - from - age * 1_000 || 0)
 }

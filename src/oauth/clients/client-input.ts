@@ -4,16 +4,21 @@
 import { isOpenidScope } from '../../config/scopes.ts'
 import { bounds, isResourceUri } from '../../config.ts'
 import type { ConfigProblem } from '../../config-error.ts'
-import { algorithms, publicKeyFromJwk } from '../../crypto/jws.ts'
+import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
 import type { Settings } from '../../settings.ts'
 import { redirectsToOwnComputer, redirectUriProblem } from '../authorization/redirect-uri.ts'
 import type { ClientRow } from '../records/clients.ts'
 import { canonicalScope } from '../scope.ts'
 import { spokenGrantTypes } from '../token.ts'
-import { spokenMethods } from './client-authentication.ts'
 import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
 import { storeBcryptHash } from './client-secret.ts'
-import { type AuthenticationMethod, type ClientProfile, clientProfiles, profiles } from './profiles.ts'
+import {
+  type AuthenticationMethod,
+  type ClientProfile,
+  clientProfiles,
+  profiles,
+  spokenMethods,
+} from './profiles.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {
@@ -236,8 +241,12 @@ function checkKeys({ jwks, jwksUri }: ClientInput, method: AuthenticationMethod,
       problem('jwksUri', jwksUri, 'an https URL', 'https://app.example.com/jwks.json')
   }
   if (jwks === undefined) return
-  if (!Array.isArray(jwks?.keys) || jwks.keys.length === 0 || jwks.keys.length > 20) {
-    problem('jwks', undefined, 'a JWK set of 1 to 20 public keys (RFC 7517 §5)')
+  if (!Array.isArray(jwks?.keys) || jwks.keys.length === 0 || jwks.keys.length > mostKeysInSet) {
+    problem('jwks', undefined, `a JWK set of 1 to ${mostKeysInSet} public keys (RFC 7517 §5)`)
+    return
+  }
+  if (Buffer.byteLength(JSON.stringify(jwks)) > longestKeySet) {
+    problem('jwks', undefined, `a JWK set of at most ${longestKeySet} bytes of JSON`)
     return
   }
   // What is wrong is said without the key: it may be a private one.
@@ -245,10 +254,10 @@ function checkKeys({ jwks, jwksUri }: ClientInput, method: AuthenticationMethod,
     problem(`jwks.keys[${n}]`, undefined, `a public key for ${algorithms.join(', ')}; this one ${why}`)
   const unusable = jwks.keys.flatMap((jwk, n) => {
     const key = publicKeyFromJwk(jwk)
-    return 'problem' in key ? [{ n, why: key.problem, secret: isSecret(jwk) }] : []
+    return 'problem' in key ? [{ n, why: key.problem, fatal: key.outOfBounds || isSecret(jwk) }] : []
   })
-  // A set may hold keys for others' algorithms, but never one that should not have left its owner.
-  const told = unusable.length === jwks.keys.length ? unusable : unusable.filter((one) => one.secret)
+  // A set may hold keys for others' algorithms, but never one beyond the limits or one that should not have left its owner.
+  const told = unusable.length === jwks.keys.length ? unusable : unusable.filter((one) => one.fatal)
   for (const { n, why } of told) wrong(n, why)
 }
 

@@ -1,16 +1,10 @@
-// RFC 7517 §4.5, §5, RFC 7591 §2 (jwks, jwks_uri), RFC 7515 §4.1.4 and §4.1.11, RFC 8725 §3.1: the public keys of a client, or
-// of an issuer it speaks for, and whether one of them signed a JWT.
+// RFC 7517 §5, RFC 7591 §2 (jwks, jwks_uri), RFC 9111 §4.2: the public keys of a client, or of an issuer it speaks for.
 
-import {
-  type Algorithm,
-  type PublicKey,
-  publicKeyFromJwk,
-  type UnverifiedJwt,
-  verifySignature,
-} from '../../crypto/jws.ts'
+import { mostKeysInSet, type PublicKey, publicKeyFromJwk } from '../../crypto/jws.ts'
+import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
 import type { Log } from '../../log.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { type Refusal, refuse } from '../refusals.ts'
 
 /** Whose keys: registered as they are, published at a URL, or none. */
 export interface KeyOwner {
@@ -21,28 +15,34 @@ export interface KeyOwner {
 
 export interface ClientKeys {
   /**
-   * The first of the owner's keys that fits. Published keys are read again when none does, but not more often than every ten
+   * The key that is chosen among the owner's. Published keys are read again when none is, but not more often than every ten
    * seconds. Refused with 503 when they cannot be had, with 401 when they may not be fetched.
    */
-  find(owner: KeyOwner, fits: (key: PublicKey) => boolean): Promise<PublicKey | undefined | Refusal>
+  find(
+    owner: KeyOwner,
+    choose: (keys: readonly PublicKey[]) => PublicKey | undefined,
+  ): Promise<PublicKey | undefined | Refusal>
 }
 
-/** Times in milliseconds. Published keys are read again in the background after so long… */
-const freshFor = 10 * 60_000
-/** …and count no more when that has failed for so long, so that a key that was withdrawn ends. */
-const staleAfter = 60 * 60_000
+/** How long published keys are fresh, in milliseconds: as their server says, within these bounds, and where it says nothing. */
+const [leastFreshness, longestFreshness] = [5 * 60_000, 24 * 3_600_000]
+const usualFreshness = 10 * 60_000
 /** Between two reads that keys which do not fit may cause. */
 const unknownKeyPause = 10_000
-/** After a failure nobody asks again for so long. */
+/** After a failure nobody asks again for so long; and for so long while known keys are good. */
 const failurePause = 5_000
-/** A set may be this long; no request makes more than so many signatures be checked. */
-const mostKeys = 20
+const stalePause = 30_000
+/** Members of a set that are looked at. */
+const mostLookedAt = 64
 const mostSets = 1_000
+
+type Choose = (keys: readonly PublicKey[]) => PublicKey | undefined
 
 interface PublishedSet {
   keys: readonly PublicKey[] | undefined
-  /** When `keys` were read. */
+  /** When `keys` were read, and until when they are fresh. */
   readAt: number
+  freshUntil: number
   failure?: { refusal: Refusal; at: number } | undefined
   reading?: Promise<void> | undefined
 }
@@ -62,104 +62,106 @@ export function openClientKeys({
     let set = sets.get(url)
     if (!set) {
       if (sets.size >= mostSets) sets.delete(sets.keys().next().value!)
-      sets.set(url, (set = { keys: undefined, readAt: 0 }))
+      sets.set(url, (set = { keys: undefined, readAt: 0, freshUntil: 0 }))
     }
     return set
   }
 
+  const isUsable = (set: PublishedSet) => set.keys !== undefined && now() <= set.freshUntil + staleFor
+
   /** One request at a time for a URL, whoever asks; afterwards the set has keys or a failure. */
   function read(url: string, set: PublishedSet, owner: string): Promise<void> {
-    if (set.failure && now() - set.failure.at < failurePause) return Promise.resolve()
+    const pause = isUsable(set) ? stalePause : failurePause
+    if (set.failure && now() - set.failure.at < pause) return Promise.resolve()
     set.reading ??= fetchKeys(outbound, url)
       .then((found) => {
-        if (isRefusal(found)) {
-          set.failure = { refusal: found, at: now() }
-          log.warn('keys of a client cannot be read', { client: owner, url, ...found.facts })
-        } else {
-          set.keys = found
-          set.readAt = now()
-          set.failure = undefined
+        if ('refusal' in found) {
+          const { refusal, outage } = found
+          set.failure = { refusal, at: now() }
+          // A set that is gone, or none any more, takes effect.
+          if (!outage) set.keys = undefined
+          log.warn('keys of a client cannot be read', { client: owner, url, ...refusal.facts })
+          return
         }
+        const { keys, freshFor } = found
+        const most = mostKeysInSet
+        if (keys.length > most)
+          log.warn('a key set is longer than is read', { client: owner, keys: keys.length, most })
+        Object.assign(set, { keys: usableKeys(keys), readAt: now(), freshUntil: now() + freshFor })
+        set.failure = undefined
       })
       .finally(() => (set.reading = undefined))
     return set.reading
   }
 
-  async function findPublished(url: string, owner: string, fits: (key: PublicKey) => boolean) {
+  async function findPublished(url: string, owner: string, choose: Choose) {
     const set = setAt(url)
-    const age = now() - set.readAt
-    if (set.keys && age <= staleAfter) {
-      const found = set.keys.find(fits)
-      if (found) {
-        if (age > freshFor)
-          read(url, set, owner).catch((error) => log.error('fault', { error: String(error) }))
-        return found
-      }
-      if (age < unknownKeyPause) return undefined
+    if (set.keys && now() > set.freshUntil) await read(url, set, owner)
+    if (set.keys && isUsable(set)) {
+      const found = choose(set.keys)
+      if (found || now() - set.readAt < unknownKeyPause) return found
     }
     await read(url, set, owner)
-    return set.failure ? set.failure.refusal : set.keys?.find(fits)
+    return set.failure ? set.failure.refusal : set.keys && choose(set.keys)
   }
 
   return {
-    async find({ id, jwks, jwksUri }, fits) {
-      if (jwks) return registeredKeys(jwks).find(fits)
-      return jwksUri === null ? undefined : findPublished(jwksUri, id, fits)
+    async find({ id, jwks, jwksUri }, choose) {
+      if (jwks) return choose(registeredKeys(jwks))
+      return jwksUri === null ? undefined : findPublished(jwksUri, id, choose)
     },
   }
 }
 
-/** Whether a key of the owner signed the JWT with one of these algorithms; the token's own `alg` only chooses among them. */
-export async function isSignedBy(
-  keys: ClientKeys,
-  owner: KeyOwner,
-  { header, input, signature }: UnverifiedJwt,
-  allowed: readonly Algorithm[],
-): Promise<boolean | Refusal> {
-  const { alg, kid } = header
-  const algorithm = allowed.find((one) => one === alg)
-  // Nothing that must be understood is (RFC 7515 §4.1.11).
-  if (!algorithm || 'crit' in header) return false
-  const found = await keys.find(
-    owner,
-    (key) =>
-      (key.kid === undefined || kid === undefined || key.kid === kid) &&
-      key.algorithms.includes(algorithm) &&
-      verifySignature(algorithm, key.key, input, signature),
-  )
-  return isRefusal(found) ? found : found !== undefined
-}
-
 /** The keys of a set that can be used here; the others are for somebody else. */
 function usableKeys(keys: readonly unknown[]): PublicKey[] {
-  const usable = keys.flatMap((jwk) => {
+  const usable: PublicKey[] = []
+  for (const jwk of keys.slice(0, mostLookedAt)) {
+    if (usable.length >= mostKeysInSet) break
     const key = publicKeyFromJwk(jwk)
-    return 'problem' in key ? [] : [key]
-  })
-  return usable.slice(0, mostKeys)
+    if (!('problem' in key)) usable.push(key)
+  }
+  return usable
+}
+
+const sets = new Map<string, { keys: object[] }>()
+
+/** A registered set by its text: the same object for the same text, so that its keys are read once. */
+export function keySetFrom(text: string): { keys: object[] } {
+  let set = sets.get(text)
+  if (!set) {
+    if (sets.size >= mostSets) sets.delete(sets.keys().next().value!)
+    sets.set(text, (set = JSON.parse(text) as { keys: object[] }))
+  }
+  return set
 }
 
 const registered = new WeakMap<object, PublicKey[]>()
 
-/** Read once for each time the client is read. */
 function registeredKeys(jwks: { keys: object[] }): PublicKey[] {
   let keys = registered.get(jwks)
   if (!keys) registered.set(jwks, (keys = usableKeys(jwks.keys)))
   return keys
 }
 
-async function fetchKeys(outbound: Outbound, url: string): Promise<PublicKey[] | Refusal> {
+type Fetched = { keys: unknown[]; freshFor: number } | { refusal: Refusal; outage: boolean }
+
+async function fetchKeys(outbound: Outbound, url: string): Promise<Fetched> {
+  const unavailable = (facts: Refusal['facts']) =>
+    refuse('client_keys_unavailable', facts, { retryAfter: failurePause / 1_000 })
   const answer = await outbound.getJson(url, { accept: 'application/jwk-set+json, application/json' })
   if (isFailure(answer)) {
     const { failed, detail } = answer
     const forbidden = failed === 'url_refused' || failed === 'address_refused'
-    return refuse(
-      forbidden ? 'client_keys_forbidden' : 'client_keys_unavailable',
-      { failed, detail },
-      forbidden ? {} : { retryAfter: failurePause / 1_000 },
-    )
+    return {
+      refusal: forbidden
+        ? refuse('client_keys_forbidden', { failed, detail })
+        : unavailable({ failed, detail }),
+      outage: isOutage(answer),
+    }
   }
   const { keys } = (answer.json ?? {}) as { keys?: unknown }
-  if (Array.isArray(keys)) return usableKeys(keys)
-  return refuse('client_keys_unavailable', { failed: 'no JWK set' }, { retryAfter: failurePause / 1_000 })
+  if (!Array.isArray(keys)) return { refusal: unavailable({ failed: 'no JWK set' }), outage: false }
+  const said = freshness(answer.header) ?? usualFreshness
+  return { keys, freshFor: Math.min(Math.max(said, leastFreshness), longestFreshness) }
 }

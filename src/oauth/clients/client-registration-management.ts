@@ -71,7 +71,7 @@ async function replace(
     !(await isItsSecret(server, row, client_secret))
   )
     return refuse('registration_secret_chosen', { client: row.id })
-  const description = await describeClient(server, metadata)
+  const description = await describeClient(server, metadata, request.address)
   if (isRefusal(description)) return description
   const { columns } = description
   if (kindOf(columns.token_endpoint_auth_method) !== kindOf(row.token_endpoint_auth_method))

@@ -35,7 +35,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
   if (full) return full
   const read = await readMetadata(request)
   if (isRefusal(read)) return read
-  const described = await describeClient(server, read)
+  const described = await describeClient(server, read, request.address)
   if (isRefusal(described)) return described
   const { columns, hasSecret } = described
   const overFull = token ? undefined : await reserveArrival(server)
@@ -124,8 +124,9 @@ export async function readMetadata(request: Incoming): Promise<Record<string, un
 export async function describeClient(
   server: Server,
   said: Readonly<Record<string, unknown>>,
+  address: string,
 ): Promise<Description | Refusal> {
-  const read = await withStatement(server, said)
+  const read = await withStatement(server, said, address)
   if (isRefusal(read)) return read
   const { metadata, statement } = read
   const kept = statement === undefined ? {} : { software_statement: statement }

@@ -4,6 +4,7 @@ import { bounds } from '../../config.ts'
 import type { Database } from '../../db/database.ts'
 import type { Settings } from '../../settings.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
+import { keySetFrom } from './client-keys.ts'
 import { fromWire, type RegisteredMetadata } from './client-metadata.ts'
 import { type AuthenticationMethod, type ClientProfile, type Profile, profiles } from './profiles.ts'
 
@@ -108,7 +109,7 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     secretHash: row.secret_hash,
     previousSecretHash: row.previous_secret_hash,
     previousSecretExpiresAt: row.previous_secret_expires_at ?? 0,
-    jwks: row.jwks === null ? null : JSON.parse(row.jwks),
+    jwks: row.jwks === null ? null : keySetFrom(row.jwks),
     jwksUri: row.jwks_uri,
     redirectUris: JSON.parse(row.redirect_uris),
     grantTypes: words(row.grant_types),

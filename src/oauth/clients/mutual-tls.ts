@@ -72,7 +72,8 @@ export async function verifyCertificate(
     return client
   }
   const own = publicKeyOf(certificate)
-  const found = own && (await server.clientKeys.find(client, ({ key }) => key.equals(own)))
+  const found =
+    own && (await server.clientKeys.find(client, (keys) => keys.find(({ key }) => key.equals(own))))
   if (isRefusal(found)) return refuse(found.refusal, { ...facts, ...found.facts }, found)
   return found ? client : refuse('client_certificate_wrong', { ...facts, wrong: 'key' })
 }

@@ -2,6 +2,8 @@
 // what each kind of client must do. The strictest values are the default; a profile may relax only what its kind cannot do
 // otherwise.
 
+import type { Settings } from '../../settings.ts'
+
 export const authenticationMethods = [
   'client_secret_basic',
   'client_secret_post',
@@ -11,6 +13,15 @@ export const authenticationMethods = [
   'none',
 ] as const
 export type AuthenticationMethod = (typeof authenticationMethods)[number]
+
+/** How clients may authenticate here. */
+export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {
+  return authenticationMethods.filter((method) => {
+    if (method === 'self_signed_tls_client_auth') return mutualTls !== null
+    // Whoever may issue certificates must be known here: many proxies pass on what they have not verified.
+    return method !== 'tls_client_auth' || (mutualTls?.authorities.length ?? 0) > 0
+  })
+}
 
 export const clientProfiles = ['default', 'gpt_action', 'zapier', 'mcp', 'fapi2'] as const
 export type ClientProfile = (typeof clientProfiles)[number]

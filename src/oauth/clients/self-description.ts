@@ -8,10 +8,9 @@ import { sectorKnows } from '../openid/pairwise-subject.ts'
 import { isRefusal } from '../refusals.ts'
 import { parseScope } from '../scope.ts'
 import { spokenGrantTypes } from '../token.ts'
-import { spokenMethods } from './client-authentication.ts'
 import { type ClientInput, columnsFrom } from './client-input.ts'
 import { fromWire } from './client-metadata.ts'
-import type { AuthenticationMethod } from './profiles.ts'
+import { type AuthenticationMethod, spokenMethods } from './profiles.ts'
 
 /** A member that may not be as it is, by its name on the wire, and why. */
 export interface Unfit {

@@ -3,7 +3,7 @@
 import { algorithms, parseJwt } from '../../crypto/jws.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
-import { isSignedBy } from './client-keys.ts'
+import { isSignedBy } from './client-signature.ts'
 
 /** Clocks may differ by so much, in milliseconds. */
 const clockTolerance = 60_000
@@ -18,6 +18,7 @@ const ownClaims = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']
 export async function withStatement(
   server: Server,
   metadata: Readonly<Record<string, unknown>>,
+  address: string,
 ): Promise<{ metadata: Record<string, unknown>; statement: string | undefined } | Refusal> {
   const { software_statement, ...said } = metadata
   const { softwareStatementIssuers: issuers, requireSoftwareStatement } = server.settings.registration!
@@ -27,13 +28,17 @@ export async function withStatement(
       ? refuse('software_statement_missing')
       : { metadata: said, statement: undefined }
   }
-  const claims = await verify(server, software_statement)
+  const claims = await verify(server, software_statement, address)
   if (isRefusal(claims)) return claims
   const about = Object.entries(claims).filter(([name]) => !ownClaims.includes(name))
   return { metadata: { ...said, ...Object.fromEntries(about) }, statement: software_statement as string }
 }
 
-async function verify(server: Server, statement: unknown): Promise<Record<string, unknown> | Refusal> {
+async function verify(
+  server: Server,
+  statement: unknown,
+  address: string,
+): Promise<Record<string, unknown> | Refusal> {
   const invalid = (wrong: string) => refuse('software_statement_invalid', { wrong })
   if (typeof statement !== 'string' || statement.length > longestStatement) return invalid('form')
   const jwt = parseJwt(statement)
@@ -42,7 +47,7 @@ async function verify(server: Server, statement: unknown): Promise<Record<string
   if (typeof iss !== 'string') return invalid('iss')
   const issuer = server.settings.registration!.softwareStatementIssuers.get(iss)
   if (!issuer) return refuse('software_statement_unapproved', { issuer: iss.slice(0, 200) })
-  const signed = await isSignedBy(server.clientKeys, issuer, jwt, algorithms)
+  const signed = await isSignedBy(server, { owner: issuer, address }, jwt, algorithms)
   if (isRefusal(signed)) return signed
   if (!signed) return invalid('signature')
   const now = server.now()

@@ -6,7 +6,7 @@ import { isOpenidScope } from '../../config/scopes.ts'
 import { brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
 import type { AssertionIssuer } from '../../settings.ts'
-import { isSignedBy } from '../clients/client-keys.ts'
+import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Actor } from '../exchanged-token.ts'
 import { newSession } from '../new-session.ts'
@@ -114,7 +114,7 @@ interface Verified {
 /** Issuer, client, claims, signature and key: everything but that it is new. */
 async function verify(
   server: Server,
-  { client, binding }: TokenRequest,
+  { client, binding, origin }: TokenRequest,
   assertion: string,
 ): Promise<Verified | Refusal> {
   const jwt = parseJwt(assertion)
@@ -126,7 +126,12 @@ async function verify(
   if (!issuer.clients.includes(client.id)) return refuse('assertion_untrusted', { ...facts, wrong: 'client' })
   const wrong = wrongClaim(server, client, issuer, jwt)
   if (wrong !== undefined) return refuse('assertion_invalid', { ...facts, wrong })
-  const signed = await isSignedBy(server.clientKeys, issuer, jwt, issuer.algorithms)
+  const signed = await isSignedBy(
+    server,
+    { owner: issuer, address: origin.address ?? '' },
+    jwt,
+    issuer.algorithms,
+  )
   if (isRefusal(signed)) {
     return signed.refusal === 'client_keys_forbidden'
       ? refuse('assertion_signature', { ...facts, ...signed.facts })

@@ -101,7 +101,7 @@ export const tokenExchange: GrantType = {
 /** The token that is exchanged. It has a user and a session: nobody acts for a client that speaks for itself. */
 async function subjectOf(
   server: Server,
-  { client, form, binding }: TokenRequest,
+  { client, form, binding, origin }: TokenRequest,
 ): Promise<(ShownToken & { sessionId: string; userId: string }) | Refusal> {
   const token = form.get('subject_token')
   const type = form.get('subject_token_type')
@@ -111,7 +111,7 @@ async function subjectOf(
     return refuse('token_type_invalid', { client: client.id, subject: type.slice(0, 80) })
   const shown =
     type === tokenTypes.idToken
-      ? await showIdToken(server, client, token)
+      ? await showIdToken(server, client, token, origin.address ?? '')
       : await showAccessToken(server, client, { token, type, binding }, 'subject_token_invalid')
   if (isRefusal(shown)) return shown
   const { sessionId, userId } = shown

@@ -9,6 +9,7 @@ import type { GrantedRow } from '../records/sessions.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
+import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../signature-failures.ts'
 import { storedClaims } from './claims-parameter.ts'
 import { userClaims } from './user-claims.ts'
 
@@ -67,14 +68,17 @@ export interface IdTokenHint {
 }
 
 const longestHint = 16_384
+/** Whose signatures these are counted as. */
+const hints = 'id_token_hint'
 
 /**
  * Reads an `id_token_hint`: an ID token that this server made, expired or not, for whichever client. One whose key is no longer
  * published, a good day after the key was replaced, cannot be told from a forged one.
  */
 export function verifyIdTokenHint(
-  server: Pick<Server, 'keys' | 'settings'>,
+  server: Pick<Server, 'keys' | 'settings' | 'counters' | 'now'>,
   text: string,
+  address: string,
 ): IdTokenHint | Refusal {
   const jwt = text.length > longestHint ? undefined : parseJwt(text)
   if (!jwt) return refuse('id_token_hint_invalid')
@@ -83,8 +87,13 @@ export function verifyIdTokenHint(
   const key = alg && typeof header['kid'] === 'string' ? server.keys.verifier(header['kid'], alg) : undefined
   // Access tokens, logout tokens and whatever else is signed here say so in their header.
   if (!alg || !key || header['typ'] !== 'JWT' || 'crit' in header) return refuse('id_token_hint_invalid')
-  if (!verifySignature(alg, key, input, signature))
+  const blocked = signaturesBlocked(server, hints, address)
+  if (blocked) return blocked
+  if (!verifySignature(alg, key, input, signature)) {
+    countBadSignature(server, hints, address)
     return refuse('id_token_hint_invalid', { signature: 'wrong' })
+  }
+  noteGoodSignature(server, hints, address)
   const { iss, sub, aud, iat, exp, at_hash, sid } = claims
   if (
     iss !== server.settings.issuer ||

@@ -37,7 +37,7 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   if (!server.signOut) return refuse('logout_elsewhere')
   const form = await readPageForm(request)
   if (isRefusal(form)) return form
-  const asked = await readLogoutRequest(server, form)
+  const asked = await readLogoutRequest(server, form, request.address)
   if (isRefusal(asked)) return asked
   const done = form.get(doneParameter)
   const { secrets, settings } = server
@@ -60,9 +60,13 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   return askFirst(server, request, user, asked)
 }
 
-async function readLogoutRequest(server: Server, form: Form): Promise<LogoutRequest | Refusal> {
+async function readLogoutRequest(
+  server: Server,
+  form: Form,
+  address: string,
+): Promise<LogoutRequest | Refusal> {
   const text = form.get('id_token_hint')
-  const read = text === undefined ? undefined : verifyIdTokenHint(server, text)
+  const read = text === undefined ? undefined : verifyIdTokenHint(server, text, address)
   const hint = read && !isRefusal(read) ? read : undefined
   const named = form.get('client_id')
   if (hint && named !== undefined && named !== hint.clientId)

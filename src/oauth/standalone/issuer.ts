@@ -9,13 +9,15 @@ import { paths } from '../paths.ts'
 /** How long the authorization server may take to answer, in milliseconds. */
 export const answerDeadline = 8_000
 const longestAnswer = 1024 * 1024
-/** Documents are read again after so long; when that fails they stay good for `staleAfter`. */
+/** Documents are read again after so long; while that fails they stay good until `staleAfter`. */
 const freshFor = 10 * 60_000
 const staleAfter = 60 * 60_000
 /** An unknown key makes the set be read again, but not more often than this. */
 const unknownKeyPause = 10_000
 /** After a failure nobody asks again for so long, so that a server in trouble is not hammered. */
 const failurePause = 1_000
+/** The same while known documents are good. */
+const stalePause = 30_000
 
 /** The authorization server cannot be asked, or what it answers cannot be believed. No fault of the request. */
 export class IssuerUnavailable extends Error {
@@ -57,8 +59,8 @@ export function watchIssuer(options: IssuerOptions): Issuer {
   let reading: Promise<Known> | undefined
   let failure: { error: unknown; at: number } | undefined
 
-  function read(): Promise<Known> {
-    if (failure && now() - failure.at < failurePause) return Promise.reject(failure.error)
+  function read(pause = failurePause): Promise<Known> {
+    if (failure && now() - failure.at < pause) return Promise.reject(failure.error)
     reading ??= readIssuer(options)
       .then(
         (found) => {
@@ -76,9 +78,10 @@ export function watchIssuer(options: IssuerOptions): Issuer {
   }
 
   async function current(): Promise<Known> {
-    if (!known || now() - known.readAt > staleAfter) return read()
-    if (now() - known.readAt > freshFor) read().catch(() => {})
-    return known
+    const last = known
+    if (!last || now() - last.readAt > staleAfter) return read()
+    // A key that was withdrawn must not be taken once more.
+    return now() - last.readAt > freshFor ? read(stalePause).catch(() => last) : last
   }
 
   return {

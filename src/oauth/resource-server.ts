@@ -42,7 +42,7 @@ export function guardResources(
     const jwt = readJwt(token)
     if (!jwt) return refuse('access_token_invalid')
     if (isRefusal(jwt)) return jwt
-    const fresh = verifyJwt(jwt, server.keys.verifier(jwt.kid), settings.issuer)
+    const fresh = verifyJwt(jwt, server.keys.verifier(jwt.kid, jwt.alg), settings.issuer)
     if (!isRefusal(fresh)) verified.set(hash, fresh)
     return fresh
   }

@@ -98,6 +98,9 @@ onBothDatabases('client registration', (dialect) => {
       software_id: 'claude',
       contacts: ['someone@claude.example'],
       application_type: 'web',
+      id_token_signed_response_alg: 'RS256',
+      authorization_signed_response_alg: 'RS256',
+      introspection_signed_response_alg: 'RS256',
     })
     const client = asCreated(body)
     const tokens = await obtainTokens(house, client)

@@ -107,7 +107,7 @@ onBothDatabases('signed authorization responses', (dialect) => {
     }
     const standard = await house.createClient()
     const asked = authorizeParameters(standard, makePkce(), { response_mode: 'jwt' })
-    assert.equal(decodeProtectedHeader(responseIn(await authorize(house, asked))).alg, 'ES256')
+    assert.equal(decodeProtectedHeader(responseIn(await authorize(house, asked))).alg, 'RS256')
   })
 
   test('JARM §2.3.2: no answer goes into a fragment', async () => {

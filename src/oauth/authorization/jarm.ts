@@ -26,7 +26,7 @@ export async function signResponse(
   client: Client,
   parameters: Record<string, string>,
 ): Promise<{ response: string }> {
-  const key = await server.keys.ensure(client.registered.authorizationSignedResponseAlg ?? 'ES256')
+  const key = await server.keys.ensure(client.answerAlgorithms.authorization)
   const exp = Math.floor(server.now() / 1_000) + lifetime
   return { response: signJwt(key, 'JWT', { ...parameters, aud: client.id, exp }) }
 }

@@ -9,7 +9,6 @@ import { confirmDocument, described, noteFlow, saveDocument } from '../records/s
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { countTry, reserveArrival, reserveChange, triesAreUp } from './arrivals.ts'
-import { answerAlgorithms, fromWire } from './client-metadata.ts'
 import { type Client, cameByItself } from './clients.ts'
 import {
   checkUrls,
@@ -185,9 +184,6 @@ async function keep(
   }
   const overFull = await (row ? reserveChange(server, url) : reserveArrival(server))
   if (overFull) return overFull
-  for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
-    await server.keys.ensure(alg)
-  }
   const now = server.now()
   const event = row
     ? eventInput(now, 'client_updated', { clientId: url }, { by: 'its document', changed })

@@ -133,9 +133,6 @@ export async function describeClient(
   const unfit = isUnfit(described) ? described : await checkUrls(server.outbound, described)
   if (unfit) return refuseMember(unfit)
   const description = described as Description
-  for (const alg of answerAlgorithms(fromWire(JSON.parse(description.columns.registered_metadata)))) {
-    await server.keys.ensure(alg)
-  }
   return { ...description, columns: withRoomToAsk(server, description.columns) }
 }
 
@@ -175,6 +172,7 @@ export function registrationOf(
   const words = (text: string) => (text === '' ? [] : text.split(' '))
   const { software_statement } = JSON.parse(row.metadata) as { software_statement?: string }
   const { defaultScope, ...registered } = fromWire(JSON.parse(row.registered_metadata))
+  const algorithms = answerAlgorithms(server.settings, row.profile, registered)
   const optional = {
     logo_uri: row.logo_uri,
     client_uri: row.client_uri,
@@ -194,7 +192,12 @@ export function registrationOf(
     scope: defaultScope?.join(' ') ?? row.scope,
     token_endpoint_auth_method: row.token_endpoint_auth_method,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null)),
-    ...toWire(registered),
+    ...toWire({
+      ...registered,
+      idTokenSignedResponseAlg: algorithms.idToken,
+      authorizationSignedResponseAlg: algorithms.authorization,
+      introspectionSignedResponseAlg: algorithms.introspection,
+    }),
     registration_access_token: registrationToken,
     registration_client_uri: `${issuer}${paths.clientConfiguration}?client_id=${encodeURIComponent(row.id)}`,
   }

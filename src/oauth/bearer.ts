@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto'
 import { brief, parseJwt, verifySignature } from '../crypto/jws.ts'
 import { acrSuffices } from './authentication-context.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
+import { spelledAs } from './resource-indicators.ts'
 import { scopeCovers, scopeSet } from './scope.ts'
 
 /** A request as an API has it: web-standard (`Request`), or Node's as Express and Fastify hand it out. */
@@ -271,7 +272,8 @@ export function checkDemands(
   const { scope, resource, maxAge, acrValues } = demands
   const client = token.clientId
   if (token.expiresAt <= now) return refuse('access_token_expired', { client })
-  if (!token.resource.includes(resource)) return refuse('access_token_audience', { client, resource })
+  if (!token.resource.includes(spelledAs(resource, token.resource)))
+    return refuse('access_token_audience', { client, resource })
   if (acrValues !== undefined && !acrSuffices(acrOrder, acrValues, token.acr))
     return refuse('authentication_too_weak', { client, acr: token.acr, acr_values: acrValues.join(' ') })
   if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000))

@@ -509,7 +509,8 @@ const walkers: Record<string, Walker> = {
     },
     async (walk) => {
       assert.deepEqual(walk.metadata['acr_values_supported'], acrValues)
-      const { query } = await askedBy(walk, { acr_values: 'urn:made:up' })
+      const claims = '{"id_token":{"acr":{"essential":true,"value":"urn:made:up"}}}'
+      const { query } = await askedBy(walk, { scope: 'openid', claims })
       const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
       assertRedirectError(answer, 'unmet_authentication_requirements')
     },

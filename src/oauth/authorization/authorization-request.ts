@@ -189,12 +189,15 @@ function readDetails(
     return refuse('nonce_missing', { client: client.id })
   const claims = readClaimsOf(form, scope, client, settings)
   if (isRefusal(claims)) return claims
-  const acrValues = claims?.acr.length
-    ? claims.acr
-    : (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [])
   const order = settings.authentication.acrValues
-  if (acrValues.length > 0 && acrThatWouldDo(order, acrValues).length === 0)
-    return refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' ') })
+  const essential = claims?.acr ?? []
+  if (essential.length > 0 && acrThatWouldDo(order, essential).length === 0)
+    return refuse('authentication_unmet', { client: client.id, asked: essential.join(' ') })
+  // `acr_values` is a wish (OpenID Connect Core §3.1.2.1): a class this server does not know cannot be demanded by it.
+  const wished = (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? []).filter((one) =>
+    order.includes(one),
+  )
+  const acrValues = essential.length > 0 ? essential : wished
   const boundSubject = readHint(server, form, client)
   if (isRefusal(boundSubject)) return boundSubject
   return {

@@ -67,6 +67,8 @@ export interface Settings {
     scope: readonly string[] | null
     grantTypes: readonly string[]
     redirects: readonly RedirectShape[]
+    /** Further schemes of redirect URIs. */
+    schemes: readonly string[]
     redirectHosts: readonly string[] | null
     perHour: number
     perNetworkPerHour: number

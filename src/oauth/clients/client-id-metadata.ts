@@ -139,7 +139,16 @@ async function describe(
   const document = answer.json as Record<string, unknown>
   const said = documentProblem(document, url) ?? readDescription(server.settings, document, unsaid, kept)
   const unfit = isUnfit(said) ? said : await checkUrls(server.outbound, said)
-  if (unfit) return refuse('client_document_invalid', { client: url, ...unfit })
+  if (unfit) {
+    const { member, why } = unfit
+    return refuse('client_document_invalid', { client: url, member, why })
+  }
+  const { leftOut } = said as Description
+  if (leftOut.length > 0)
+    server.log.info('client document has members that are not taken', {
+      client: url,
+      members: leftOut.map(({ member, why }) => `${member} ${why}`).join('; '),
+    })
   return { ...(said as Description), freshUntil: freshUntil(server, answer) }
 }
 

@@ -67,6 +67,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
     201,
     {
       ...registrationOf(server, row, management.token),
+      ...notTaken(described),
       ...(secret ? { client_secret: secret.secret, client_secret_expires_at: 0 } : {}),
     },
     uncached,
@@ -154,12 +155,25 @@ function withRoomToAsk(server: Server, columns: Description['columns']): Descrip
   }
 }
 
-function refuseMember({ member, why }: Unfit): Refusal {
+function refuseMember({ member, why, sent }: Unfit): Refusal {
   return refuse(
     member.startsWith('redirect_uris') ? 'registration_redirect_uri' : 'registration_metadata',
     { member, why },
-    { description: `${member} ${why}` },
+    { description: `${member} ${why}${sent === undefined ? '' : `; sent: ${inDescription(sent)}`}` },
   )
+}
+
+/** In characters an `error_description` may have (RFC 6749 §5.2). */
+function inDescription(sent: unknown): string {
+  const text = typeof sent === 'string' ? sent : (JSON.stringify(sent) ?? '')
+  return text.slice(0, 120).replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
+}
+
+/** What of the registration was not taken as it was sent, for the client's developer (§3.2.1). */
+export function notTaken({ leftOut }: Pick<Description, 'leftOut'>): {
+  ignored_metadata?: { member: string; why: string }[]
+} {
+  return leftOut.length === 0 ? {} : { ignored_metadata: leftOut.map(({ member, why }) => ({ member, why })) }
 }
 
 /** The client information response (§3.2.1), without a secret. */

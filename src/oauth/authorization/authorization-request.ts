@@ -8,7 +8,7 @@ import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
 import { type ClaimsRequest, readClaims } from '../openid/claims-parameter.ts'
 import { verifyIdTokenHint } from '../openid/id-token.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { isRefusal, type Refusal, refuse, sentAs } from '../refusals.ts'
 import { requestedResources } from '../resource-indicators.ts'
 import { requestedScope } from '../scope.ts'
 import type { Server } from '../server.ts'
@@ -111,7 +111,13 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
   const redirectUri = asked === undefined ? client.redirectUris[0] : asked
   if (redirectUri === undefined || matchRedirectUri(client.redirectUris, redirectUri) === undefined) {
     return {
-      page: refuse('redirect_uri_unregistered', { client: client.id, asked: redirectUri?.slice(0, 200) }),
+      page: refuse(
+        'redirect_uri_unregistered',
+        { client: client.id, asked: redirectUri?.slice(0, 200) },
+        {
+          description: `The redirect_uri is not registered for this application. It must match a registered one byte for byte; sent: ${sentAs(redirectUri)}`,
+        },
+      ),
       client,
     }
   }
@@ -120,7 +126,9 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
   // A private-use scheme opens a program, which no form can be posted to.
   const reachable = responseMode && (!isPosted(responseMode) || /^https?:/.test(redirectUri))
   if (!reachable || form.repeated.includes('response_mode')) {
-    return { page: refuse('response_mode_unsupported', { client: client.id }), client }
+    const allowed = responseModes.filter((one) => !isPosted(one) || /^https?:/.test(redirectUri))
+    const description = `The response_mode is not supported here; allowed: ${allowed.join(', ')}; sent: ${sentAs(mode)}`
+    return { page: refuse('response_mode_unsupported', { client: client.id }, { description }), client }
   }
   // A state sent twice is not echoed: nobody could say which one is meant.
   const state = form.repeated.includes('state') ? null : (form.get('state') ?? null)

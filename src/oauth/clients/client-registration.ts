@@ -11,7 +11,7 @@ import { paths } from '../paths.ts'
 import { type ClientRow, insertClient } from '../records/clients.ts'
 import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
-import { isRefusal, type Refusal, refusals, refuse, wireError } from '../refusals.ts'
+import { isRefusal, type Refusal, refusals, refuse, sentAs, wireError } from '../refusals.ts'
 import { readBody } from '../request-body.ts'
 import { canonicalScope } from '../scope.ts'
 import type { Server } from '../server.ts'
@@ -159,14 +159,8 @@ function refuseMember({ member, why, sent }: Unfit): Refusal {
   return refuse(
     member.startsWith('redirect_uris') ? 'registration_redirect_uri' : 'registration_metadata',
     { member, why },
-    { description: `${member} ${why}${sent === undefined ? '' : `; sent: ${inDescription(sent)}`}` },
+    { description: `${member} ${why}${sent === undefined ? '' : `; sent: ${sentAs(sent)}`}` },
   )
-}
-
-/** In characters an `error_description` may have (RFC 6749 §5.2). */
-function inDescription(sent: unknown): string {
-  const text = typeof sent === 'string' ? sent : (JSON.stringify(sent) ?? '')
-  return text.slice(0, 120).replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 
 /** What of the registration was not taken as it was sent, for the client's developer (§3.2.1). */

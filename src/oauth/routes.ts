@@ -74,7 +74,7 @@ export const routes: readonly Route[] = [
   {
     methods: ['POST'],
     path: paths.deviceAuthorization,
-    cors: false,
+    cors: true,
     speaks: 'json',
     on: (settings) => settings.device !== null,
     run: deviceAuthorization,

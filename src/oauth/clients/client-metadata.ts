@@ -45,11 +45,15 @@ export interface RegisteredMetadata {
   /** `pairwise` gives users another `sub` in each sector. Default `public`. */
   subjectType?: 'public' | 'pairwise'
   sectorIdentifierUri?: string
+  /** Where it begins a sign-in that somebody else asks for (OpenID Connect Core §4). */
+  initiateLoginUri?: string
   postLogoutRedirectUris?: string[]
   backchannelLogoutUri?: string
   backchannelLogoutSessionRequired?: boolean
   /** Seconds. */
   defaultMaxAge?: number
+  /** ID tokens always say when the user signed in, where that is known. */
+  requireAuthTime?: boolean
   defaultAcrValues?: string[]
   /** Types of `authorization_details` it may ask for. Default: all that are configured. */
   authorizationDetailsTypes?: string[]
@@ -147,6 +151,7 @@ const rules: Readonly<Record<Member, Rule>> = {
   requireNonce: flag('require_nonce'),
   subjectType: oneOf('subject_type', ['public', 'pairwise']),
   sectorIdentifierUri: https('sector_identifier_uri'),
+  initiateLoginUri: https('initiate_login_uri'),
   postLogoutRedirectUris: texts('post_logout_redirect_uris'),
   backchannelLogoutUri: text('backchannel_logout_uri'),
   backchannelLogoutSessionRequired: flag('backchannel_logout_session_required'),
@@ -155,6 +160,7 @@ const rules: Readonly<Record<Member, Rule>> = {
     allowed: 'a whole number of seconds',
     fits: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 999_999_999,
   },
+  requireAuthTime: flag('require_auth_time'),
   defaultAcrValues: texts('default_acr_values'),
   authorizationDetailsTypes: texts('authorization_details_types'),
 }

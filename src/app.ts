@@ -167,7 +167,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     let result: Answer
     let refusal: Refusal | undefined
     try {
-      if (route && request.method === 'OPTIONS' && route.cors) result = preflight(route.methods)
+      if (route && request.method === 'OPTIONS' && route.cors) result = preflight(route.methods, request)
       else if (route && !route.methods.includes(request.method)) {
         refusal = refuse('method_not_allowed', { method: request.method }, { allow: route.methods })
         result = answerRefusal(server, route.speaks, request, refusal)

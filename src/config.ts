@@ -12,6 +12,7 @@ import { type DeviceConfig, deviceSettings } from './config/device.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
 import { type MutualTlsConfig, mutualTlsSettings } from './config/mutual-tls.ts'
+import { type OpenidConfig, openidSettings } from './config/openid.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
@@ -99,6 +100,8 @@ export interface Config {
   pushedRequests?: PushedRequestsConfig
   /** Types of `authorization_details` (RFC 9396) that clients may ask for, by name. */
   authorizationDetails?: Record<string, AuthorizationDetailConfig>
+  /** What ID tokens and other signed answers are signed with and hold, where a client says nothing. */
+  openid?: OpenidConfig
   /** Tokens bound to a key of the client. */
   dpop?: DpopConfig
   /** What clients of the profile `fapi2` must do. */
@@ -134,6 +137,11 @@ export interface ResourceConfig {
   name?: string
   /** Format of access tokens for this API. Default: `tokens.format`. */
   tokenFormat?: 'jwt' | 'opaque'
+  /**
+   * Signs its JWT access tokens, for gateways that verify nothing else: `ES256` or `RS256` (RFC 9068 §2.1). Default `ES256`,
+   * at a sixth of the cost.
+   */
+  tokenSigningAlg?: 'ES256' | 'RS256'
   /** Scopes it understands; shown in its metadata (RFC 9728). Default: all. */
   scopes?: string[]
 }
@@ -304,6 +312,7 @@ export function resolveConfig(config: Config): Settings {
     outbound: outboundSettings(config.outbound, issuer ? isLoopback(issuer) : false, checks),
     pushedRequests,
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
+    openid: openidSettings(config.openid, checks),
     dpop: dpopSettings(config.dpop, checks),
     device: deviceSettings(config.device, checks),
     tokenExchange: tokenExchangeSettings(config.tokenExchange, registry, checks),
@@ -320,6 +329,14 @@ export function resolveConfig(config: Config): Settings {
     ...Object.entries(config.resources ?? {}).map(
       ([uri, one]) =>
         [`resources.${uri}.tokenFormat`, one.tokenFormat, ['jwt', 'opaque']] as [string, unknown, string[]],
+    ),
+    ...Object.entries(config.resources ?? {}).map(
+      ([uri, one]) =>
+        [`resources.${uri}.tokenSigningAlg`, one.tokenSigningAlg, ['ES256', 'RS256']] as [
+          string,
+          unknown,
+          string[],
+        ],
     ),
   ]
   for (const [path, given, allowed] of choices) {

@@ -23,7 +23,10 @@ export interface Settings {
   impliedScopes: Record<string, readonly string[]>
   /** What sign-ins can be told apart by, the weakest first. */
   authentication: { acrValues: readonly string[] }
-  resources: Record<string, { name?: string; tokenFormat?: 'jwt' | 'opaque'; scopes?: string[] }>
+  resources: Record<
+    string,
+    { name?: string; tokenFormat?: 'jwt' | 'opaque'; tokenSigningAlg?: 'ES256' | 'RS256'; scopes?: string[] }
+  >
   defaultResource: string
   tokens: {
     format: 'jwt' | 'opaque'
@@ -64,6 +67,8 @@ export interface Settings {
     scope: readonly string[] | null
     grantTypes: readonly string[]
     redirects: readonly RedirectShape[]
+    /** Further schemes of redirect URIs. */
+    schemes: readonly string[]
     redirectHosts: readonly string[] | null
     perHour: number
     perNetworkPerHour: number
@@ -82,6 +87,8 @@ export interface Settings {
   pushedRequests: { required: boolean; lifetime: number; perNetwork: number } | null
   /** The types of `authorization_details` that may be asked for. */
   authorizationDetails: Readonly<Record<string, DetailType>>
+  /** For clients that say nothing else. */
+  openid: { signingAlg: Algorithm; claimsInIdToken: boolean }
   dpop: { nonces: 'required' | 'optional'; required: boolean }
   fapi2: { messageSigning: boolean }
   /** Devices a person allows elsewhere; null when there are none. */

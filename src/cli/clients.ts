@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { ClientInput } from '../oauth/clients/client-input.ts'
+import { answerAlgorithms, fromWire } from '../oauth/clients/client-metadata.ts'
 import {
   changeClient,
   createClient,
@@ -19,6 +20,7 @@ import {
   listInitialAccessTokens,
 } from '../oauth/clients/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
+import type { Settings } from '../settings.ts'
 import { readMetadataFile } from './clients/metadata-file.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
@@ -49,6 +51,14 @@ const editable: Record<string, Option> = {
   'resource-server-for': list('<uri>', 'API it serves, whose tokens it may introspect'),
   'require-pkce': text('<true|false>', 'Only a confidential client may do without'),
   'token-format': text('<jwt|opaque>', 'Format of its access tokens'),
+  'id-token-alg': text(
+    '<alg>',
+    'Signs its ID tokens: RS256, PS256, ES256 or EdDSA. Default: openid.signingAlg, RS256',
+  ),
+  'claims-in-id-token': text(
+    '<true|false>',
+    'Its ID tokens hold the claims of the granted scopes. Default: true with a redirect URI and openid',
+  ),
   'access-token-lifetime': text('<seconds>', 'Life of its access tokens'),
   'refresh-token-lifetime': text('<seconds>', 'Life of an unused refresh token'),
   'code-lifetime': text('<seconds>', 'Life of its authorization codes'),
@@ -73,7 +83,7 @@ export const command: Command = {
       run: (call) =>
         withApp(call, async ({ server }) => {
           const rows = await listClients(server)
-          if (call.json) for (const row of rows) call.print(JSON.stringify(asMetadata(row)))
+          if (call.json) for (const row of rows) call.print(JSON.stringify(asMetadata(row, server.settings)))
           else {
             call.print(
               table(
@@ -116,7 +126,7 @@ export const command: Command = {
       summary: 'Everything about one client',
       arguments: ['<client>'],
       run: (call) =>
-        withApp(call, async ({ server }) => show(call, await find(server, call.positionals[0]!))),
+        withApp(call, async ({ server }) => show(call, server, await find(server, call.positionals[0]!))),
     },
     change: {
       summary: 'Change what is given and keep the rest',
@@ -129,7 +139,7 @@ export const command: Command = {
           if (Object.keys(changes).length === 0)
             throw new Usage('nothing to change was given', 'clients change')
           const row = await changeClient(server, call.positionals[0]!, changes)
-          show(call, row ?? (await find(server, call.positionals[0]!)))
+          show(call, server, row ?? (await find(server, call.positionals[0]!)))
         }),
     },
     'rotate-secret': {
@@ -157,7 +167,7 @@ export const command: Command = {
         withApp(call, async ({ server }) => {
           const [id, from, to] = call.positionals as [string, string, string]
           await find(server, id)
-          show(call, (await replaceGptId(server, id, from, to))!)
+          show(call, server, (await replaceGptId(server, id, from, to))!)
         }),
     },
     suspend: ending('Refuse its requests and its tokens until it is restored', 'suspended', suspend),
@@ -169,7 +179,7 @@ export const command: Command = {
           const id = call.positionals[0]!
           const row = await find(server, id)
           if (!(await restore(server, id))) throw new Failure(`${id} is ${stateOf(row)}, not suspended`)
-          show(call, await find(server, id))
+          show(call, server, await find(server, id))
         }),
     },
     revoke: ending('End it and all its sessions for good', 'revoked', revoke),
@@ -247,7 +257,7 @@ function ending(
         if (!(await end(server, id, call.option('reason') ?? 'by an administrator'))) {
           throw new Failure(`${id} is ${stateOf(row)} and cannot be ${word}`)
         }
-        show(call, await find(server, id))
+        show(call, server, await find(server, id))
       }),
   }
 }
@@ -262,8 +272,9 @@ async function create(call: Call, server: Server): Promise<void> {
     ...(call.flag('public') ? { tokenEndpointAuthMethod: 'none' as const } : {}),
     ...(file === undefined ? {} : { bcryptSecretHash: readFileSync(file === '-' ? 0 : file, 'utf8').trim() }),
   })
+  const shown = asMetadata(client, server.settings)
   if (call.json) {
-    return call.print(JSON.stringify({ ...asMetadata(client), ...(secret ? { client_secret: secret } : {}) }))
+    return call.print(JSON.stringify({ ...shown, ...(secret ? { client_secret: secret } : {}) }))
   }
   const { issuer } = server.settings
   call.print(
@@ -273,6 +284,9 @@ async function create(call: Call, server: Server): Promise<void> {
       ...(client.redirect_uris === '[]' ? {} : { authorization_endpoint: `${issuer}/oauth/authorize` }),
       token_endpoint: `${issuer}/oauth/token`,
       scope: client.scope,
+      ...(client.redirect_uris === '[]'
+        ? {}
+        : { id_token_signed_response_alg: shown['id_token_signed_response_alg'] }),
     }),
   )
   if (secret) call.note('The secret is shown this once: store it now.')
@@ -291,9 +305,11 @@ function inputOf(call: Call): Partial<ClientInput> {
     ...(call.list('redirect-uri') ?? []),
     ...(gpt === undefined ? [] : gptRedirectUris(gpt)),
   ]
-  const pkce = call.option('require-pkce')
-  if (pkce !== undefined && pkce !== 'true' && pkce !== 'false') {
-    throw new Usage(`--require-pkce: ${pkce} was given; allowed: true, false`)
+  const flag = (name: string) => {
+    const value = call.option(name)
+    if (value === undefined || value === 'true' || value === 'false')
+      return value === undefined ? undefined : value === 'true'
+    throw new Usage(`--${name}: ${value} was given; allowed: true, false`)
   }
   for (const name of ['name', 'description', 'owner', 'profile'] as const) give(name, call.option(name))
   give('redirectUris', redirectUris.length > 0 ? redirectUris : undefined)
@@ -301,7 +317,9 @@ function inputOf(call: Call): Partial<ClientInput> {
   give('scope', words('scope'))
   give('resources', words('resource'))
   give('resourceServerFor', words('resource-server-for'))
-  give('requirePkce', pkce === undefined ? undefined : pkce === 'true')
+  give('requirePkce', flag('require-pkce'))
+  give('claimsInIdToken', flag('claims-in-id-token'))
+  give('idTokenSignedResponseAlg', call.option('id-token-alg'))
   const format = call.option('token-format')
   if (format !== undefined && format !== 'jwt' && format !== 'opaque') {
     throw new Usage(`--token-format: ${format} was given; allowed: jwt, opaque`)
@@ -326,8 +344,9 @@ async function find(server: Server, id: string): Promise<Row> {
   return row
 }
 
-function show(call: Call, row: Row): void {
-  call.print(call.json ? JSON.stringify(asMetadata(row)) : facts(asMetadata(row)))
+function show(call: Call, server: Server, row: Row): void {
+  const shown = asMetadata(row, server.settings)
+  call.print(call.json ? JSON.stringify(shown) : facts(shown))
 }
 
 function stateOf(row: Row): 'active' | 'suspended' | 'revoked' {
@@ -335,7 +354,8 @@ function stateOf(row: Row): 'active' | 'suspended' | 'revoked' {
 }
 
 /** A client in the words of RFC 7591 §2, and what an administrator wants to know beside them. Never a hash. */
-function asMetadata(row: Row): Record<string, unknown> {
+function asMetadata(row: Row, settings: Settings): Record<string, unknown> {
+  const { idToken } = answerAlgorithms(settings, row.profile, fromWire(JSON.parse(row.registered_metadata)))
   const words = (list: string) => (list === '' ? [] : list.split(' '))
   const seconds = (milliseconds: number | null) => (milliseconds === null ? null : milliseconds / 1_000)
   return {
@@ -366,6 +386,7 @@ function asMetadata(row: Row): Record<string, unknown> {
     tos_uri: row.tos_uri,
     jwks_uri: row.jwks_uri,
     ...(row.jwks === null ? {} : { jwks: JSON.parse(row.jwks) }),
+    id_token_signed_response_alg: idToken,
     ...JSON.parse(row.registered_metadata),
     authorizations: row.total_authorizations,
     tokens_issued: row.total_tokens_issued,

@@ -13,6 +13,12 @@ export interface SelfRegisteredClientsConfig {
    * `com.example.app`). Default: `https` and `loopback`.
    */
   redirects?: ('https' | 'loopback' | 'private_use')[]
+  /**
+   * Further schemes that redirect URIs may have, also those of clients that an administrator creates. Any program can claim
+   * such a scheme, so consent is asked each time. Default: those of widely used editors: `cursor`, `vscode`,
+   * `vscode-insiders`, `windsurf`, `zed`, `kiro`.
+   */
+  schemes?: string[]
   /** Hosts their https redirect URIs may name, e.g. `claude.ai` or `*.example.com`. Default: any. */
   redirectHosts?: string[]
   /** New ones an hour, in all. Default 1000. */
@@ -37,6 +43,22 @@ export const knownGrantTypes: readonly string[] = [
   'urn:ietf:params:oauth:grant-type:token-exchange',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
 ]
+/** Editors that connect to MCP servers and come back to a scheme of their own. */
+const editorSchemes: readonly string[] = ['cursor', 'vscode', 'vscode-insiders', 'windsurf', 'zed', 'kiro']
+/** What a browser does something else with than open a program. */
+const unsafeSchemes = [
+  'http',
+  'https',
+  'javascript',
+  'data',
+  'file',
+  'blob',
+  'about',
+  'ftp',
+  'ws',
+  'wss',
+  'view-source',
+]
 const hour = 3_600_000
 
 export function selfRegisteredClientsSettings(
@@ -55,6 +77,11 @@ export function selfRegisteredClientsSettings(
   for (const one of redirects) {
     if (!shapes.includes(one)) problem(path('redirects'), shapes.join(', '), one, 'https')
   }
+  const schemes = config.schemes ?? editorSchemes
+  for (const one of schemes) {
+    if (!/^[a-z][a-z0-9+.-]*$/.test(one) || unsafeSchemes.includes(one))
+      problem(path('schemes'), 'schemes in lower case, none of the web or the browser itself', one, 'cursor')
+  }
   checkHosts(config.redirectHosts, path('redirectHosts'), problem)
   const networks = Object.entries(config.networks ?? {}).map(([network, perHour]) => {
     const list = listOf(network)
@@ -68,6 +95,7 @@ export function selfRegisteredClientsSettings(
     scope: config.scope ?? null,
     grantTypes: config.grantTypes ?? ['authorization_code', 'refresh_token'],
     redirects,
+    schemes,
     redirectHosts: config.redirectHosts ?? null,
     perHour: count(path('perHour'), config.perHour, 1_000),
     perNetworkPerHour: count(path('perNetworkPerHour'), config.perNetworkPerHour, 60),

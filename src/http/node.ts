@@ -87,7 +87,7 @@ export async function listen(server: Server, at: { port: number; host: string })
 }
 
 export function incomingFromNode(message: IncomingMessage, options: NodeOptions): Incoming {
-  const url = message.url ?? '/'
+  const url = originForm(message.url ?? '/')
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
   let body: Promise<string> | undefined
@@ -107,6 +107,13 @@ export function incomingFromNode(message: IncomingMessage, options: NodeOptions)
     text: (limit) => (body ??= readText(message, limit)),
     request: () => webRequest(message, options.origin + url),
   }
+}
+
+/** A proxy may send the absolute form (RFC 9112 §3.2.2); the host in it says nothing about who we are. */
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  return rest.startsWith('/') ? rest : `/${rest}`
 }
 
 function one(value: string | string[] | undefined): string | undefined {

@@ -86,7 +86,7 @@ function makeJwt(
   { scope, now, expiresAt }: { scope: string; now: number; expiresAt: number },
 ) {
   const id = timeOrderedId(now)
-  const token = signJwt(server.keys.current(), 'at+jwt', {
+  const token = signJwt(server.keys.current(signingAlg(server, grant.resources)), 'at+jwt', {
     iss: server.settings.issuer,
     sub: grant.subject,
     aud: grant.resources.length === 1 ? grant.resources[0] : grant.resources,
@@ -102,6 +102,13 @@ function makeJwt(
     ...grant.claims,
   })
   return { token, id, hash: sha256(token) }
+}
+
+/** RS256 only where every API the token is for asks for it: the others verify ES256. */
+function signingAlg({ settings }: Server, resources: readonly string[]): 'ES256' | 'RS256' {
+  const all =
+    resources.length > 0 && resources.every((uri) => settings.resources[uri]?.tokenSigningAlg === 'RS256')
+  return all ? 'RS256' : 'ES256'
 }
 
 function tokenFormat(server: Server, client: Client, resources: readonly string[]): 'jwt' | 'opaque' {

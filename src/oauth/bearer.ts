@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto'
 import { brief, parseJwt, verifySignature } from '../crypto/jws.ts'
 import { acrSuffices } from './authentication-context.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
+import { spelledAs } from './resource-indicators.ts'
 import { scopeCovers, scopeSet } from './scope.ts'
 
 /** A request as an API has it: web-standard (`Request`), or Node's as Express and Fastify hand it out. */
@@ -201,8 +202,13 @@ async function startOf({ body }: Request): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** What JWT access tokens are signed with: ES256, or RS256 for an API that verifies nothing else (RFC 9068 §2.1). */
+export const tokenAlgorithms = ['ES256', 'RS256'] as const
+export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
+
 /** A JWT whose header fits an access token; its signature is not yet checked. */
 export interface UnverifiedToken {
+  alg: TokenAlgorithm
   kid: string
   claims: Record<string, unknown>
   input: string
@@ -214,21 +220,22 @@ export function readJwt(token: string): UnverifiedToken | Refusal | undefined {
   const jwt = parseJwt(token)
   if (!jwt) return undefined
   const { header, claims, input, signature } = jwt
-  const { typ, alg, kid } = header
+  const { typ, kid } = header
+  const alg = tokenAlgorithms.find((one) => one === header['alg'])
   if (typeof typ !== 'string' || !/^(application\/)?at\+jwt$/i.test(typ)) return refuse('access_token_type')
-  if (alg !== 'ES256' || typeof kid !== 'string' || 'crit' in header)
-    return refuse('access_token_invalid', { alg: brief(alg) })
-  return { kid, claims, input, signature }
+  if (!alg || typeof kid !== 'string' || 'crit' in header)
+    return refuse('access_token_invalid', { alg: brief(header['alg']) })
+  return { alg, kid, claims, input, signature }
 }
 
-/** Signature, issuer and the claims that must be there (RFC 9068 §2.2, §4). Expiry and audience are `checkDemands`' part. */
+/** Signature by a key of the JWT's own algorithm, issuer and the claims that must be there (RFC 9068 §2.2, §4). Expiry and audience are `checkDemands`' part. */
 export function verifyJwt(
   jwt: UnverifiedToken,
   key: KeyObject | undefined,
   issuer: string,
 ): AccessToken | Refusal {
   if (!key) return refuse('access_token_invalid', { kid: jwt.kid.slice(0, 80) })
-  if (!verifySignature('ES256', key, jwt.input, jwt.signature))
+  if (!verifySignature(jwt.alg, key, jwt.input, jwt.signature))
     return refuse('access_token_invalid', { signature: 'wrong' })
   if (jwt.claims['iss'] !== issuer) return refuse('access_token_invalid', { issuer: 'foreign' })
   return tokenFromClaims(jwt.claims) ?? refuse('access_token_invalid', { claims: 'incomplete' })
@@ -265,7 +272,8 @@ export function checkDemands(
   const { scope, resource, maxAge, acrValues } = demands
   const client = token.clientId
   if (token.expiresAt <= now) return refuse('access_token_expired', { client })
-  if (!token.resource.includes(resource)) return refuse('access_token_audience', { client, resource })
+  if (!token.resource.includes(spelledAs(resource, token.resource)))
+    return refuse('access_token_audience', { client, resource })
   if (acrValues !== undefined && !acrSuffices(acrOrder, acrValues, token.acr))
     return refuse('authentication_too_weak', { client, acr: token.acr, acr_values: acrValues.join(' ') })
   if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000))

@@ -24,7 +24,7 @@ export function prefersJwt(accept: string | undefined): boolean {
 
 /** The answer for one client, signed with the algorithm it is registered with. Without `exp`: it says how things are now (§5). */
 export async function jwtAnswer(server: Server, client: Client, introspection: object): Promise<Answer> {
-  const key = await server.keys.ensure(client.registered.introspectionSignedResponseAlg ?? 'ES256')
+  const key = await server.keys.ensure(client.answerAlgorithms.introspection)
   const body = signJwt(key, 'token-introspection+jwt', {
     iss: server.settings.issuer,
     aud: client.id,

@@ -324,6 +324,11 @@ export function refuse(reason: Reason, facts?: Refusal['facts'], more?: Partial<
   return { refusal: reason, facts, ...more }
 }
 
+/** What was sent, short enough to stand in a description; `wireError` makes its characters harmless. */
+export function sentAs(value: unknown): string {
+  return (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).slice(0, 120)
+}
+
 export function isRefusal(value: unknown): value is Refusal {
   return typeof value === 'object' && value !== null && 'refusal' in value
 }

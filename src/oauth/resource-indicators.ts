@@ -1,4 +1,5 @@
-// RFC 8707 §2, §2.1, §2.2: which APIs a token is for. Spellings with and without trailing slash are different resources.
+// RFC 8707 §2, §2.1, §2.2; RFC 3986 §6.2.3: which APIs a token is for. `https://api.example.com` and `https://api.example.com/`
+// are one; below a path, spellings with and without trailing slash are different resources.
 
 import { isResourceUri } from '../config.ts'
 import { type Refusal, refuse } from './refusals.ts'
@@ -13,14 +14,28 @@ export function requestedResources(
   if (asked.length === 0) {
     return [available.includes(known.defaultResource) ? known.defaultResource : available[0]!]
   }
-  for (const resource of asked) {
-    if (!isResourceUri(resource)) return refuse('resource_malformed')
-    if (resource !== known.issuer && !Object.hasOwn(known.resources, resource)) {
-      return unknown(resource, Object.keys(known.resources))
-    }
+  const all = [...Object.keys(known.resources), known.issuer]
+  const found: string[] = []
+  for (const given of asked) {
+    if (!isResourceUri(given)) return refuse('resource_malformed')
+    const resource = spelledAs(given, all)
+    if (!all.includes(resource)) return unknown(resource, Object.keys(known.resources))
     if (!available.includes(resource)) return refuse('resource_not_allowed', { resource })
+    found.push(resource)
   }
-  return [...new Set(asked)]
+  return [...new Set(found)]
+}
+
+/** The spelling among the known ones: an empty path and `/` are the same (RFC 3986 §6.2.3). Others stay as they are. */
+export function spelledAs(resource: string, known: readonly string[]): string {
+  if (known.includes(resource)) return resource
+  const twin = twinOf(resource)
+  const { pathname, search } = new URL(resource)
+  return pathname === '/' && search === '' && known.includes(twin) ? twin : resource
+}
+
+function twinOf(resource: string): string {
+  return resource.endsWith('/') ? resource.slice(0, -1) : `${resource}/`
 }
 
 /** What a token request narrows a grant to: a subset, everything the client may have now when it names none. */
@@ -36,17 +51,20 @@ export function narrowedResources(
       ? refuse('resource_not_allowed', { resource: granted[0] })
       : left
   }
-  for (const resource of asked) {
-    if (!isResourceUri(resource)) return refuse('resource_malformed')
+  const found: string[] = []
+  for (const given of asked) {
+    if (!isResourceUri(given)) return refuse('resource_malformed')
+    const resource = spelledAs(given, granted)
     if (!granted.includes(resource)) return refuse('resource_exceeded', { resource })
     if (!may(resource)) return refuse('resource_not_allowed', { resource })
+    found.push(resource)
   }
-  return [...new Set(asked)]
+  return [...new Set(found)]
 }
 
 /** A near miss of a trailing slash is named: clients send what their user typed. */
 function unknown(resource: string, known: readonly string[]): Refusal {
-  const twin = resource.endsWith('/') ? resource.slice(0, -1) : `${resource}/`
+  const twin = twinOf(resource)
   return known.includes(twin)
     ? refuse(
         'resource_unknown',

@@ -1,6 +1,7 @@
 // RFC 6750 §3; RFC 9068 §4; RFC 7009 §2.1; RFC 9449 §7, §11.1: the API beside the authorization server, in one process with it.
 // A token is looked up, so that whatever ended it bites on the next request.
 
+import { isResourceUri } from '../config.ts'
 import { sha256 } from '../crypto/tokens.ts'
 import { Unavailable } from '../db/database.ts'
 import {
@@ -17,6 +18,7 @@ import {
 import { accessTokenIsAlive, clientsOfTokenAreActive, findAccess } from './known-token.ts'
 import type { AccessTokenRow } from './records/access-tokens.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { spelledAs } from './resource-indicators.ts'
 import { knownResources, resourceMetadataUrl } from './resource-metadata.ts'
 import { type AccessRules, decideAccess } from './resource-server/access-decision.ts'
 import { refusedAccess } from './resource-server/challenge.ts'
@@ -30,7 +32,8 @@ export function guardResources(
 ): (request: BearerRequest, needs?: AccessNeeds) => Promise<Access> {
   const { settings } = server
   const verified = rememberVerified(server.now)
-  const metadataUrls = new Map(knownResources(settings).map((one) => [one, resourceMetadataUrl(one)]))
+  const resources = knownResources(settings)
+  const metadataUrls = new Map(resources.map((one) => [one, resourceMetadataUrl(one)]))
 
   const lookUpHere = (token: string) => lookUpToken(server, token)
   const rules = accessRules(server)
@@ -42,13 +45,14 @@ export function guardResources(
     const jwt = readJwt(token)
     if (!jwt) return refuse('access_token_invalid')
     if (isRefusal(jwt)) return jwt
-    const fresh = verifyJwt(jwt, server.keys.verifier(jwt.kid), settings.issuer)
+    const fresh = verifyJwt(jwt, server.keys.verifier(jwt.kid, jwt.alg), settings.issuer)
     if (!isRefusal(fresh)) verified.set(hash, fresh)
     return fresh
   }
 
   return async (request, needs = {}) => {
-    const demands = demandsOf(needs, needs.resource ?? settings.defaultResource)
+    const asked = needs.resource ?? settings.defaultResource
+    const demands = demandsOf(needs, isResourceUri(asked) ? spelledAs(asked, resources) : asked)
     if (!metadataUrls.has(demands.resource)) {
       throw new TypeError(
         `resource: ${demands.resource} is not known; known are ${[...metadataUrls.keys()].join(', ')}`,

@@ -74,7 +74,7 @@ export const routes: readonly Route[] = [
   {
     methods: ['POST'],
     path: paths.deviceAuthorization,
-    cors: false,
+    cors: true,
     speaks: 'json',
     on: (settings) => settings.device !== null,
     run: deviceAuthorization,
@@ -98,14 +98,17 @@ export const routes: readonly Route[] = [
     path: paths.jwks,
     cors: true,
     speaks: 'json',
-    run: (server) => ({
-      status: 200,
-      headers: {
-        'content-type': 'application/jwk-set+json',
-        'cache-control': `public, max-age=${jwksMaxAge}`,
-      },
-      body: server.keys.jwks(),
-    }),
+    async run(server) {
+      await server.keys.complete()
+      return {
+        status: 200,
+        headers: {
+          'content-type': 'application/jwk-set+json',
+          'cache-control': `public, max-age=${jwksMaxAge}`,
+        },
+        body: server.keys.jwks(),
+      }
+    },
   },
 ]
 

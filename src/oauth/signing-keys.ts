@@ -1,5 +1,5 @@
-// RFC 7517 §5, RFC 7518 §3.1, §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. Access
-// tokens are signed with ES256; a key of another algorithm is made when a client wants it.
+// RFC 7517 §5, RFC 7518 §3.1, §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. There is a
+// key for every algorithm of the metadata, published before it signs.
 
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey } from 'node:crypto'
@@ -33,10 +33,12 @@ const reloadEvery = 60_000
 
 /** The signing keys as they stand now, the same in every process within a minute. */
 export interface SigningKeys {
-  /** Signs now. There is always one of ES256; throws for another algorithm that `ensure` has not been asked for. */
+  /** Signs now. There is always one of ES256; throws for another algorithm before `complete` or `ensure` made its key. */
   current(alg?: Algorithm): SigningKey
-  /** The key that signs with an algorithm; made, and published at once, when it is the first. */
+  /** The key that signs with an algorithm; made when it is the first. */
   ensure(alg: Algorithm): Promise<SigningKey>
+  /** Makes the first key of every algorithm that has none. The key set is not published before this has resolved once. */
+  complete(): Promise<void>
   /** Verifies what a published key signed with this algorithm (default ES256); undefined for an unknown `kid`. */
   verifier(kid: string, alg?: Algorithm): KeyObject | undefined
   /** The JSON text of the JWK set (RFC 7517 §5). */
@@ -117,14 +119,21 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     return living.find((row) => row.not_before <= now) ?? living[0]
   }
 
-  /** Adds a key after those of its algorithm that are loaded; false when another process did so first. */
-  async function add(key: SigningKey, source: 'generated' | 'config', notBefore: number): Promise<boolean> {
+  const nextGeneration = (alg: Algorithm) => (generations.get(alg) ?? 0) + 1
+
+  /** Adds a key as the next generation of its algorithm; false when another process did so first. */
+  async function add(
+    key: SigningKey,
+    source: 'generated' | 'config',
+    notBefore: number,
+    generation: number,
+  ): Promise<boolean> {
     const now = core.now()
     const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
     const added = await core.db.write(insertSigningKey, {
       kid: key.kid,
       alg: key.alg,
-      generation: (generations.get(key.alg) ?? 0) + 1,
+      generation,
       public_jwk: JSON.stringify(key.publicJwk),
       sealed_private: core.secrets.seal(pem, sealingContext(key.kid)),
       source,
@@ -138,10 +147,21 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   async function makeFirst(alg: Algorithm): Promise<SigningKey> {
     await reload()
     if (!currentRow(alg, core.now())) {
-      await add(await generate(alg), 'generated', core.now())
+      // Taken before the key is made: what another process adds meanwhile is the same generation.
+      const generation = nextGeneration(alg)
+      await add(await generate(alg), 'generated', core.now(), generation)
       await load()
     }
     return signerOf(currentRow(alg, core.now())!)
+  }
+
+  async function ensure(alg: Algorithm): Promise<SigningKey> {
+    refreshInBackground()
+    const row = currentRow(alg, core.now())
+    if (row) return signerOf(row)
+    let first = firstKeys.get(alg)
+    if (!first) firstKeys.set(alg, (first = makeFirst(alg).finally(() => firstKeys.delete(alg))))
+    return first
   }
 
   async function reseal(): Promise<void> {
@@ -164,9 +184,10 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
     const due =
       newest === undefined || newest.not_before + core.settings.signingKeys.rotateEvery - publishAhead <= now
     if (!due && !force && !early) return []
+    const generation = nextGeneration(alg)
     const key = await generate(alg)
     const notBefore = newest === undefined || force ? now : now + publishAhead
-    const added = await add(key, 'generated', notBefore)
+    const added = await add(key, 'generated', notBefore, generation)
     await reload()
     return added ? [key.kid] : []
   }
@@ -196,13 +217,10 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       if (!row) throw new Error(`there is no signing key of ${alg} yet`)
       return signerOf(row)
     },
-    async ensure(alg) {
-      refreshInBackground()
-      const row = currentRow(alg, core.now())
-      if (row) return signerOf(row)
-      let first = firstKeys.get(alg)
-      if (!first) firstKeys.set(alg, (first = makeFirst(alg).finally(() => firstKeys.delete(alg))))
-      return first
+    ensure,
+    async complete() {
+      const missing = algorithms.filter((alg) => !currentRow(alg, core.now()))
+      if (missing.length > 0) await Promise.all(missing.map(ensure))
     },
     verifier(kid, alg = 'ES256') {
       refreshInBackground()
@@ -218,7 +236,6 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
       const created: string[] = []
       const retired: string[] = []
       for (const alg of algorithms) {
-        if (alg !== 'ES256' && !currentRow(alg, core.now())) continue
         created.push(...(await succeed(alg, options)))
         retired.push(...(await retire(alg)))
       }
@@ -252,11 +269,15 @@ export async function openSigningKeys(core: Core): Promise<SigningKeys> {
   if (given !== null) {
     const key = signingKeyFromBase64(given)
     for (let attempt = 0; attempt < 5 && !rows.some((row) => row.kid === key.kid); attempt++) {
-      await add(key, 'config', core.now())
+      // Where another key signs already, caches of the key set learn of this one first.
+      const replaces = currentRow('ES256', core.now()) !== undefined
+      await add(key, 'config', core.now() + (replaces ? jwksMaxAge * 1_000 : 0), nextGeneration('ES256'))
       await load()
     }
   }
-  if (!currentRow('ES256', core.now())) await ring.rotate()
+  if (!currentRow('ES256', core.now())) await ensure('ES256')
+  const others = Object.values(core.settings.resources).map((one) => one.tokenSigningAlg ?? 'ES256')
+  for (const alg of new Set(others)) await ensure(alg)
   if (rows.some((row) => sealedWith(row) !== core.secrets.newestId)) await reseal()
   // Opened while they surely can be: another process may seal them anew under a secret this one learns of later.
   for (const row of rows) if (row === currentRow(row.alg, core.now())) signerOf(row)

@@ -44,3 +44,32 @@ test('the host can read a body that is still arriving', async () => {
   }, shown.promise)
   assert.equal(body, '{"text":"a=1"}')
 })
+
+test('RFC 9112 §3.2.2: a request line in absolute form means the path in it', async () => {
+  const seen: string[] = []
+  const server = nodeServer(
+    async (request) => {
+      seen.push(request.path + (request.search && `?${request.search}`), request.request().url)
+      return json(200, {})
+    },
+    { origin: 'https://auth.example.com', base: '', trustedProxies: undefined },
+  )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  for (const target of [
+    'http://other.example/oauth/token?x=1',
+    'HTTPS://other.example',
+    'https://other.example?x=1',
+    '*',
+  ]) {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    socket.end(`GET ${target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+    for await (const _ of socket);
+  }
+  server.close()
+  const urls = ['/oauth/token?x=1', '/', '/?x=1', '/*']
+  assert.deepEqual(
+    seen,
+    urls.flatMap((url) => [url, `https://auth.example.com${url}`]),
+  )
+})

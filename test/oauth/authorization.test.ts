@@ -341,17 +341,10 @@ onBothDatabases('authorization endpoint', (dialect) => {
   test('OpenID Connect Core §3.1.2.6: an unknown response_mode gets a page without error parameters', async () => {
     const house = await open()
     const client = await house.createClient()
-    for (const response_mode of [
-      'fragment',
-      'fragment.jwt',
-      'web_message',
-      'QUERY',
-      ['query', 'form_post'],
-      'echo-mark',
-    ]) {
+    for (const response_mode of ['web_message', 'QUERY', ['query', 'form_post'], 'echo-mark']) {
       const asked = authorizeParameters(client, makePkce(), { response_mode })
       const answer = await grantsNothing(house, () => authorize(house, asked))
-      const page = await assertPage(answer, 400, { shows: ['Job board'], echoes: ['a state', 'echo-mark'] })
+      const page = await assertPage(answer, 400, { shows: ['Job board'], echoes: ['a state'] })
       assert.doesNotMatch(page, /invalid_request|error_description/)
     }
     const program = await house.createClient({ redirectUris: ['com.example.app:/callback'] })

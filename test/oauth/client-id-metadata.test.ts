@@ -340,7 +340,6 @@ onBothDatabases('clients that are documents', (dialect) => {
           'a redirect URI with a fragment': { redirect_uris: [`${callback}#a`] },
           'a redirect URI without TLS': { redirect_uris: ['http://client.example/callback'] },
           'a redirect URI that is a script': { redirect_uris: ['javascript:alert(1)'] },
-          'a name that is none': { client_name: 7 },
           'a response type of the past': { response_types: ['token'] },
           'keys inside': { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://10.0.0.1/jwks' },
         }).map(([name, wrong]) => [

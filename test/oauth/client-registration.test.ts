@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
 import { generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
@@ -98,6 +99,9 @@ onBothDatabases('client registration', (dialect) => {
       software_id: 'claude',
       contacts: ['someone@claude.example'],
       application_type: 'web',
+      id_token_signed_response_alg: 'RS256',
+      authorization_signed_response_alg: 'RS256',
+      introspection_signed_response_alg: 'RS256',
     })
     const client = asCreated(body)
     const tokens = await obtainTokens(house, client)
@@ -203,8 +207,8 @@ onBothDatabases('client registration', (dialect) => {
       ['not a uri'],
       ['/callback'],
       ['https://user@client.example/'],
-      [callback, 'http://client.example/'],
       ['com.example.app:/callback'],
+      ['http://client.example/', 'com.example.app:/callback'],
       Array.from({ length: 21 }, (_, n) => `${callback}/${n}`),
     ]
     for (const redirect_uris of wrong) {
@@ -213,6 +217,19 @@ onBothDatabases('client registration', (dialect) => {
     for (const redirect_uris of ['text', [7], [null], [`https://client.example/${'a'.repeat(2_100)}`]]) {
       await assertRefused({ ...publicMetadata, redirect_uris }, 'invalid_redirect_uri')
     }
+    const mixed = [
+      callback,
+      'http://client.example/',
+      'javascript:alert(1)',
+      'cursor://anysphere.cursor-mcp/oauth/callback',
+    ]
+    const body = await registered(house, { redirect_uris: mixed })
+    assert.deepEqual(body.redirect_uris, [mixed[0], mixed[3]], 'what works is taken')
+    const named = (body as unknown as { ignored_metadata: { member: string }[] }).ignored_metadata
+    assert.deepEqual(
+      named.map(({ member }) => member),
+      ['redirect_uris[1]', 'redirect_uris[2]'],
+    )
     const good = [callback, 'http://localhost/callback', 'http://127.0.0.1:8080/', 'http://[::1]/a?b=c']
     assert.deepEqual((await registered(house, { redirect_uris: good })).redirect_uris, good)
   })
@@ -225,10 +242,14 @@ onBothDatabases('client registration', (dialect) => {
     try {
       const asking = async (post_logout_redirect_uris: string[]) =>
         register(strict, { ...publicMetadata, post_logout_redirect_uris })
+      const good = 'https://client.example/goodbye'
       for (const uri of ['https://evil.example/', 'http://127.0.0.1/', 'com.example.app:/goodbye']) {
-        await assertError(await asking([uri]), 400, 'invalid_client_metadata')
+        const alone = (await (await asking([uri])).json()) as Record<string, unknown>
+        assert.equal('post_logout_redirect_uris' in alone, false, uri)
+        assert.match(JSON.stringify(alone['ignored_metadata']), /post_logout_redirect_uris\[0\]/)
+        const mixed = (await (await asking([uri, good])).json()) as Record<string, unknown>
+        assert.deepEqual(mixed['post_logout_redirect_uris'], [good])
       }
-      assert.equal((await asking(['https://client.example/goodbye'])).status, 201)
     } finally {
       await strict.close()
     }
@@ -268,9 +289,7 @@ onBothDatabases('client registration', (dialect) => {
     const wrong: Record<string, unknown>[] = [
       { jwks: keys, jwks_uri: 'https://93.184.216.34/jwks.json' },
       { response_types: ['token'] },
-      { response_types: ['code', 'token'], grant_types: ['authorization_code', 'implicit'] },
-      { response_types: ['code'], grant_types: ['client_credentials'] },
-      { response_types: [], grant_types: ['authorization_code'] },
+      { response_types: ['id_token', 'token'], grant_types: ['authorization_code', 'implicit'] },
       { grant_types: ['implicit'] },
       { grant_types: ['refresh_token'] },
       { grant_types: [] },
@@ -281,18 +300,10 @@ onBothDatabases('client registration', (dialect) => {
       { token_endpoint_auth_method: 'private_key_jwt', jwks: 'a key' },
       { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
       { token_endpoint_auth_method: 7 },
-      { client_name: ['a'] },
-      { client_name: 'a\u0000b' },
-      { client_name: 'a'.repeat(201) },
-      { client_uri: 'javascript:alert(1)' },
-      { logo_uri: 'data:image/png;base64,AAAA' },
-      { contacts: 'me' },
+      { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
       { scope: 'jobs:read  resume:read' },
       { scope: ['jobs:read'] },
-      { application_type: 'magic' },
       { subject_type: 'magic' },
-      { id_token_signed_response_alg: 'none' },
-      { default_max_age: -1 },
       { require_pushed_authorization_requests: 'yes' },
     ]
     for (const more of wrong) await assertRefused({ ...publicMetadata, ...more }, 'invalid_client_metadata')
@@ -302,6 +313,150 @@ onBothDatabases('client registration', (dialect) => {
       { contacts: [] },
     ]) {
       await registered(house, more)
+    }
+  })
+
+  test('RFC 7591 §2, §3.2.1: what a client can do without is left out or replaced, and named in the answer', async () => {
+    const encryption = { kty: 'RSA', use: 'enc', n: 'sXch', e: 'AQAB' }
+    const cases: [Record<string, unknown>, string | undefined, Record<string, unknown>][] = [
+      [{ jwks: { keys: [] } }, 'jwks', { jwks: undefined }],
+      [{ jwks: { keys: [encryption] } }, 'jwks.keys[0]', { jwks: undefined }],
+      [{ jwks: 'a key' }, 'jwks', { jwks: undefined }],
+      [{ response_types: ['code', 'id_token'] }, undefined, { response_types: ['code'] }],
+      [{ response_types: [] }, undefined, { response_types: ['code'] }],
+      [{ client_name: ['a'] }, 'client_name', { client_name: 'client.example' }],
+      [{ client_name: 'a\u0000b' }, 'client_name', { client_name: 'client.example' }],
+      [{ client_name: 'a'.repeat(201) }, 'client_name', { client_name: 'client.example' }],
+      [{ client_uri: 'javascript:alert(1)' }, 'client_uri', { client_uri: undefined }],
+      [{ logo_uri: 'data:image/png;base64,AAAA' }, 'logo_uri', { logo_uri: undefined }],
+      [{ contacts: 'me' }, 'contacts', { contacts: undefined }],
+      [{ application_type: 'magic' }, 'application_type', { application_type: undefined }],
+      [
+        { id_token_signed_response_alg: 'none' },
+        'id_token_signed_response_alg',
+        { id_token_signed_response_alg: 'RS256' },
+      ],
+      [
+        { id_token_signed_response_alg: 'HS256' },
+        'id_token_signed_response_alg',
+        { id_token_signed_response_alg: 'RS256' },
+      ],
+      [{ default_max_age: -1 }, 'default_max_age', { default_max_age: undefined }],
+    ]
+    for (const [more, named, told] of cases) {
+      const body = (await registered(house, more)) as unknown as Record<string, unknown>
+      for (const [member, value] of Object.entries(told))
+        assert.deepEqual(body[member], value, JSON.stringify(more))
+      const ignored = (body['ignored_metadata'] ?? []) as { member: string; why: string }[]
+      assert.deepEqual(
+        ignored.map((one) => one.member),
+        named === undefined ? [] : [named],
+        JSON.stringify(more),
+      )
+    }
+    const machines = await openHouse(dialect, {
+      registration: { policy: 'open' },
+      selfRegisteredClients: { grantTypes: ['authorization_code', 'client_credentials'] },
+    })
+    try {
+      const machine = await registered(machines, {
+        redirect_uris: undefined,
+        grant_types: ['client_credentials'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'client_secret_basic',
+      })
+      assert.deepEqual(machine.response_types, [])
+    } finally {
+      await machines.close()
+    }
+  })
+
+  test('RFC 7591 §3.2.1: every member the documentation calls kept comes back, every other is dropped on purpose', async () => {
+    const [, page = ''] = readFileSync('docs/client-registration.md', 'utf8').split(
+      '<!-- client-metadata -->',
+    )
+    const [kept = '', dropped = ''] = page.split('\n## ')[0]!.split('| Dropped |')
+    const membersOf = (text: string) =>
+      [...text.matchAll(/^\| ((?:`[^`]+`(?:, | ))+)/gm)].flatMap(([, cell = '']) =>
+        [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!),
+      )
+    const keys = { keys: [generateSigningKey().publicJwk] }
+    const samples: Record<string, unknown> = {
+      client_uri: 'https://client.example/',
+      logo_uri: 'https://93.184.216.34/logo.png',
+      policy_uri: 'https://client.example/policy',
+      tos_uri: 'https://client.example/terms',
+      contacts: ['a@client.example'],
+      software_id: 'one',
+      software_version: '1.0',
+      application_type: 'web',
+      jwks: keys,
+      subject_type: 'public',
+      default_max_age: 60,
+      require_auth_time: true,
+      initiate_login_uri: 'https://client.example/login',
+      id_token_signed_response_alg: 'ES256',
+      userinfo_signed_response_alg: 'EdDSA',
+      authorization_signed_response_alg: 'PS256',
+      introspection_signed_response_alg: 'ES256',
+      request_object_signing_alg: 'ES256',
+      token_endpoint_auth_signing_alg: 'ES256',
+      require_signed_request_object: false,
+      require_pushed_authorization_requests: true,
+      dpop_bound_access_tokens: true,
+      tls_client_certificate_bound_access_tokens: false,
+      post_logout_redirect_uris: ['https://client.example/goodbye'],
+      backchannel_logout_uri: 'https://93.184.216.34/logout',
+      backchannel_logout_session_required: true,
+    }
+    /** Each needs a configuration or a method of its own, and is registered by the test of its feature. */
+    const elsewhere = [
+      'jwks_uri',
+      'sector_identifier_uri',
+      'default_acr_values',
+      'authorization_details_types',
+    ]
+    const body = (await registered(house, { ...publicMetadata, ...samples })) as unknown as Record<
+      string,
+      unknown
+    >
+    for (const member of membersOf(kept)) {
+      if (elsewhere.includes(member) || member.startsWith('tls_client_auth_')) continue
+      assert.ok(member in body, `${member} comes back`)
+      if (member in samples) assert.deepEqual(body[member], samples[member], member)
+    }
+    for (const member of Object.keys(samples))
+      assert.ok(membersOf(kept).includes(member), `${member} is documented`)
+    const names = membersOf(dropped).filter((member) => !member.includes('…'))
+    assert.ok(names.length > 20)
+    const other = (await registered(
+      house,
+      Object.fromEntries(names.map((member) => [member, 'x'])),
+    )) as unknown as Record<string, unknown>
+    for (const member of names) assert.ok(!(member in other) || /^client_/.test(member), member)
+    for (const initiate_login_uri of [
+      'http://client.example/',
+      'https://client.example/#a',
+      'javascript:alert(1)',
+    ]) {
+      const left = (await registered(house, { initiate_login_uri })) as unknown as Record<string, unknown>
+      assert.equal('initiate_login_uri' in left, false)
+    }
+  })
+
+  test('RFC 7591 §3.2.2: an error names what was sent, in harmless characters, and what is allowed', async () => {
+    for (const [more, sent, allowed] of [
+      [{ token_endpoint_auth_method: 'magic"<b>' }, /sent: magic'<b>/, /private_key_jwt/],
+      [{ redirect_uris: ['http://client.example/é'] }, /sent: http:\/\/client\.example\/\?/, /absolute URI/],
+      [{ redirect_uris: ['com.example.app:/x'] }, /sent: com\.example\.app:\/x/, /allowed: https, loopback/],
+      [{ scope: 'nothing:here' }, /sent: nothing:here/, /jobs:read/],
+      [{ grant_types: ['implicit'] }, /sent: implicit/, /authorization_code/],
+    ] as const) {
+      const answer = await register(house, { ...publicMetadata, ...more })
+      const { error_description } = (await answer.json()) as { error_description: string }
+      assert.match(error_description, sent)
+      assert.match(error_description, allowed)
+      assert.match(error_description, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
     }
   })
 
@@ -333,7 +488,10 @@ onBothDatabases('client registration', (dialect) => {
       for (const url of inside) {
         await assertRefused({ ...confidential, jwks_uri: url }, 'invalid_client_metadata', guarded)
         for (const member of ['logo_uri', 'sector_identifier_uri', 'backchannel_logout_uri']) {
-          await assertRefused({ ...publicMetadata, [member]: url }, 'invalid_client_metadata', guarded)
+          // A URL that is not even https is no use to anyone, and left out where the client can do without.
+          if (url.startsWith('http:') && member !== 'sector_identifier_uri')
+            assert.equal(member in (await registered(guarded, { [member]: url })), false)
+          else await assertRefused({ ...publicMetadata, [member]: url }, 'invalid_client_metadata', guarded)
         }
       }
       assert.equal(documents.connections, connections)
@@ -368,13 +526,14 @@ onBothDatabases('client registration', (dialect) => {
     assert.equal((await registered(house, metadata)).sector_identifier_uri, sector_identifier_uri)
   })
 
-  test('RFC 8252 §8.4: what kind of application it is follows from its redirect URIs, and may not contradict them', async () => {
+  test('RFC 8252 §8.4: what kind of application it is follows from its redirect URIs where it is not said', async () => {
     const loopback = 'http://127.0.0.1/callback'
     for (const redirect_uris of [[loopback], [callback, loopback], ['https://localhost/callback']]) {
       assert.equal((await registered(house, { redirect_uris })).application_type, 'native')
-      await assertRefused(
-        { ...publicMetadata, redirect_uris, application_type: 'web' },
-        'invalid_redirect_uri',
+      // OpenID Connect Registration §2 forbids this for the implicit flow only.
+      assert.equal(
+        (await registered(house, { redirect_uris, application_type: 'web' })).application_type,
+        'web',
       )
       assert.equal(
         (await registered(house, { redirect_uris, application_type: 'native' })).application_type,

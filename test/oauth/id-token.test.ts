@@ -102,7 +102,46 @@ onBothDatabases('ID token', (dialect) => {
     house.signedIn.account = bob
     const { id_token } = await openidTokens(house)
     assert.deepEqual(Object.keys(decodeJwt(id_token)).sort(), ['at_hash', 'aud', 'exp', 'iat', 'iss', 'sub'])
-    assert.equal(decodeProtectedHeader(id_token).alg, 'ES256')
+    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+  })
+
+  test('OpenID Connect Registration §2: a client that named no algorithm gets RS256, and is told so', async () => {
+    const house = await open()
+    const { id_token } = await openidTokens(house)
+    assert.equal(decodeProtectedHeader(id_token).alg, 'RS256')
+    const chosen = await openHouse(dialect, { openid: { signingAlg: 'ES256' } })
+    try {
+      assert.equal(decodeProtectedHeader((await openidTokens(chosen)).id_token).alg, 'ES256')
+    } finally {
+      await chosen.close()
+    }
+  })
+
+  test('OpenID Connect Core §5.4: the claims of granted scopes are in the ID token where the client or the server wants them', async () => {
+    const told = { name: 'Alice', email: 'alice@example.com' }
+    const claimsOf = async (house: House, input: object, scope = 'openid profile email') => {
+      const client = await house.createClient({
+        scope: ['openid', 'profile', 'email', 'jobs:read'],
+        ...input,
+      })
+      const { id_token } = (await obtainTokens(house, client, { scope })) as OpenidTokens
+      const { name, email } = decodeJwt(id_token)
+      return { name, email }
+    }
+    const house = await open()
+    house.signedIn.account = { ...alice, name: told.name, email: told.email }
+    assert.deepEqual(await claimsOf(house, {}), told, 'a client that an administrator made for sign-in')
+    assert.deepEqual(await claimsOf(house, {}, 'openid profile'), { ...told, email: undefined })
+    assert.deepEqual(await claimsOf(house, { claimsInIdToken: false }), { name: undefined, email: undefined })
+    const client = await house.createClient({ scope: ['jobs:read'] })
+    await house.g.clients.change(client.client.id, { scope: ['openid', 'profile', 'jobs:read'] })
+    const change = async (claimsInIdToken: boolean) => {
+      await house.g.clients.change(client.client.id, { claimsInIdToken })
+      const { id_token } = (await obtainTokens(house, client, { scope: 'openid profile' })) as OpenidTokens
+      return decodeJwt(id_token)['name']
+    }
+    assert.equal(await change(true), told.name)
+    assert.equal(await change(false), undefined)
     house.signedIn.account = { ...alice, authTime: house.clock.now() }
   })
 

@@ -16,7 +16,7 @@ function ask(house: House, created: CreatedClient, token: string, accept = media
 }
 
 /** What a resource server learns, with the signature and every claim of its own checked as RFC 9701 §5 has it. */
-async function read(house: House, asking: CreatedClient, answer: Response, alg = 'ES256') {
+async function read(house: House, asking: CreatedClient, answer: Response, alg = 'RS256') {
   assert.equal(answer.status, 200)
   assert.equal(answer.headers.get('content-type'), mediaType)
   assert.equal(answer.headers.get('cache-control'), 'no-store')

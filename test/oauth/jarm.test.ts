@@ -93,9 +93,11 @@ onBothDatabases('signed authorization responses', (dialect) => {
     assert.deepEqual(metadata.authorization_signing_alg_values_supported, algorithms)
     assert.deepEqual(metadata.response_modes_supported, [
       'query',
+      'fragment',
       'form_post',
       'jwt',
       'query.jwt',
+      'fragment.jwt',
       'form_post.jwt',
     ])
     for (const alg of algorithms) {
@@ -107,16 +109,34 @@ onBothDatabases('signed authorization responses', (dialect) => {
     }
     const standard = await house.createClient()
     const asked = authorizeParameters(standard, makePkce(), { response_mode: 'jwt' })
-    assert.equal(decodeProtectedHeader(responseIn(await authorize(house, asked))).alg, 'ES256')
+    assert.equal(decodeProtectedHeader(responseIn(await authorize(house, asked))).alg, 'RS256')
   })
 
-  test('JARM §2.3.2: no answer goes into a fragment', async () => {
+  test('JARM §2.3.2; OAuth 2.0 Multiple Response Types §2.1: a program in a browser may have its answer in the fragment', async () => {
     const house = await open()
     const created = await house.createClient()
-    const asked = authorizeParameters(created, makePkce(), { response_mode: 'fragment.jwt' })
-    await assertPage(await grantsNothing(house, () => authorize(house, asked)))
-    asked.set('response_mode', 'query.jwt')
-    responseIn(await authorize(house, asked))
+    const answerTo = async (response_mode: string, more = {}) => {
+      const asked = authorizeParameters(created, makePkce(), { response_mode, ...more })
+      const url = new URL((await authorize(house, asked)).headers.get('location')!)
+      assert.equal(url.search, '')
+      return new URLSearchParams(url.hash.slice(1))
+    }
+    const plain = await answerTo('fragment')
+    assert.match(plain.get('code')!, /^gh_ac_/)
+    assert.equal(plain.get('iss'), issuer)
+    assert.equal((await answerTo('fragment', { scope: 'unknown' })).get('error'), 'invalid_scope')
+    await verified(house, (await answerTo('fragment.jwt')).get('response')!, created.client.id)
+  })
+
+  test('OAuth 2.0 Multiple Response Types §2.1: the page for an unknown response_mode names what was sent and what is allowed', async () => {
+    const house = await open()
+    const created = await house.createClient()
+    const asked = authorizeParameters(created, makePkce(), { response_mode: 'web_message<b>' })
+    const page = await grantsNothing(house, () => authorize(house, asked))
+    const text = await page.clone().text()
+    await assertPage(page)
+    assert.match(text, /form_post/)
+    assert.match(text, /web_message&lt;b&gt;/)
   })
 
   test('RFC 9700 §4.11.2: a client that registered itself sends nobody away unasked', async () => {

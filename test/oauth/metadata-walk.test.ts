@@ -509,7 +509,8 @@ const walkers: Record<string, Walker> = {
     },
     async (walk) => {
       assert.deepEqual(walk.metadata['acr_values_supported'], acrValues)
-      const { query } = await askedBy(walk, { acr_values: 'urn:made:up' })
+      const claims = '{"id_token":{"acr":{"essential":true,"value":"urn:made:up"}}}'
+      const { query } = await askedBy(walk, { scope: 'openid', claims })
       const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
       assertRedirectError(answer, 'unmet_authentication_requirements')
     },
@@ -595,7 +596,11 @@ onBothDatabases('what the metadata advertises', (dialect) => {
         assert.equal((metadata.token_endpoint_auth_methods_supported as string[]).includes(method), false)
       const url = authorizeParameters(client, makePkce(), { client_id: 'https://client.example/client.json' })
       await assertPage(await house.request(`/oauth/authorize?${url}`))
-      for (const more of [{ acr_values: 'urn:x' }, { authorization_details: '[{"type":"payment"}]' }]) {
+      const essential = '{"id_token":{"acr":{"essential":true,"value":"urn:x"}}}'
+      for (const more of [
+        { scope: 'openid', claims: essential },
+        { authorization_details: '[{"type":"payment"}]' },
+      ]) {
         const asked = authorizeParameters(client, makePkce(), more)
         assert.ok(readRedirect(await grantsNothing(house, () => authorize(house, asked))).parameters.error)
       }

@@ -152,7 +152,7 @@ onBothDatabases('pushed authorization requests', (dialect) => {
       [{ scope: 'jobs:read resume:read' }, 'invalid_scope'],
       [{ scope: 'nonsense' }, 'invalid_scope'],
       [{ resource: 'https://unknown.example' }, 'invalid_target'],
-      [{ response_mode: 'fragment' }, 'invalid_request'],
+      [{ response_mode: 'web_message' }, 'invalid_request'],
     ] as const) {
       const parameters = authorizeParameters(created, makePkce(), overrides)
       await assertJson(await pushesNothing(house, () => push(house, created, parameters)), 400, error)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeJwt } from 'jose'
 import { parseJwt } from '../../src/crypto/jws.ts'
 import {
   assertError,
@@ -12,7 +13,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { houseFor, issuer, onBothDatabases, openHouse } from '../support/house.ts'
 import { assertJson, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
 
 const jobs = 'https://jobs.example'
@@ -34,7 +35,7 @@ onBothDatabases('resource indicators', (dialect) => {
       `${jobs}#`,
       `${jobs}#part`,
       'https://unknown.example',
-      `${jobs}/`,
+      `${mail}/`,
       'HTTPS://jobs.example',
       'https://jobs.example:443',
       'https://jobs.example ',
@@ -46,8 +47,8 @@ onBothDatabases('resource indicators', (dialect) => {
         await grantsNothing(house, () => authorize(house, asked)),
         'invalid_target',
       )
-      if (resource === `${jobs}/`)
-        assert.match(parameters.get('error_description')!, /did you mean https:\/\/jobs\.example$/)
+      if (resource === `${mail}/`)
+        assert.match(parameters.get('error_description')!, /did you mean https:\/\/mail\.example\/v1$/)
     }
     const forbidden = authorizeParameters(narrow, makePkce(), { resource: mail })
     assertRedirectError(await grantsNothing(house, () => authorize(house, forbidden)), 'invalid_target')
@@ -76,6 +77,38 @@ onBothDatabases('resource indicators', (dialect) => {
     await assertError(await refresh(house, client, one.refresh_token!), 400, 'invalid_target')
     await change([])
     assert.ok(await readTokens(await refresh(house, client, one.refresh_token!)), 'nothing was spent')
+  })
+
+  test('RFC 3986 §6.2.3: an empty path and a slash are one resource, wherever it is named', async () => {
+    const bare = 'https://bare.example.com'
+    const slashed = 'https://slashed.example.com/'
+    const house = await openHouse(dialect, { resources: { [bare]: {}, [slashed]: {} } })
+    try {
+      const client = await house.createClient({
+        grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+      })
+      for (const [known, other] of [
+        [bare, `${bare}/`],
+        [slashed, slashed.slice(0, -1)],
+      ] as const) {
+        const pkce = makePkce()
+        const code = await obtainCode(house, client, pkce, { resource: [other, known] })
+        const tokens = await readTokens(await redeem(house, client, code, pkce, { resource: other }))
+        assert.equal(decodeJwt(tokens.access_token).aud, known)
+        const next = await readTokens(
+          await refresh(house, client, tokens.refresh_token!, { resource: other }),
+        )
+        assert.equal(decodeJwt(next.access_token).aud, known)
+        const request = new Request(known, { headers: { authorization: `Bearer ${next.access_token}` } })
+        for (const resource of [known, other]) {
+          assert.ok((await house.g.authenticate(request, { resource })).ok, resource)
+        }
+      }
+      const more = authorizeParameters(client, makePkce(), { resource: `${bare}/?x` })
+      assertRedirectError(await grantsNothing(house, () => authorize(house, more)), 'invalid_target')
+    } finally {
+      await house.close()
+    }
   })
 
   test('RFC 8707 §2: a resource outside the grant is invalid_target at the token endpoint and spends nothing (N79)', async () => {

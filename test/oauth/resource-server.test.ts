@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeProtectedHeader } from 'jose'
 import { Unavailable } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
 import { makeAccessToken } from '../../src/oauth/access-token.ts'
@@ -11,6 +12,7 @@ import { alice, type House, houseFor, issuer, onBothDatabases } from '../support
 
 const jobs = `${issuer}/jobs`
 const other = 'https://other.example.com'
+const gateway = 'https://gateway.example.com'
 
 function call(house: House, token: string | undefined, needs: AccessNeeds = {}) {
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
@@ -32,7 +34,11 @@ async function refusal(house: House, token: string | undefined, needs: AccessNee
 
 onBothDatabases('resource server', (dialect) => {
   const open = houseFor(dialect, {
-    resources: { [jobs]: { name: 'Job board' }, [other]: { tokenFormat: 'opaque', scopes: ['jobs:read'] } },
+    resources: {
+      [jobs]: { name: 'Job board' },
+      [other]: { tokenFormat: 'opaque', scopes: ['jobs:read'] },
+      [gateway]: { tokenSigningAlg: 'RS256' },
+    },
   })
   const at = `resource_metadata="${issuer}/.well-known/oauth-protected-resource/jobs"`
   const checks = ['session', 'offline'] as const
@@ -53,6 +59,26 @@ onBothDatabases('resource server', (dialect) => {
       assert.equal(access.claims['aud'], jobs)
       assert.equal(typeof access.sessionId, check === 'session' ? 'string' : 'undefined')
     }
+  })
+
+  test('RFC 9068 §2.1: an API that verifies RS256 alone gets its tokens so signed; the others stay with ES256', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const algOf = async (resource: string | string[]) => {
+      const { access_token } = await obtainTokens(house, client, { resource })
+      return { access_token, alg: decodeProtectedHeader(access_token).alg }
+    }
+    const { access_token, alg } = await algOf(gateway)
+    assert.equal(alg, 'RS256')
+    for (const check of checks)
+      assert.ok((await call(house, access_token, { resource: gateway, check })).ok, check)
+    assert.equal((await algOf(jobs)).alg, 'ES256')
+    const [header, claims] = access_token.split('.')
+    const forged = await refusal(house, `${header}.${claims}.${'A'.repeat(342)}`, {
+      resource: gateway,
+      check: 'offline',
+    })
+    assert.equal(forged.status, 401)
   })
 
   test('RFC 6750 §2.1: an opaque token is looked up; offline nobody can read it', async () => {

@@ -5,7 +5,7 @@ import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { signJwt } from '../../src/crypto/jws.ts'
 import { sql } from '../../src/db/sql.ts'
 import { publishAhead } from '../../src/oauth/signing-keys.ts'
-import { obtainTokens, readTokens, refresh } from '../support/flow.ts'
+import { obtainTokens, readTokens, refresh, type Tokens } from '../support/flow.ts'
 import { type House, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/house.ts'
 
 const day = 86_400_000
@@ -17,7 +17,18 @@ async function published(g: House['g']): Promise<{ keys: (JsonWebKey & { kid: st
   return answer.json() as never
 }
 
-const kidsOf = async (g: House['g']) => (await published(g)).keys.map((key) => key.kid)
+const kidsOf = async (g: House['g'], alg = 'ES256') =>
+  (await published(g)).keys.filter((key) => key.alg === alg).map((key) => key.kid)
+
+/** What a rotation did to the keys of ES256. */
+function ofEs256(
+  keys: House['app']['server']['keys'],
+  { created, retired }: { created: string[]; retired: string[] },
+) {
+  const es256 = keys.list().filter((key) => key.alg === 'ES256')
+  const among = (kids: string[]) => kids.filter((kid) => es256.some((key) => key.kid === kid))
+  return { created: among(created), retired: among(retired) }
+}
 
 onBothDatabases('signing keys', (dialect) => {
   const open = houseFor(dialect)
@@ -28,7 +39,8 @@ onBothDatabases('signing keys', (dialect) => {
     const { access_token } = await obtainTokens(house, client)
     const set = await published(house.g)
     for (const key of set.keys) {
-      assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+      const members = { EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'], RSA: ['e', 'n'] }[key.kty as 'EC']
+      assert.deepEqual(Object.keys(key).sort(), ['alg', 'kid', 'kty', 'use', ...members].sort())
     }
     await jwtVerify(access_token, createLocalJWKSet(set as never), {
       issuer,
@@ -53,16 +65,18 @@ onBothDatabases('signing keys', (dialect) => {
       const client = await house.createClient({ accessTokenLifetime: 86_400 })
       const { keys } = house.app.server
       const kidOf = (token: string) => decodeProtectedHeader(token).kid!
+      const rotate = async () => ofEs256(keys, await keys.rotate())
+      await keys.complete()
       let tokens = await obtainTokens(house, client)
       const first = kidOf(tokens.access_token)
-      assert.deepEqual(await keys.rotate(), { created: [], retired: [] })
+      assert.deepEqual(await rotate(), { created: [], retired: [] })
 
       house.clock.advance(10 * day - publishAhead)
-      const { created, retired } = await keys.rotate()
+      const { created, retired } = await rotate()
       assert.equal(created.length, 1)
       assert.deepEqual(retired, [])
       assert.deepEqual(await kidsOf(house.g), [created[0], first])
-      assert.deepEqual(await keys.rotate(), { created: [], retired: [] }, 'once is enough')
+      assert.deepEqual(await rotate(), { created: [], retired: [] }, 'once is enough')
       await app.server.keys.reload()
       assert.deepEqual(await kidsOf(twin), [created[0], first], 'the other process publishes it too')
       tokens = await readTokens(await refresh(house, client, tokens.refresh_token!))
@@ -72,7 +86,7 @@ onBothDatabases('signing keys', (dialect) => {
       assert.equal(app.server.keys.current().kid, created[0], 'it signs in every process, without a word')
       tokens = await readTokens(await refresh(house, client, tokens.refresh_token!))
       assert.equal(kidOf(tokens.access_token), created[0])
-      assert.deepEqual(await keys.rotate(), { created: [], retired: [first] })
+      assert.deepEqual(await rotate(), { created: [], retired: [first] })
       assert.deepEqual(await kidsOf(house.g), [created[0], first], 'still published')
       assert.ok(keys.verifier(first))
 
@@ -91,7 +105,8 @@ onBothDatabases('signing keys', (dialect) => {
       const { g: twin, app } = await house.twin()
       const [first] = await kidsOf(twin)
       house.clock.advance(1)
-      const { created, retired } = await house.app.server.keys.rotate({ force: true })
+      const { keys } = house.app.server
+      const { created, retired } = ofEs256(keys, await keys.rotate({ force: true }))
       assert.deepEqual(retired, [first])
       assert.deepEqual(await kidsOf(twin), [first])
       house.clock.advance(60_000)
@@ -161,16 +176,39 @@ onBothDatabases('signing keys', (dialect) => {
     }
   })
 
-  test('RFC 7591 §2: what a client wants signed has its key as soon as the client is registered', async () => {
+  test('OpenID Connect Core §10.1: the first key set has a key for every algorithm of the metadata, and using one adds none', async () => {
     const house = await openHouse(dialect)
     try {
-      const algs = async () => (await published(house.g)).keys.map((key) => key.alg).sort()
-      const { client } = await house.createClient({ idTokenSignedResponseAlg: 'RS256' })
-      assert.deepEqual(await algs(), ['ES256', 'RS256'])
-      await house.g.clients.change(client.id, { userinfoSignedResponseAlg: 'EdDSA' })
-      assert.deepEqual(await algs(), ['ES256', 'EdDSA', 'RS256'])
-      await house.createClient({ tokenEndpointAuthSigningAlg: 'PS256', idTokenSignedResponseAlg: 'RS256' })
-      assert.deepEqual(await algs(), ['ES256', 'EdDSA', 'RS256'], 'its own keys are its own business')
+      const { g: twin } = await house.twin()
+      const [first, other] = await Promise.all([published(house.g), published(twin)])
+      assert.deepEqual(first.keys.map((key) => key.alg).sort(), ['ES256', 'EdDSA', 'PS256', 'RS256'])
+      assert.deepEqual(other, first, 'two processes that are asked at once publish the same keys')
+      for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA'] as const) {
+        const client = await house.createClient({ idTokenSignedResponseAlg: alg, scope: ['openid'] })
+        const { id_token } = (await obtainTokens(house, client, { scope: 'openid' })) as Tokens & {
+          id_token: string
+        }
+        const options = { issuer, algorithms: [alg], currentDate: new Date(house.clock.now()) }
+        await jwtVerify(id_token, createLocalJWKSet(first as never), options)
+      }
+      assert.deepEqual(await published(house.g), first)
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('OpenID Connect Core §10.1.1: a key that the configuration adds is published for the life of a cached set before it signs', async () => {
+    const house = await openHouse(dialect)
+    try {
+      const [first] = await kidsOf(house.g)
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const ecPrivateKeyBase64 = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64')
+      const { g, app } = await house.twin({ signingKeys: { ecPrivateKeyBase64 } })
+      const [added, ...others] = await kidsOf(g)
+      assert.deepEqual(others, [first])
+      assert.equal(app.server.keys.current().kid, first)
+      house.clock.advance(3_600_000)
+      assert.equal(app.server.keys.current().kid, added)
     } finally {
       await house.close()
     }
@@ -180,9 +218,10 @@ onBothDatabases('signing keys', (dialect) => {
     const house = await openHouse(dialect, { signingKeys: { rotateEveryDays: 10 } })
     try {
       const { keys } = house.app.server
-      const [es] = await kidsOf(house.g)
+      const { kid: es } = await keys.ensure('ES256')
       house.clock.advance(5 * day)
       const { kid: rs } = await keys.ensure('RS256')
+      await keys.complete()
       house.clock.advance(5 * day - publishAhead)
       const byAge = await keys.rotate()
       assert.equal(byAge.created.length, 1, 'only the older one is due')
@@ -191,7 +230,7 @@ onBothDatabases('signing keys', (dialect) => {
       assert.deepEqual(await keys.rotate(), { created: [], retired: [es] })
       assert.equal(keys.current('RS256').kid, rs)
       const forced = await keys.rotate({ force: true })
-      assert.deepEqual([forced.created.length, forced.retired.length], [2, 2])
+      assert.deepEqual([forced.created.length, forced.retired.length], [4, 4])
       assert.ok(forced.retired.includes(rs))
       const newer = 'a newer secret that is long enough, really'
       const before = (await kidsOf(house.g)).sort()
@@ -216,7 +255,7 @@ onBothDatabases('signing keys', (dialect) => {
       signingKeys: { ecPrivateKeyBase64: forms[0]!.toString('base64') },
     })
     try {
-      const [key, ...more] = (await published(house.g)).keys
+      const [key, ...more] = (await published(house.g)).keys.filter(({ alg }) => alg === 'ES256')
       assert.equal(more.length, 0)
       assert.equal(key!.x, x)
       for (const form of forms) {

@@ -9,7 +9,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { formText, type House, houseFor, onBothDatabases } from '../support/house.ts'
+import { formText, type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
 import { assertJson, grantsNothing } from './answers.ts'
 
 type Created = Awaited<ReturnType<House['createClient']>>
@@ -224,6 +224,41 @@ onBothDatabases('token endpoint', (dialect) => {
     })
     assert.equal(preflight.status, 204)
     assert.equal(preflight.headers.get('cache-control'), 'no-store')
+  })
+
+  test('Fetch §3.2.3: a preflight allows the headers that were asked for, on every route browser code may call', async () => {
+    const house = await openHouse(dialect, { registration: { policy: 'open' }, device: {} })
+    try {
+      const asked = 'authorization,x-requested-with,mcp-protocol-version,x-okta-user-agent-extended'
+      for (const path of [
+        '/oauth/token',
+        '/oauth/revoke',
+        '/oauth/par',
+        '/oauth/userinfo',
+        '/oauth/register',
+        '/oauth/device_authorization',
+        '/.well-known/jwks.json',
+        '/.well-known/openid-configuration',
+        '/.well-known/oauth-authorization-server',
+        '/.well-known/oauth-protected-resource',
+      ]) {
+        const headers = { origin: 'https://app.example', 'access-control-request-headers': asked }
+        const answer = await house.request(path, { method: 'OPTIONS', headers })
+        assert.equal(answer.status, 204, path)
+        assert.equal(answer.headers.get('access-control-allow-origin'), '*', path)
+        assert.equal(answer.headers.get('access-control-allow-headers'), asked.replaceAll(',', ', '), path)
+        assert.match(answer.headers.get('vary')!, /access-control-request-headers/)
+        assert.equal(answer.headers.get('access-control-allow-credentials'), null)
+      }
+      const odd = {
+        origin: 'https://app.example',
+        'access-control-request-headers': `a b, ${'x'.repeat(2_000)}`,
+      }
+      const answer = await house.request('/oauth/token', { method: 'OPTIONS', headers: odd })
+      assert.ok(answer.headers.get('access-control-allow-headers')!.length <= 1_000)
+    } finally {
+      await house.close()
+    }
   })
 
   test('RFC 9449 §8: browser code of other origins may read WWW-Authenticate and DPoP-Nonce', async () => {

@@ -110,13 +110,34 @@ onBothDatabases('user authentication', (dialect) => {
     }
   })
 
-  test('RFC 9470 §5: a class of authentication that is not known here is unmet_authentication_requirements (N31)', async () => {
+  test('OpenID Connect Core §3.1.2.1: acr_values that are not known here are a wish that is not met', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    house.signedIn.account = { ...alice, authTime: house.clock.now(), acr: 'urn:low' }
+    for (const acr_values of ['urn:unknown', 'urn:unknown urn:other', '1 2']) {
+      for (const more of [{}, { prompt: 'none' }]) {
+        const tokens = (await obtainTokens(house, client, {
+          scope: 'openid',
+          acr_values,
+          ...more,
+        })) as Tokens & {
+          id_token: string
+        }
+        assert.equal(decodeJwt(tokens.id_token).acr, 'urn:low', acr_values)
+      }
+    }
+  })
+
+  test('RFC 9470 §5: an essential class of authentication that is not known here is unmet_authentication_requirements (N31)', async () => {
     const house = await open()
     const client = await house.createClient()
     for (const more of [
-      { acr_values: 'urn:unknown' },
-      { acr_values: 'urn:unknown urn:other', prompt: 'none' },
       { scope: 'openid', claims: '{"id_token":{"acr":{"essential":true,"value":"urn:unknown"}}}' },
+      {
+        scope: 'openid',
+        prompt: 'none',
+        claims: '{"id_token":{"acr":{"essential":true,"values":["urn:unknown","urn:other"]}}}',
+      },
     ]) {
       asks.length = 0
       const asked = authorizeParameters(client, makePkce(), more)

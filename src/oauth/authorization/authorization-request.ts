@@ -8,7 +8,7 @@ import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
 import { type ClaimsRequest, readClaims } from '../openid/claims-parameter.ts'
 import { verifyIdTokenHint } from '../openid/id-token.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { isRefusal, type Refusal, refuse, sentAs } from '../refusals.ts'
 import { requestedResources } from '../resource-indicators.ts'
 import { requestedScope } from '../scope.ts'
 import type { Server } from '../server.ts'
@@ -112,7 +112,13 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
   const redirectUri = asked === undefined ? client.redirectUris[0] : asked
   if (redirectUri === undefined || matchRedirectUri(client.redirectUris, redirectUri) === undefined) {
     return {
-      page: refuse('redirect_uri_unregistered', { client: client.id, asked: redirectUri?.slice(0, 200) }),
+      page: refuse(
+        'redirect_uri_unregistered',
+        { client: client.id, asked: redirectUri?.slice(0, 200) },
+        {
+          description: `The redirect_uri is not registered for this application. It must match a registered one byte for byte; sent: ${sentAs(redirectUri)}`,
+        },
+      ),
       client,
     }
   }
@@ -121,7 +127,9 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
   // A private-use scheme opens a program, which no form can be posted to.
   const reachable = responseMode && (!isPosted(responseMode) || /^https?:/.test(redirectUri))
   if (!reachable || form.repeated.includes('response_mode')) {
-    return { page: refuse('response_mode_unsupported', { client: client.id }), client }
+    const allowed = responseModes.filter((one) => !isPosted(one) || /^https?:/.test(redirectUri))
+    const description = `The response_mode is not supported here; allowed: ${allowed.join(', ')}; sent: ${sentAs(mode)}`
+    return { page: refuse('response_mode_unsupported', { client: client.id }, { description }), client }
   }
   // A state sent twice is not echoed: nobody could say which one is meant.
   const state = form.repeated.includes('state') ? null : (form.get('state') ?? null)
@@ -191,12 +199,15 @@ function readDetails(
     return refuse('nonce_missing', { client: client.id })
   const claims = readClaimsOf(form, scope, client, settings)
   if (isRefusal(claims)) return claims
-  const acrValues = claims?.acr.length
-    ? claims.acr
-    : (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [])
   const order = settings.authentication.acrValues
-  if (acrValues.length > 0 && acrThatWouldDo(order, acrValues).length === 0)
-    return refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' ') })
+  const essential = claims?.acr ?? []
+  if (essential.length > 0 && acrThatWouldDo(order, essential).length === 0)
+    return refuse('authentication_unmet', { client: client.id, asked: essential.join(' ') })
+  // `acr_values` is a wish (OpenID Connect Core §3.1.2.1): a class this server does not know cannot be demanded by it.
+  const wished = (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? []).filter((one) =>
+    order.includes(one),
+  )
+  const acrValues = essential.length > 0 ? essential : wished
   const boundSubject = readHint(server, form, client, address)
   if (isRefusal(boundSubject)) return boundSubject
   return {

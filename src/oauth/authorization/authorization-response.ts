@@ -9,7 +9,7 @@ import { type Client, cameByItself } from '../clients/clients.ts'
 import { type Refusal, refusals, wireError } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
-import { isPosted, isSigned, signResponse } from './jarm.ts'
+import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
 
 /** Sends parameters to the client's redirect URI, always with `state` (if one came) and `iss`. */
 export async function authorizationResponse(
@@ -21,7 +21,7 @@ export async function authorizationResponse(
   if (isPosted(replyTo.responseMode)) {
     return answerPage(formPostPage(server.frame(), { action: replyTo.redirectUri, fields }))
   }
-  return seeOther(withQuery(replyTo.redirectUri, fields))
+  return seeOther(addressOf(replyTo, fields))
 }
 
 /** The user has decided, or it is nobody's to decide: the client hears of it. */
@@ -41,7 +41,7 @@ export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refu
   const fields = await responseFields(server, replyTo, { error, error_description })
   const leave = isPosted(responseMode)
     ? { address: redirectUri, fields }
-    : { address: withQuery(redirectUri, fields) }
+    : { address: addressOf(replyTo, fields) }
   const page = {
     status: refusals[refusal.refusal].status,
     title: 'This request cannot be completed',
@@ -87,6 +87,13 @@ export function refusalPage(server: Server, refusal: Refusal, client?: Client, r
         : { 'retry-after': String(refusal.retryAfter ?? 1) }),
     },
   )
+}
+
+/** Where the browser goes with the parameters. A registered redirect URI has no fragment of its own. */
+function addressOf({ redirectUri, responseMode }: ReplyTo, fields: Record<string, string>): string {
+  return isInFragment(responseMode)
+    ? `${redirectUri}#${new URLSearchParams(fields)}`
+    : withQuery(redirectUri, fields)
 }
 
 /** Appends to the registered URI as text, so that its own query stays byte for byte (§3.1.2). */

@@ -5,8 +5,16 @@ import { signJwt } from '../../crypto/jws.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
 
-/** How the parameters travel, and whether they are signed. There is no fragment, since nothing but a code is answered. */
-export const responseModes = ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'] as const
+/** How the parameters travel, and whether they are signed. Programs in a browser ask for the fragment even for a code. */
+export const responseModes = [
+  'query',
+  'fragment',
+  'form_post',
+  'jwt',
+  'query.jwt',
+  'fragment.jwt',
+  'form_post.jwt',
+] as const
 export type ResponseMode = (typeof responseModes)[number]
 
 /** Seconds a response may be under way. */
@@ -14,6 +22,10 @@ const lifetime = 600
 
 export function isSigned(mode: ResponseMode): boolean {
   return mode.endsWith('jwt')
+}
+
+export function isInFragment(mode: ResponseMode): boolean {
+  return mode.startsWith('fragment')
 }
 
 export function isPosted(mode: ResponseMode): boolean {
@@ -26,7 +38,7 @@ export async function signResponse(
   client: Client,
   parameters: Record<string, string>,
 ): Promise<{ response: string }> {
-  const key = await server.keys.ensure(client.registered.authorizationSignedResponseAlg ?? 'ES256')
+  const key = await server.keys.ensure(client.answerAlgorithms.authorization)
   const exp = Math.floor(server.now() / 1_000) + lifetime
   return { response: signJwt(key, 'JWT', { ...parameters, aud: client.id, exp }) }
 }

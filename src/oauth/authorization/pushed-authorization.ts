@@ -159,6 +159,6 @@ async function checkPushed(
   if (!('page' in asked)) return asked
   const { page } = asked
   return page.refusal === 'response_mode_unsupported'
-    ? refuse('pushed_response_mode_unsupported', page.facts)
+    ? refuse('pushed_response_mode_unsupported', page.facts, { description: page.description })
     : page
 }

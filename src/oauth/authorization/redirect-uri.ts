@@ -19,8 +19,11 @@ export function matchRedirectUri(registered: readonly string[], requested: strin
   return registered.find((one) => redirectUriMatches(one, requested))
 }
 
-/** Why a URI cannot be registered, or undefined: https, http on loopback, or a private-use scheme with a dot (RFC 8252 §7.1). */
-export function redirectUriProblem(uri: string): string | undefined {
+/**
+ * Why a URI cannot be registered, or undefined: https, http on loopback, a private-use scheme with a dot (RFC 8252 §7.1), or
+ * one of the schemes that were named.
+ */
+export function redirectUriProblem(uri: string, schemes: readonly string[] = []): string | undefined {
   // A URI is ASCII (RFC 3986 §2): what is not could not even be sent in a Location header.
   if (!URL.canParse(uri) || !/^[\x21-\x5b\x5d-\x7e]+$/.test(uri)) return 'is not an absolute URI'
   if (uri.includes('#')) return 'has a fragment (RFC 6749 §3.1.2)'
@@ -30,6 +33,7 @@ export function redirectUriProblem(uri: string): string | undefined {
   if (url.protocol === 'http:') {
     return loopbackHosts.includes(url.hostname) ? undefined : 'uses http outside loopback'
   }
+  if (schemes.includes(url.protocol.slice(0, -1))) return undefined
   return /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(url.protocol)
     ? undefined
     : `uses the scheme ${url.protocol} (allowed: https, http on loopback, a private-use scheme such as com.example.app)`

@@ -70,13 +70,16 @@ function wrongClaim(
   // A client assertion has itself as `sub`; it must not be taken for a request, nor a request for it.
   if (sub === client.id) return 'sub'
   if (aud !== settings.issuer && !(Array.isArray(aud) && aud.includes(settings.issuer))) return 'aud'
-  if (!(typeof exp === 'number' && exp > now && exp <= now + longestLife + aheadAtMost)) return 'exp'
+  // RFC 9101 asks for no `exp`; FAPI 2.0 Message Signing §5.3.1 does.
+  const unlimited = exp === undefined && client.profile !== 'fapi2'
+  if (!unlimited && !(typeof exp === 'number' && exp > now && exp <= now + longestLife + aheadAtMost))
+    return 'exp'
   for (const [name, time] of Object.entries({ nbf, iat })) {
     if (time !== undefined && !(typeof time === 'number' && time <= now + aheadAtMost)) return name
   }
   if (client.profile === 'fapi2') {
     if (!(typeof nbf === 'number' && nbf >= now - longestLife)) return 'nbf'
-    if (exp > nbf + longestLife) return 'exp'
+    if ((exp as number) > nbf + longestLife) return 'exp'
   }
   if (request !== undefined) return 'request'
   return request_uri === undefined ? undefined : 'request_uri'

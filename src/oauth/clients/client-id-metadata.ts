@@ -10,7 +10,6 @@ import { confirmDocument, described, noteFlow, saveDocument } from '../records/s
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { countTry, reserveArrival, reserveChange, triesAreUp } from './arrivals.ts'
-import { answerAlgorithms, fromWire } from './client-metadata.ts'
 import { type Client, cameByItself } from './clients.ts'
 import {
   checkUrls,
@@ -203,7 +202,16 @@ async function describe(
   const document = answer.json as Record<string, unknown>
   const said = documentProblem(document, url) ?? readDescription(server.settings, document, unsaid, kept)
   const unfit = isUnfit(said) ? said : await checkUrls(server.outbound, said)
-  if (unfit) return refuse('client_document_invalid', { client: url, ...unfit })
+  if (unfit) {
+    const { member, why } = unfit
+    return refuse('client_document_invalid', { client: url, member, why })
+  }
+  const { leftOut } = said as Description
+  if (leftOut.length > 0)
+    server.log.info('client document has members that are not taken', {
+      client: url,
+      members: leftOut.map(({ member, why }) => `${member} ${why}`).join('; '),
+    })
   return { ...(said as Description), freshUntil: freshUntil(server, answer) }
 }
 
@@ -248,9 +256,6 @@ async function keep(
   }
   const overFull = await (row ? reserveChange(server, url) : reserveArrival(server))
   if (overFull) return overFull
-  for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
-    await server.keys.ensure(alg)
-  }
   const now = server.now()
   const event = row
     ? eventInput(now, 'client_updated', { clientId: url }, { by: 'its document', changed })

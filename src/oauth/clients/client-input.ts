@@ -63,7 +63,7 @@ export interface ClientInput extends RegisteredMetadata {
 const hasSecret = (method: AuthenticationMethod) =>
   method === 'client_secret_basic' || method === 'client_secret_post'
 /** Methods that need public keys of the client. */
-const needsKeys = (method: AuthenticationMethod) =>
+export const needsKeys = (method: AuthenticationMethod | undefined) =>
   method === 'private_key_jwt' || method === 'self_signed_tls_client_auth'
 
 type Problem = (path: string, given: unknown, allowed: string, example?: string) => void
@@ -94,7 +94,7 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   else if (!rules.methods.includes(method))
     problem('tokenEndpointAuthMethod', method, `${rules.methods.join(', ')} for the profile ${profile}`)
   redirectUris.forEach((uri, n) => {
-    const why = redirectUriProblem(uri)
+    const why = redirectUriProblem(uri, settings.selfRegisteredClients.schemes)
     if (why)
       problem(
         `redirectUris[${n}]`,
@@ -140,7 +140,8 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (Array.isArray(asked) && asked.some((one) => !acrValues.includes(one)))
     problem('defaultAcrValues', asked, `values of authentication.acrValues: ${acrValues.join(' ') || 'none'}`)
   checkKeys(input, method, problem)
-  checkRegistered(registered, { method, rules, redirectUris, profile }, problem)
+  const { schemes } = settings.selfRegisteredClients
+  checkRegistered(registered, { method, rules, redirectUris, profile, schemes }, problem)
 
   const columns = {
     name: input.name,
@@ -261,7 +262,8 @@ function checkKeys({ jwks, jwksUri }: ClientInput, method: AuthenticationMethod,
   for (const { n, why } of told) wrong(n, why)
 }
 
-function isSecret(jwk: object): boolean {
+/** A key that should not have left its owner. */
+export function isSecret(jwk: unknown): boolean {
   return typeof jwk === 'object' && jwk !== null && ('d' in jwk || 'k' in jwk)
 }
 
@@ -286,10 +288,11 @@ function checkRegistered(
     rules: (typeof profiles)[ClientProfile]
     redirectUris: readonly string[]
     profile: ClientProfile
+    schemes: readonly string[]
   },
   problem: Problem,
 ): void {
-  const { method, rules, redirectUris, profile } = client
+  const { method, rules, redirectUris, profile, schemes } = client
   const named = distinguishing.filter((one) => registered[one] !== undefined)
   if (method === 'tls_client_auth' ? named.length !== 1 : named.length > 0) {
     problem(
@@ -309,7 +312,7 @@ function checkRegistered(
   }
   for (const path of ['postLogoutRedirectUris'] as const) {
     for (const uri of registered[path] ?? []) {
-      const why = redirectUriProblem(uri)
+      const why = redirectUriProblem(uri, schemes)
       if (why) problem(path, uri, `a URI that works as redirect target; this one ${why}`)
     }
   }

@@ -4,6 +4,8 @@
 
 import { canonicalAddress, parseDistinguishedName } from '../../crypto/certificate.ts'
 import { type Algorithm, algorithms } from '../../crypto/jws.ts'
+import type { Settings } from '../../settings.ts'
+import { type ClientProfile, profiles } from './profiles.ts'
 
 /** What a client is registered with beyond the columns of its row. */
 export interface RegisteredMetadata {
@@ -24,14 +26,16 @@ export interface RegisteredMetadata {
   tokenEndpointAuthSigningAlg?: Algorithm
   /** Signs its request objects. Default: any that is spoken here. */
   requestObjectSigningAlg?: Algorithm
-  /** Signs ID tokens for it. Default ES256. */
+  /** Signs ID tokens and logout tokens for it. Default `openid.signingAlg`; ES256 for the profile fapi2. */
   idTokenSignedResponseAlg?: Algorithm
   /** Signs userinfo answers for it; without one they are plain JSON. */
   userinfoSignedResponseAlg?: Algorithm
-  /** Signs authorization responses for it where it asks for them signed. Default ES256. */
+  /** Signs authorization responses for it where it asks for them signed. Default as for ID tokens. */
   authorizationSignedResponseAlg?: Algorithm
-  /** Signs introspection answers for it where it asks for them signed. Default ES256. */
+  /** Signs introspection answers for it where it asks for them signed. Default as for ID tokens. */
   introspectionSignedResponseAlg?: Algorithm
+  /** Puts the claims of the granted scopes into its ID tokens (OpenID Connect Core §5.4). Default `openid.claimsInIdToken`. */
+  claimsInIdToken?: boolean
   requirePushedAuthorizationRequests?: boolean
   requireSignedRequestObject?: boolean
   dpopBoundAccessTokens?: boolean
@@ -41,25 +45,44 @@ export interface RegisteredMetadata {
   /** `pairwise` gives users another `sub` in each sector. Default `public`. */
   subjectType?: 'public' | 'pairwise'
   sectorIdentifierUri?: string
+  /** Where it begins a sign-in that somebody else asks for (OpenID Connect Core §4). */
+  initiateLoginUri?: string
   postLogoutRedirectUris?: string[]
   backchannelLogoutUri?: string
   backchannelLogoutSessionRequired?: boolean
   /** Seconds. */
   defaultMaxAge?: number
+  /** ID tokens always say when the user signed in, where that is known. */
+  requireAuthTime?: boolean
   defaultAcrValues?: string[]
   /** Types of `authorization_details` it may ask for. Default: all that are configured. */
   authorizationDetailsTypes?: string[]
 }
 
-/** What answers to the client are signed with, where it has a say; their keys are best made before the first answer. */
-export function answerAlgorithms(registered: RegisteredMetadata): Algorithm[] {
-  const chosen = [
-    registered.idTokenSignedResponseAlg,
-    registered.userinfoSignedResponseAlg,
-    registered.authorizationSignedResponseAlg,
-    registered.introspectionSignedResponseAlg,
-  ]
-  return [...new Set(chosen.filter((alg) => alg !== undefined))]
+/** What the answers to a client are signed with. */
+export interface AnswerAlgorithms {
+  /** ID tokens and logout tokens. */
+  idToken: Algorithm
+  authorization: Algorithm
+  introspection: Algorithm
+}
+
+/**
+ * The algorithm a client chose, or the default where it chose none: RS256, as OpenID Connect Registration §2, JARM §3 and
+ * RFC 9701 §6 say, unless `openid.signingAlg` or its profile says otherwise.
+ */
+export function answerAlgorithms(
+  { openid }: Pick<Settings, 'openid'>,
+  profile: ClientProfile,
+  registered: RegisteredMetadata,
+): AnswerAlgorithms {
+  const { algorithms: allowed } = profiles[profile]
+  const standard = allowed === null || allowed.includes(openid.signingAlg) ? openid.signingAlg : 'ES256'
+  return {
+    idToken: registered.idTokenSignedResponseAlg ?? standard,
+    authorization: registered.authorizationSignedResponseAlg ?? standard,
+    introspection: registered.introspectionSignedResponseAlg ?? standard,
+  }
 }
 
 type Member = keyof RegisteredMetadata
@@ -120,6 +143,7 @@ const rules: Readonly<Record<Member, Rule>> = {
   userinfoSignedResponseAlg: oneOf('userinfo_signed_response_alg', algorithms),
   authorizationSignedResponseAlg: oneOf('authorization_signed_response_alg', algorithms),
   introspectionSignedResponseAlg: oneOf('introspection_signed_response_alg', algorithms),
+  claimsInIdToken: flag('claims_in_id_token'),
   requirePushedAuthorizationRequests: flag('require_pushed_authorization_requests'),
   requireSignedRequestObject: flag('require_signed_request_object'),
   dpopBoundAccessTokens: flag('dpop_bound_access_tokens'),
@@ -127,6 +151,7 @@ const rules: Readonly<Record<Member, Rule>> = {
   requireNonce: flag('require_nonce'),
   subjectType: oneOf('subject_type', ['public', 'pairwise']),
   sectorIdentifierUri: https('sector_identifier_uri'),
+  initiateLoginUri: https('initiate_login_uri'),
   postLogoutRedirectUris: texts('post_logout_redirect_uris'),
   backchannelLogoutUri: text('backchannel_logout_uri'),
   backchannelLogoutSessionRequired: flag('backchannel_logout_session_required'),
@@ -135,6 +160,7 @@ const rules: Readonly<Record<Member, Rule>> = {
     allowed: 'a whole number of seconds',
     fits: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 999_999_999,
   },
+  requireAuthTime: flag('require_auth_time'),
   defaultAcrValues: texts('default_acr_values'),
   authorizationDetailsTypes: texts('authorization_details_types'),
 }

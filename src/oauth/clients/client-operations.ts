@@ -18,7 +18,6 @@ import {
 } from '../records/clients.ts'
 import type { Server } from '../server.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
-import { answerAlgorithms, type RegisteredMetadata } from './client-metadata.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
 
 /** A made client; the secret is shown this once. */
@@ -40,13 +39,19 @@ export function shownClient(row: ClientRow): ShownClient {
   return shown
 }
 
+/** Many sign-in libraries read nothing but the ID token, so a client for sign-in has the user's claims there. */
+function withSignInDefaults(input: ClientInput): ClientInput {
+  const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope ?? []).includes('openid')
+  return signsIn ? { claimsInIdToken: true, ...input } : input
+}
+
 /** Registers a client. Throws `ConfigError` with every problem of the input. */
 export async function createClient(
   server: Server,
   input: ClientInput,
   source: ClientRow['source'] = 'admin',
 ): Promise<CreatedClient> {
-  const { columns, problems, hasSecret } = columnsFrom(server.settings, input)
+  const { columns, problems, hasSecret } = columnsFrom(server.settings, withSignInDefaults(input))
   if (problems.length > 0) throw new ConfigError(problems)
   const now = server.now()
   const id = input.id ?? `cl_${timeOrderedId(now)}`
@@ -56,7 +61,6 @@ export async function createClient(
     throw new ConfigError([{ path: 'id', given: id, allowed: 'an id that no client has yet' }])
   }
   await checkSector(server, input)
-  await ensureKeys(server, input)
   await server.db.write(insertClient, {
     id,
     source,
@@ -74,11 +78,6 @@ export async function createClient(
   })
   server.clients.forget(id)
   return { client: shownClient((await server.db.one(findClient, { id }))!), secret: made?.secret }
-}
-
-/** Keys for what the client wants signed, so that they are published before they sign. */
-async function ensureKeys({ keys }: Server, registered: RegisteredMetadata): Promise<void> {
-  for (const alg of answerAlgorithms(registered)) await keys.ensure(alg)
 }
 
 /** A sector must know each of its clients (OpenID Connect Registration §5); whoever is in charge here or not. */
@@ -113,7 +112,6 @@ export async function changeClient(
     if (problems.length > 0) throw new ConfigError(problems)
     if ('sectorIdentifierUri' in changes || 'redirectUris' in changes)
       await checkSector(server, { ...inputFrom(row), ...changes })
-    await ensureKeys(server, changes)
     const now = Math.max(server.now(), row.updated_at + 1)
     const changed = await server.db.write(updateClient, {
       id,

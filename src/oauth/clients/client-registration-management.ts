@@ -15,6 +15,7 @@ import {
   bearerOf,
   bearerRefusal,
   describeClient,
+  notTaken,
   readMetadata,
   registrationOf,
 } from './client-registration.ts'
@@ -90,7 +91,7 @@ async function replace(
   })
   if (!changed) return refuse('unavailable', { client: row.id, changed: 'meanwhile' }, { retryAfter: 1 })
   server.clients.forget(row.id)
-  return json(200, registrationOf(server, next, token), uncached)
+  return json(200, { ...registrationOf(server, next, token), ...notTaken(description) }, uncached)
 }
 
 async function remove(server: Server, request: Incoming, row: ClientRow): Promise<Answer> {

@@ -11,7 +11,7 @@ import { paths } from '../paths.ts'
 import { type ClientRow, insertClient } from '../records/clients.ts'
 import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
-import { isRefusal, type Refusal, refusals, refuse, wireError } from '../refusals.ts'
+import { isRefusal, type Refusal, refusals, refuse, sentAs, wireError } from '../refusals.ts'
 import { readBody } from '../request-body.ts'
 import { canonicalScope } from '../scope.ts'
 import type { Server } from '../server.ts'
@@ -67,6 +67,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
     201,
     {
       ...registrationOf(server, row, management.token),
+      ...notTaken(described),
       ...(secret ? { client_secret: secret.secret, client_secret_expires_at: 0 } : {}),
     },
     uncached,
@@ -134,9 +135,6 @@ export async function describeClient(
   const unfit = isUnfit(described) ? described : await checkUrls(server.outbound, described)
   if (unfit) return refuseMember(unfit)
   const description = described as Description
-  for (const alg of answerAlgorithms(fromWire(JSON.parse(description.columns.registered_metadata)))) {
-    await server.keys.ensure(alg)
-  }
   return { ...description, columns: withRoomToAsk(server, description.columns) }
 }
 
@@ -158,12 +156,19 @@ function withRoomToAsk(server: Server, columns: Description['columns']): Descrip
   }
 }
 
-function refuseMember({ member, why }: Unfit): Refusal {
+function refuseMember({ member, why, sent }: Unfit): Refusal {
   return refuse(
     member.startsWith('redirect_uris') ? 'registration_redirect_uri' : 'registration_metadata',
     { member, why },
-    { description: `${member} ${why}` },
+    { description: `${member} ${why}${sent === undefined ? '' : `; sent: ${sentAs(sent)}`}` },
   )
+}
+
+/** What of the registration was not taken as it was sent, for the client's developer (§3.2.1). */
+export function notTaken({ leftOut }: Pick<Description, 'leftOut'>): {
+  ignored_metadata?: { member: string; why: string }[]
+} {
+  return leftOut.length === 0 ? {} : { ignored_metadata: leftOut.map(({ member, why }) => ({ member, why })) }
 }
 
 /** The client information response (§3.2.1), without a secret. */
@@ -176,6 +181,7 @@ export function registrationOf(
   const words = (text: string) => (text === '' ? [] : text.split(' '))
   const { software_statement } = JSON.parse(row.metadata) as { software_statement?: string }
   const { defaultScope, ...registered } = fromWire(JSON.parse(row.registered_metadata))
+  const algorithms = answerAlgorithms(server.settings, row.profile, registered)
   const optional = {
     logo_uri: row.logo_uri,
     client_uri: row.client_uri,
@@ -195,7 +201,12 @@ export function registrationOf(
     scope: defaultScope?.join(' ') ?? row.scope,
     token_endpoint_auth_method: row.token_endpoint_auth_method,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null)),
-    ...toWire(registered),
+    ...toWire({
+      ...registered,
+      idTokenSignedResponseAlg: algorithms.idToken,
+      authorizationSignedResponseAlg: algorithms.authorization,
+      introspectionSignedResponseAlg: algorithms.introspection,
+    }),
     registration_access_token: registrationToken,
     registration_client_uri: `${issuer}${paths.clientConfiguration}?client_id=${encodeURIComponent(row.id)}`,
   }

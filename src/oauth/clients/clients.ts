@@ -5,7 +5,12 @@ import type { Database } from '../../db/database.ts'
 import type { Settings } from '../../settings.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
 import { keySetFrom } from './client-keys.ts'
-import { fromWire, type RegisteredMetadata } from './client-metadata.ts'
+import {
+  type AnswerAlgorithms,
+  answerAlgorithms,
+  fromWire,
+  type RegisteredMetadata,
+} from './client-metadata.ts'
 import { type AuthenticationMethod, type ClientProfile, type Profile, profiles } from './profiles.ts'
 
 /** A client as the protocol sees it; lifetimes in milliseconds, defaults of the server filled in. */
@@ -45,6 +50,9 @@ export interface Client {
   requestsPerHour: number | null
   /** What it is registered with beyond this (RFC 7591 §2). */
   registered: RegisteredMetadata
+  answerAlgorithms: AnswerAlgorithms
+  /** Its ID tokens hold the claims of the granted scopes. */
+  claimsInIdToken: boolean
   /** Until when its metadata document counts as fresh, in epoch milliseconds; null for every other client. */
   metadataExpiresAt: number | null
   /** Epoch milliseconds; written in batches, so up to a few seconds late. */
@@ -94,6 +102,7 @@ export function cacheClients(db: Database, settings: Settings, now: () => number
 
 export function clientFrom(row: ClientRow, settings: Settings): Client {
   const rules = profiles[row.profile]
+  const registered = fromWire(JSON.parse(row.registered_metadata))
   return {
     id: row.id,
     name: row.name,
@@ -133,7 +142,9 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     ),
     reuseWindow: within(row.reuse_window ?? settings.tokens.reuseWindow, bounds.reuseWindow),
     requestsPerHour: row.rate_limit_per_hour ?? settings.limits.requestsPerClientPerHour,
-    registered: fromWire(JSON.parse(row.registered_metadata)),
+    registered,
+    answerAlgorithms: answerAlgorithms(settings, row.profile, registered),
+    claimsInIdToken: registered.claimsInIdToken ?? settings.openid.claimsInIdToken,
     metadataExpiresAt: row.metadata_expires_at,
     lastUsedAt: row.last_used_at,
     active: row.revoked_at === null && row.suspended_at === null,

@@ -103,7 +103,7 @@ async function makeLogoutToken(
   client: Client,
   { subject, sid }: Pick<LogoutDeliveryRow, 'subject' | 'sid'>,
 ): Promise<string> {
-  const key = await server.keys.ensure(client.registered.idTokenSignedResponseAlg ?? 'ES256')
+  const key = await server.keys.ensure(client.answerAlgorithms.idToken)
   const now = server.now()
   const iat = Math.floor(now / 1_000)
   return signJwt(key, 'logout+jwt', {

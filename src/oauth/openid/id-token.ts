@@ -34,11 +34,14 @@ export async function makeIdToken(
   now: number,
 ): Promise<string | undefined> {
   if (!scopeSet(access.row.access_scope).includes('openid')) return undefined
-  const key = await server.keys.ensure(client.registered.idTokenSignedResponseAlg ?? 'ES256')
+  const key = await server.keys.ensure(client.answerAlgorithms.idToken)
   const named = storedClaims(grant.claims, 'id_token', client, server.settings)
+  const scopes = client.claimsInIdToken ? scopeSet(access.row.access_scope) : []
   const iat = Math.floor(now / 1_000)
   return signJwt(key, 'JWT', {
-    ...(named.length === 0 ? undefined : await userClaims(server, grant.user_id, [], named)),
+    ...(named.length === 0 && scopes.length === 0
+      ? undefined
+      : await userClaims(server, grant.user_id, scopes, named)),
     iss: server.settings.issuer,
     sub: grant.subject,
     aud: client.id,

@@ -1,13 +1,16 @@
-// OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §3.1; RFC 8705 §3; RFC 9449 §7.1: what a client may know of its user, for an access
+// OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §2.2, §3.1; FAPI 2.0 Security Profile §5.3.3; RFC 8705 §3; RFC 9449 §7.1: what a client may know of its user, for an access
 // token with `openid`, whichever API the token is for.
 
 import { signJwt } from '../../crypto/jws.ts'
+import { parseForm } from '../../http/forms.ts'
 import { type Answer, type Incoming, json } from '../../http/message.ts'
 import { type AccessGranted, type AccessToken, demandsOf } from '../bearer.ts'
 import { certificateOf } from '../clients/mutual-tls.ts'
+import { jsonRefusal } from '../error-answer.ts'
 import { paths } from '../paths.ts'
 import { findSession } from '../records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { readBody } from '../request-body.ts'
 import { decideAccess } from '../resource-server/access-decision.ts'
 import { refusedAccess } from '../resource-server/challenge.ts'
 import { accessRules, lookUpToken } from '../resource-server.ts'
@@ -15,16 +18,27 @@ import type { Server } from '../server.ts'
 import { storedClaims } from './claims-parameter.ts'
 import { userClaims } from './user-claims.ts'
 
+/** Far above any honest form with a token, in bytes. */
+const formLimit = 64 * 1024
+
 /** `GET` and `POST /oauth/userinfo` */
 export async function userinfo(server: Server, request: Incoming): Promise<Answer> {
   const url = server.settings.issuer + paths.userinfo
   const rules = accessRules(server)
   const demands = demandsOf({ scope: 'openid' }, url)
-  const asking = request.request()
+  const asking = await withTokenOfForm(request)
+  if (isRefusal(asking)) return jsonRefusal(request, asking)
   const certificate = certificateOf(server, request)
   const known = { url, ...(certificate && !isRefusal(certificate) ? { certificate: certificate.raw } : {}) }
   const access = await decideAccess(asking, known, demands, rules, (token) => lookUp(server, token, url))
-  const claims = isRefusal(access) ? access : await claimsFor(server, access)
+  // FAPI 2.0 Security Profile §5.3.3: a token stands in the header, nowhere else.
+  const strict = !isRefusal(access) && (await server.clients.find(access.clientId))?.profile === 'fapi2'
+  const claims =
+    strict && !request.header('authorization')
+      ? refuse('bearer_in_query', { client: (access as AccessGranted).clientId })
+      : isRefusal(access)
+        ? access
+        : await claimsFor(server, access)
   if (isRefusal(claims)) {
     server.log.info('access refused', { reason: claims.refusal, ...claims.facts })
     const { required } = rules
@@ -42,6 +56,27 @@ export async function userinfo(server: Server, request: Incoming): Promise<Answe
     headers: { 'content-type': 'application/jwt', 'cache-control': 'no-store', ...headers },
     body: signJwt(await server.keys.ensure(alg), 'JWT', signed),
   }
+}
+
+/**
+ * The request with its token in the header, where a POST brought it as a form (RFC 6750 §2.2). Further methods at once are
+ * refused with the request as it came (§2).
+ */
+async function withTokenOfForm(request: Incoming): Promise<Request | Refusal> {
+  const asking = request.request()
+  const type = request.header('content-type') ?? ''
+  const isForm = request.method === 'POST' && /^application\/x-www-form-urlencoded *(;|$)/i.test(type)
+  if (!isForm || asking.headers.has('authorization') || new URL(asking.url).searchParams.has('access_token'))
+    return asking
+  const text = await readBody(request, formLimit)
+  const form = isRefusal(text) ? text : (parseForm(text) ?? refuse('malformed_form'))
+  if (isRefusal(form)) return form
+  if (form.repeated.includes('access_token')) return refuse('bearer_twice')
+  const token = form.get('access_token')
+  const headers = new Headers(asking.headers)
+  headers.delete('content-type')
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  return new Request(asking.url, { method: 'POST', headers })
 }
 
 /** Every access token is for this endpoint too. */

@@ -4,6 +4,7 @@
 import type { KeyObject } from 'node:crypto'
 import { type PublicJwk, publicKeyFrom } from '../../crypto/jws.ts'
 import type { Log } from '../../log.ts'
+import type { TokenAlgorithm } from '../bearer.ts'
 import { paths } from '../paths.ts'
 
 /** How long the authorization server may take to answer, in milliseconds. */
@@ -32,8 +33,8 @@ export class IssuerUnavailable extends Error {
 }
 
 export interface Issuer {
-  /** The key of a `kid`, or undefined when the server publishes none of that name. Rejects with `IssuerUnavailable`. */
-  key(kid: string): Promise<KeyObject | undefined>
+  /** The key of a `kid` for an algorithm, or undefined when the server publishes none such. Rejects with `IssuerUnavailable`. */
+  key(kid: string, alg: TokenAlgorithm): Promise<KeyObject | undefined>
   introspectionEndpoint(): Promise<string>
 }
 
@@ -47,6 +48,7 @@ export interface IssuerOptions {
 }
 
 interface Known {
+  /** By `alg` and `kid`, a space between. */
   keys: Map<string, KeyObject>
   introspectionEndpoint: string | undefined
   readAt: number
@@ -85,11 +87,12 @@ export function watchIssuer(options: IssuerOptions): Issuer {
   }
 
   return {
-    async key(kid) {
+    async key(kid, alg) {
+      const name = `${alg} ${kid}`
       const found = await current()
-      const key = found.keys.get(kid)
+      const key = found.keys.get(name)
       if (key || now() - found.readAt < unknownKeyPause) return key
-      return (await read()).keys.get(kid)
+      return (await read()).keys.get(name)
     },
     async introspectionEndpoint() {
       const { introspectionEndpoint } = await current()
@@ -141,9 +144,16 @@ function endpoint(metadata: Record<string, unknown>, name: string, options: Issu
 
 /** A key of another kind, or a broken one, verifies nothing; the others do. */
 function readKey(jwk: PublicJwk): [string, KeyObject][] {
-  if (jwk?.kty !== 'EC' || jwk.crv !== 'P-256' || typeof jwk.kid !== 'string') return []
+  if (typeof jwk?.kid !== 'string') return []
+  const alg =
+    jwk.kty === 'EC' && jwk.crv === 'P-256'
+      ? 'ES256'
+      : jwk.kty === 'RSA' && jwk.alg === 'RS256'
+        ? 'RS256'
+        : undefined
+  if (!alg) return []
   try {
-    return [[jwk.kid, publicKeyFrom(jwk)]]
+    return [[`${alg} ${jwk.kid}`, publicKeyFrom(jwk)]]
   } catch {
     return []
   }

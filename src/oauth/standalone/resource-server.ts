@@ -97,7 +97,7 @@ export function resourceServer(
     const jwt = readJwt(token)
     if (!jwt) return refuse('access_token_invalid')
     if (isRefusal(jwt)) return jwt
-    const fresh = verifyJwt(jwt, await server.key(jwt.kid), issuer)
+    const fresh = verifyJwt(jwt, await server.key(jwt.kid, jwt.alg), issuer)
     if (!isRefusal(fresh)) verified.set(hash, fresh)
     return fresh
   }

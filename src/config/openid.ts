@@ -1,0 +1,28 @@
+import type { Algorithm } from '../crypto/jws.ts'
+import { algorithms } from '../crypto/jws.ts'
+import type { Settings } from '../settings.ts'
+import type { Checks } from './checks.ts'
+
+/** OpenID Connect, for clients about which nothing else was said. */
+export interface OpenidConfig {
+  /**
+   * Signs ID tokens, logout tokens, authorization responses and introspection answers of clients that registered no
+   * algorithm: `RS256`, `PS256`, `ES256` or `EdDSA`. Default `RS256`, as OpenID Connect Registration §2 has it.
+   */
+  signingAlg?: Algorithm
+  /**
+   * Puts the claims of the granted scopes (`name`, `email` …) into ID tokens as well as into the userinfo answer. A client may
+   * have its own setting. Default `false`; clients that an administrator creates with a redirect URI and the scope `openid`
+   * have it on.
+   */
+  claimsInIdToken?: boolean
+}
+
+export function openidSettings(given: OpenidConfig | undefined, { problem }: Checks): Settings['openid'] {
+  const { signingAlg = 'RS256', claimsInIdToken = false } = given ?? {}
+  if (!algorithms.includes(signingAlg))
+    problem('openid.signingAlg', algorithms.join(', '), signingAlg, 'RS256')
+  if (typeof claimsInIdToken !== 'boolean')
+    problem('openid.claimsInIdToken', 'true or false', claimsInIdToken)
+  return { signingAlg, claimsInIdToken }
+}

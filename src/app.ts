@@ -14,6 +14,7 @@ import { cleanUpCounters, openCounters } from './db/counters.ts'
 import type { Database } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
+import { settledWithin } from './deadline.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
@@ -57,6 +58,9 @@ export interface App {
   replaceSecrets(secrets: readonly string[], settle?: number): Promise<void>
   close(): Promise<void>
 }
+
+/** How long jobs and counts may take to come to an end when the app is closed, in milliseconds. */
+const closeLimit = 10_000
 
 export interface AppOptions {
   /** A database that is open already; it is not closed with the app. */
@@ -225,11 +229,10 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     },
     async close() {
       closing.abort()
-      await replacing
       clearInterval(flushing)
       server.outbound.close()
-      await scheduler?.close()
-      await flush().catch(ignore)
+      const ended = Promise.all([replacing, scheduler?.close()]).then(() => flush().catch(ignore))
+      if (!(await settledWithin(closeLimit, ended))) log.warn('closing without waiting for what is under way')
       if (ownsDatabase) await server.db.close()
     },
   }

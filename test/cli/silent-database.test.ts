@@ -11,7 +11,13 @@ test('SIGTERM ends a server whose database says nothing any more', async () => {
   const url = await testDatabaseUrl()
   const proxy = await startSilentProxy(url)
   try {
-    const env = { GATEHOUSE_DATABASE_URL: proxy.url, PORT: await freePort() }
+    const PORT = await freePort()
+    const env = {
+      PORT,
+      GATEHOUSE_DATABASE_URL: proxy.url,
+      GATEHOUSE_ISSUER: `http://localhost:${PORT}`,
+      GATEHOUSE_SECRET: 'Zm9yIGEgdGVzdCBvbmx5LCBhbmQgbG9uZyBlbm91Z2g',
+    }
     assert.equal((await run(folder, ['migrate', 'up'], env)).code, 0)
     const server = await serve(folder, ['serve'], env)
     const ask = () =>

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts/account.ts'
+import {
+  type Account,
+  type Accounts,
+  type AccountsHouse,
+  type AccountsRoute,
+  fromHost,
+} from './accounts/account.ts'
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
@@ -111,10 +117,10 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       signOut:
         accounts.signOut &&
         (async (request, returnTo) =>
-          answerFromResponse(await accounts.signOut!(request.request(), returnTo))),
+          answerFromResponse(await fromHost(accounts.signOut!(request.request(), returnTo)))),
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
-        const account = await accounts.authenticate(request.request(), ask)
+        const account = await fromHost(accounts.authenticate(request.request(), ask))
         if (account === null || isResponse(account)) return account
         return userOf(core, account)
       },

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { authorizeParameters, makePkce } from '../support/flow.ts'
 import { openHouse } from '../support/house.ts'
 
-test('a host that never says who is signed in is answered 503 with Retry-After', async () => {
+test('a host that never says who is signed in is answered as an outage', async () => {
   const house = await openHouse('sqlite', {
     accounts: {
       authenticate: () => new Promise(() => {}),
@@ -15,11 +15,15 @@ test('a host that never says who is signed in is answered 503 with Retry-After',
   })
   try {
     const client = await house.createClient()
-    const answers = await Promise.all([
+    const [asked, ...answers] = await Promise.all([
       house.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`),
       house.request('/account/apps'),
       house.request('/webhooks/accounts', { method: 'POST', body: '{}' }),
     ])
+    assert.equal(
+      new URL(asked.headers.get('location') ?? '').searchParams.get('error'),
+      'temporarily_unavailable',
+    )
     for (const answer of answers) {
       assert.equal(answer.status, 503)
       assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)

@@ -22,3 +22,16 @@ export async function tryWriting(db: Database): Promise<void> {
     }
   })
 }
+
+/**
+ * How many connections other Gatehouse processes have to this database, none on SQLite. Behind a pooler only those are seen
+ * that are in use.
+ */
+export async function othersConnected(db: Database): Promise<number> {
+  if (db.dialect === 'sqlite') return 0
+  const [row] = await db.query(
+    sql<{ others: number }>`select count(*) as others from pg_stat_activity where datname = current_database()
+      and application_name = 'gatehouse' and pid <> pg_backend_pid()`,
+  )
+  return row!.others
+}

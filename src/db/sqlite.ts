@@ -334,6 +334,21 @@ function open(file: string): DatabaseSync {
   return database
 }
 
+/** Whether another process has the file open. This process must not: it would take itself for the other one. */
+export function isOpenElsewhere(file: string): boolean {
+  const database = new DatabaseSync(file, { timeout: 0 })
+  try {
+    // Whoever has a database in WAL mode open holds a shared lock on it.
+    database.exec('pragma locking_mode = exclusive; begin exclusive; commit')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    database.close()
+  }
+}
+
 function bind(prepared: Prepared, input: unknown): never[] {
   const values: unknown[] = []
   for (const column of prepared.columns) values.push((input as Record<string, unknown>)[column] ?? null)

@@ -2,38 +2,28 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { freshDatabase, onBothDatabases } from '../support/house.ts'
-import { emptyFolder, freePort, run, serve } from './command-line.ts'
+import { onBothDatabases, openHouse } from '../support/house.ts'
+import { emptyFolder, run } from './command-line.ts'
 
 onBothDatabases('migrate down', (dialect) => {
   test('is refused while a server has the database open, unless it is forced', async () => {
     const folder = emptyFolder()
-    const database = await freshDatabase(dialect)
+    const house = await openHouse(dialect)
     try {
-      const PORT = await freePort()
-      const env = {
-        PORT,
-        GATEHOUSE_DATABASE_URL: database.url,
-        GATEHOUSE_ISSUER: `http://localhost:${PORT}`,
-        GATEHOUSE_SECRET: 'Zm9yIGEgdGVzdCBvbmx5LCBhbmQgbG9uZyBlbm91Z2g',
-      }
-      assert.equal((await run(folder, ['migrate', 'up'], env)).code, 0)
+      const env = { GATEHOUSE_DATABASE_URL: house.app.settings.database }
       const down = (...more: string[]) => run(folder, ['migrate', 'down', '--to', '6', '--yes', ...more], env)
-      const server = await serve(folder, ['serve'], env)
+      await house.createClient()
       const refused = await down()
       assert.equal(refused.code, 1)
       assert.match(refused.stderr, /has the database open.*--force/)
-      assert.equal((await run(folder, ['migrate', 'status'], env)).code, 0, 'nothing was changed')
-      await server.end()
-      const done = await down()
-      assert.equal(done.code, 0, done.stderr)
-      assert.match(done.stdout, /taken back 7/)
-      assert.equal((await run(folder, ['migrate', 'up'], env)).code, 0)
-      const again = await serve(folder, ['serve'], env)
-      assert.equal((await down('--force')).code, 0)
-      await again.end()
+      const forced = await down('--force')
+      assert.equal(forced.code, 0, forced.stderr)
+      assert.match(forced.stdout, /taken back 7/)
+      await house.app.close()
+      const left = await down()
+      assert.equal(left.code, 0, left.stderr)
     } finally {
-      await database.remove()
+      await house.close()
     }
   })
 })

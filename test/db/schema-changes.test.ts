@@ -56,8 +56,9 @@ onBothDatabases('a schema that changes while it is served', (dialect) => {
           return [db.one(findThing, { id }), db.write(spendThing, { id, now: 1, log_id: `log ${id}` })]
         }).flat()
         await other.connection((run) => run(`alter table things add column more_${round} text`))
-        const later = Array.from({ length: 20 }, (_, n) => db.one(findThing, { id: `${n}` }))
-        for (const answer of await Promise.all([...asked, ...later])) assert.ok(answer)
+        for (const answer of await Promise.all(asked)) assert.ok(answer)
+        // One at a time: none can be saved by being run again alone.
+        for (let n = 0; n < 4; n++) assert.ok(await db.one(findThing, { id: `${n}` }))
       }
       const spent = await db.query<{ n: number }>(sql`select count(*) as n from things where label = 'log'`)
       assert.equal(spent[0]!.n, 200, 'and each write was done once')

@@ -16,8 +16,9 @@ import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
+import { type Clock, givenClock, openClock } from './db/clock.ts'
 import { cleanUpCounters, openCounters } from './db/counters.ts'
-import type { Database } from './db/database.ts'
+import { type Database, Unavailable } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { settledWithin } from './deadline.ts'
@@ -79,7 +80,6 @@ export interface AppOptions {
 export async function openApp(config: Config, options: AppOptions = {}): Promise<App> {
   const settings = resolveConfig(config)
   const log: Log = typeof settings.log === 'string' ? jsonLog(settings.log) : settings.log
-  const now = options.now ?? Date.now
   const looks = branding(settings.pages)
   const db =
     options.database ??
@@ -87,8 +87,11 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       connections: settings.databaseConnections,
       onError: (error) => log.warn('database connection lost', { error: error.message }),
     }))
+  let clock: Clock | undefined
   try {
     await prepareSchema(db, settings)
+    clock = options.now ? givenClock(options.now) : await openClock({ db, log })
+    const { now } = clock
     const core: Core = { settings, db, secrets: rootSecrets(settings.secrets), log, now }
     const clients = cacheClients(db, settings, now)
     const counters = openCounters(db, now)
@@ -104,6 +107,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     const outbound = openOutbound(settings.outbound, options.resolve)
     const server: Server = {
       ...core,
+      clock,
       keys: await openSigningKeys(core),
       clients,
       counters,
@@ -127,6 +131,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     }
     return wire(server, accounts, options.database === undefined)
   } catch (error) {
+    clock?.close()
     if (!options.database) await db.close().catch(() => {})
     throw error
   }
@@ -159,7 +164,14 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()
-  const scheduler = settings.jobs ? startScheduler(server, jobsOf(server)) : undefined
+  const scheduler = settings.jobs ? startScheduler(server, jobsOf(server).map(whileTimeIsKnown)) : undefined
+
+  /** By a wrong clock nothing is begun, and nothing deleted just after it was set. */
+  function whileTimeIsKnown(job: Job): Job {
+    const due = async () => (await job.due?.()) ?? true
+    const mayRun = () => server.clock.ok && (job.deletes === false || server.clock.steady)
+    return { ...job, due: async () => mayRun() && due() }
+  }
 
   async function flush() {
     await Promise.all([server.activity.flush(), server.counters.flush()])
@@ -179,6 +191,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       else if (route && !route.methods.includes(request.method)) {
         refusal = refuse('method_not_allowed', { method: request.method }, { allow: route.methods })
         result = answerRefusal(server, route.speaks, request, refusal)
+      } else if (!server.clock.ok && !route?.timeless) {
+        throw new Unavailable('the clock of this process cannot be trusted')
       } else if (route) {
         const outcome = await route.run(server, request)
         if (isRefusal(outcome)) {
@@ -236,6 +250,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     async close() {
       closing.abort()
       clearInterval(flushing)
+      server.clock.close()
       server.outbound.close()
       const ended = Promise.all([replacing, scheduler?.close()]).then(() => flush().catch(ignore))
       if (!(await settledWithin(closeLimit, ended))) log.warn('closing without waiting for what is under way')
@@ -298,6 +313,7 @@ export function jobsOf(server: Server): Job[] {
     {
       name: 'deliver_logouts',
       every: 2_000,
+      deletes: false,
       due: () => logoutsAreDue(server),
       run: (turn) => deliverLogouts(server, turn),
     },

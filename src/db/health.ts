@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import { raw, sql } from './sql.ts'
+import { raw, select, sql } from './sql.ts'
 
 /** What the database's own clock says, in epoch milliseconds. SQLite runs on ours. */
 export async function databaseClock(db: Database): Promise<number> {
@@ -9,6 +9,13 @@ export async function databaseClock(db: Database): Promise<number> {
       : raw('(extract(epoch from clock_timestamp()) * 1000)::bigint')
   const [row] = await db.query(sql<{ now: number }>`select ${clock} as now`)
   return row!.now
+}
+
+const nothing = select('nothing', { key: 'text' }, (i) => sql`select 1 as one where ${i.key} is not null`)
+
+/** Asks as a request does: over its connections, with their settings. Rejects when that cannot be answered. */
+export async function answersRequests(db: Database): Promise<void> {
+  await db.one(nothing, { key: '' })
 }
 
 /** Writes a row and takes it back. Rejects with what the database says when it may not. */

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import type { Client, Pool, PoolClient } from 'pg'
+import type { Client, ClientBase, Pool, PoolClient } from 'pg'
 import { settledWithin } from '../deadline.ts'
 import { Unreached } from './postgres-errors.ts'
 
@@ -47,8 +47,17 @@ export interface Generation {
   cold: Pool
 }
 
+/** A compiled statement. */
+export interface Statement {
+  name: string
+  text: string
+  values: unknown[]
+}
+
 export interface Connections {
   current(): Generation
+  /** Runs a statement of requests. */
+  run<R>(generation: Generation, statement: Statement): Promise<R[]>
   /** From now on new connections are used; those of the generation, if it is the current one, end with what they do. */
   renew(generation: Generation): void
   /** A connection that belongs to no pool and has no limit but for its making. */
@@ -71,9 +80,10 @@ export const coldConnections = 2
 export async function openConnections(options: ConnectionOptions): Promise<Connections> {
   const { default: pg } = await import('pg')
   const { limits, onError } = options
+  const { url, pooled } = readUrl(options.url)
   const sockets = new Set<Socket>()
   const shared = {
-    connectionString: options.url,
+    connectionString: url,
     application_name: 'gatehouse',
     connectionTimeoutMillis: limits.connect,
     keepAlive: true,
@@ -86,7 +96,13 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       return socket
     },
   }
-  const settings = Object.entries(pinnedPlanner).map(([name, value]) => `set ${name} = ${value}`)
+  const timeLimit = (milliseconds: number) =>
+    pooled ? {} : { statement_timeout: milliseconds * serverShare }
+  const settings = (how: 'set' | 'set local', more = {}) =>
+    Object.entries({ ...pinnedPlanner, ...more })
+      .map(([name, value]) => `${how} ${name} = ${value}`)
+      .join('; ')
+  const begin = `begin; ${settings('set local', { statement_timeout: limits.answer * serverShare })}`
 
   function open(): Generation {
     const pools = {
@@ -95,14 +111,16 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
         max: options.hot,
         // One connection stays, so that others see a process that is idle.
         min: 1,
-        statement_timeout: limits.answer * serverShare,
+        ...timeLimit(limits.answer),
         query_timeout: limits.answer,
-        onConnect: async (client) => void (await client.query(settings.join('; '))),
+        ...(pooled
+          ? { pipeline: true }
+          : { onConnect: async (client: ClientBase) => void (await client.query(settings('set'))) }),
       }),
       cold: new pg.Pool({
         ...shared,
         max: coldConnections,
-        statement_timeout: limits.report * serverShare,
+        ...timeLimit(limits.report),
         query_timeout: limits.report,
       }),
     }
@@ -126,8 +144,26 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     }, after).unref()
   }
 
+  /**
+   * A pooler gives each transaction whichever connection is free, so nothing may be left on one: the settings go in the
+   * statement's own transaction, which is sent at once and costs no further round trip, and it is planned each time.
+   */
+  async function inTransaction<R>(client: PoolClient, { text, values }: Statement): Promise<R[]> {
+    const [begun, answer, ended] = await Promise.allSettled([
+      client.query(begin),
+      client.query<R & object>({ text, values }),
+      client.query('commit'),
+    ])
+    for (const part of [begun, answer, ended]) if (part.status === 'rejected') throw part.reason
+    return (answer as PromiseFulfilledResult<{ rows: R[] }>).value.rows
+  }
+
   return {
     current: () => generation,
+    run: <R>({ hot }: Generation, statement: Statement) =>
+      onPool<R[]>(hot, async (client) =>
+        pooled ? inTransaction(client, statement) : (await client.query(statement)).rows,
+      ),
     renew(former) {
       if (former !== generation) return
       generation = open()
@@ -157,6 +193,18 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/** `pooler=transaction` in the URL is for us: the connections come from a pooler that gives them out for one transaction. */
+function readUrl(text: string): { url: string; pooled: boolean } {
+  if (!URL.canParse(text)) return { url: text, pooled: false }
+  const url = new URL(text)
+  const pooler = url.searchParams.get('pooler')
+  if (pooler === null) return { url: text, pooled: false }
+  if (pooler !== 'transaction')
+    throw new Error(`pooler=${pooler} in the URL of the database: only transaction is known`)
+  url.searchParams.delete('pooler')
+  return { url: url.href, pooled: true }
 }
 
 /** One statement on one connection of a pool, which is kept only when all went well. */

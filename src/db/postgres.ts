@@ -51,7 +51,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const limits = { ...standardLimits, ...options.limits }
   const connections = await openConnections({
     url: options.url,
-    hot: options.connections ?? 10,
+    hot: options.connections ?? 6,
     limits,
     onError: options.onError ?? (() => {}),
   })
@@ -141,9 +141,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const columns = Object.keys(statement.columns)
     const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
     const query = { name: statement.name, text: statement.postgres, values }
-    return repeated(statement.kind === 'select', ({ hot }) =>
-      onPool(hot, async (client) => (await client.query(query)).rows),
-    )
+    return repeated(statement.kind === 'select', (generation) => connections.run(generation, query))
   }
 
   /** Runs again what certainly changed nothing, and what only reads; over other connections when all may suffer the same. */
@@ -202,8 +200,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   }
 }
 
-function unavailable(cause: unknown): Unavailable {
-  return new Unavailable('PostgreSQL did not answer', {
-    cause: cause instanceof Unreached ? cause.cause : cause,
-  })
+function unavailable(error: unknown): Unavailable {
+  const cause = error instanceof Unreached ? error.cause : error
+  if (/unsupported startup parameter/.test(String(cause))) {
+    return new Unavailable('a pooler stands before PostgreSQL: add ?pooler=transaction to the URL', { cause })
+  }
+  return new Unavailable('PostgreSQL did not answer', { cause })
 }

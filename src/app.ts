@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Account, Accounts, AccountsHouse, AccountsRoute } from './accounts/account.ts'
+import {
+  type Account,
+  type Accounts,
+  type AccountsHouse,
+  type AccountsRoute,
+  fromHost,
+} from './accounts/account.ts'
 import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
@@ -10,10 +16,12 @@ import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
+import { type Clock, givenClock, openClock } from './db/clock.ts'
 import { cleanUpCounters, openCounters } from './db/counters.ts'
-import type { Database } from './db/database.ts'
+import { type Database, Unavailable } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
+import { settledWithin } from './deadline.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
@@ -59,6 +67,9 @@ export interface App {
   close(): Promise<void>
 }
 
+/** How long jobs and counts may take to come to an end when the app is closed, in milliseconds. */
+const closeLimit = 10_000
+
 export interface AppOptions {
   /** A database that is open already; it is not closed with the app. */
   database?: Database
@@ -70,7 +81,6 @@ export interface AppOptions {
 export async function openApp(config: Config, options: AppOptions = {}): Promise<App> {
   const settings = resolveConfig(config)
   const log: Log = typeof settings.log === 'string' ? jsonLog(settings.log) : settings.log
-  const now = options.now ?? Date.now
   const looks = branding(settings.pages)
   const db =
     options.database ??
@@ -78,8 +88,11 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       connections: settings.databaseConnections,
       onError: (error) => log.warn('database connection lost', { error: error.message }),
     }))
+  let clock: Clock | undefined
   try {
     await prepareSchema(db, settings)
+    clock = options.now ? givenClock(options.now) : await openClock({ db, log })
+    const { now } = clock
     const core: Core = { settings, db, secrets: rootSecrets(settings.secrets), log, now }
     const clients = cacheClients(db, settings, now)
     const counters = openCounters(db, now)
@@ -95,6 +108,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     const outbound = openOutbound(settings.outbound, options.resolve)
     const server: Server = {
       ...core,
+      clock,
       keys: await openSigningKeys(core),
       clients,
       freshClient: (known) => withFreshDocument(server, known),
@@ -109,16 +123,17 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       signOut:
         accounts.signOut &&
         (async (request, returnTo) =>
-          answerFromResponse(await accounts.signOut!(request.request(), returnTo))),
+          answerFromResponse(await fromHost(accounts.signOut!(request.request(), returnTo)))),
       switchUrl: (returnTo) => accounts.switchUrl?.(returnTo),
       async signedIn(request, ask) {
-        const account = await accounts.authenticate(request.request(), ask)
+        const account = await fromHost(accounts.authenticate(request.request(), ask))
         if (account === null || isResponse(account)) return account
         return userOf(core, account)
       },
     }
     return wire(server, accounts, options.database === undefined)
   } catch (error) {
+    clock?.close()
     if (!options.database) await db.close().catch(() => {})
     throw error
   }
@@ -151,7 +166,14 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()
-  const scheduler = settings.jobs ? startScheduler(server, jobsOf(server)) : undefined
+  const scheduler = settings.jobs ? startScheduler(server, jobsOf(server).map(whileTimeIsKnown)) : undefined
+
+  /** By a wrong clock nothing is begun, and nothing deleted just after it was set. */
+  function whileTimeIsKnown(job: Job): Job {
+    const due = async () => (await job.due?.()) ?? true
+    const mayRun = () => server.clock.ok && (job.deletes === false || server.clock.steady)
+    return { ...job, due: async () => mayRun() && due() }
+  }
 
   async function flush() {
     await Promise.all([server.activity.flush(), server.counters.flush()])
@@ -171,6 +193,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       else if (route && !route.methods.includes(request.method)) {
         refusal = refuse('method_not_allowed', { method: request.method }, { allow: route.methods })
         result = answerRefusal(server, route.speaks, request, refusal)
+      } else if (!server.clock.ok && !route?.timeless) {
+        throw new Unavailable('the clock of this process cannot be trusted')
       } else if (route) {
         const outcome = await route.run(server, request)
         if (isRefusal(outcome)) {
@@ -227,11 +251,11 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     },
     async close() {
       closing.abort()
-      await replacing
       clearInterval(flushing)
+      server.clock.close()
       server.outbound.close()
-      await scheduler?.close()
-      await flush().catch(ignore)
+      const ended = Promise.all([replacing, scheduler?.close()]).then(() => flush().catch(ignore))
+      if (!(await settledWithin(closeLimit, ended))) log.warn('closing without waiting for what is under way')
       if (ownsDatabase) await server.db.close()
     },
   }
@@ -291,6 +315,7 @@ export function jobsOf(server: Server): Job[] {
     {
       name: 'deliver_logouts',
       every: 2_000,
+      deletes: false,
       due: () => logoutsAreDue(server),
       run: (turn) => deliverLogouts(server, turn),
     },

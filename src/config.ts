@@ -39,7 +39,7 @@ export interface Config {
   secret: string | string[]
   /** `postgres://user@host/name`, or the path of an SQLite file. Default `.gatehouse/gatehouse.db`. */
   database?: string
-  /** Most connections a process holds to PostgreSQL. Default 10. */
+  /** Most connections a process holds to PostgreSQL for requests; two more serve lists and reports. Default 6. */
   databaseConnections?: number
   /** Who is signed in. Default: local accounts with sign-in and sign-up pages. */
   accounts?: Accounts | ((house: AccountsHouse) => Accounts)
@@ -257,7 +257,7 @@ export function resolveConfig(config: Config): Settings {
     loopback: issuer ? isLoopback(issuer) : false,
     secrets,
     database: config.database ?? '.gatehouse/gatehouse.db',
-    databaseConnections: count('databaseConnections', config.databaseConnections, 10),
+    databaseConnections: count('databaseConnections', config.databaseConnections, 6),
     scopes,
     impliedScopes: impliedScopes(config.scopes, checks),
     authentication: authenticationSettings(config.authentication, checks),

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'
+import { within } from '../deadline.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
 
@@ -121,6 +122,19 @@ export class UnverifiedWebhook extends Error {
 /** The provider cannot be reached or does not make sense, so nobody can say who is signed in. Answered with 503: the client may try again. */
 export class AccountsUnavailable extends Error {
   override name = 'AccountsUnavailable'
+}
+
+/** How long a function of the host app may take, in milliseconds. */
+const hostLimit = 10_000
+
+/** What a function of the host app answers. Rejects with `AccountsUnavailable` when it takes too long. */
+export async function fromHost<T>(answer: T | PromiseLike<T>): Promise<T> {
+  if (typeof (answer as PromiseLike<T> | null | undefined)?.then !== 'function') return answer
+  return within(
+    hostLimit,
+    answer as PromiseLike<T>,
+    () => new AccountsUnavailable('The host app did not answer in time'),
+  )
 }
 
 export interface AccountsRoute {

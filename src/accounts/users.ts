@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import { timeOrderedId } from '../crypto/ids.ts'
 import { Unavailable } from '../db/database.ts'
-import type { Account, Accounts } from './account.ts'
+import { type Account, type Accounts, fromHost } from './account.ts'
 import {
   findIdentityOfUser,
   findUserByIdentity,
@@ -71,6 +71,6 @@ export async function claimsOf(
   return {
     ...(scopes.includes('profile') ? { name: user.name } : {}),
     ...(scopes.includes('email') ? { email: user.email } : {}),
-    ...(await accounts.claims?.(user.account_subject, scopes)),
+    ...(await fromHost(accounts.claims?.(user.account_subject, scopes))),
   }
 }

@@ -1,6 +1,6 @@
 import type { Core } from '../core.ts'
 import { type Answer, empty, type Incoming, json } from '../http/message.ts'
-import { type Accounts, UnverifiedWebhook } from './account.ts'
+import { type Accounts, fromHost, UnverifiedWebhook } from './account.ts'
 import { closeUserOf } from './user-operations.ts'
 
 export const webhookPath = '/webhooks/accounts'
@@ -16,7 +16,7 @@ export async function answerWebhook(
 ): Promise<Answer> {
   if (request.method !== 'POST') return empty(405, { allow: 'POST' })
   try {
-    const told = await onWebhook(request.request())
+    const told = await fromHost(onWebhook(request.request()))
     const closed = told !== null && (await closeUserOf(core, told.deleted))
     return json(200, { deleted: closed })
   } catch (error) {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { isLoopback, resolveConfig } from '../config.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
-import { databaseClock, tryWriting } from '../db/health.ts'
+import { answersRequests, databaseClock, tryWriting } from '../db/health.ts'
 import { migrationStatus } from '../db/migrate.ts'
 import { inspectSigningKeys } from '../oauth/signing-keys.ts'
 import type { Settings } from '../settings.ts'
@@ -24,6 +24,8 @@ type Report = (finding: Finding) => void
 
 /** How far clocks may be apart before ids arrive out of order and young tokens look as if from the future. */
 const clockTolerance = 5_000
+/** How far, before a server refuses to answer. */
+const clockLimit = 30_000
 const patience = 5_000
 
 export const command: Command = {
@@ -128,6 +130,7 @@ function checkTransport(call: Call, { issuer, secure, loopback }: Settings, repo
 async function checkDatabase(call: Call, settings: Settings | undefined, report: Report): Promise<void> {
   await withDatabase(call, async (db) => {
     report({ check: 'database', result: 'ok', found: db.dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL' })
+    await checkRequests(db, report)
     await checkClock(db, report)
     if (!(await checkSchema(call, db, report))) return
     await tryWriting(db).then(
@@ -151,26 +154,38 @@ async function checkDatabase(call: Call, settings: Settings | undefined, report:
   )
 }
 
+/** Ahead is positive. The way there and back is no difference. */
 async function checkClock(db: Database, report: Report): Promise<void> {
+  const check = 'clock'
   const sent = Date.now()
   const there = await databaseClock(db)
-  const apart = Math.round(Math.max(0, sent - there, there - Date.now()))
-  const year = new Date().getUTCFullYear()
-  if (year < 2025) {
-    report({
-      check: 'clock',
-      result: 'failed',
-      found: `it is ${new Date().toISOString()} here`,
-      todo: 'set the clock (NTP)',
-    })
-  } else if (apart > clockTolerance) {
-    report({
-      check: 'clock',
-      result: 'failed',
-      found: `this machine and the database are ${apart} ms apart`,
-      todo: 'let both follow NTP: tokens, codes and limits live by the clock',
-    })
-  } else report({ check: 'clock', result: 'ok', found: `within ${apart + 1} ms of the database's` })
+  const received = Date.now()
+  const ahead = there > received ? received - there : Math.max(0, sent - there)
+  const way = received - sent
+  const found = `this machine is ${Math.abs(ahead)} ms ${ahead < 0 ? 'behind' : 'ahead of'} the database, within ${way + 1} ms`
+  const todo = 'let both follow NTP: tokens, codes and limits live by the database’s clock'
+  if (new Date().getUTCFullYear() < 2025) {
+    const now = new Date().toISOString()
+    report({ check, result: 'failed', found: `it is ${now} here`, todo: 'set the clock (NTP)' })
+  } else if (Math.abs(ahead) > clockLimit) {
+    report({ check, result: 'failed', found, todo: `${todo}; a server here answers 503` })
+  } else if (Math.abs(ahead) > clockTolerance) report({ check, result: 'warning', found, todo })
+  else report({ check, result: 'ok', found })
+}
+
+/** The connections of requests are others than those of lists, and a pooler may take the one and refuse the other. */
+async function checkRequests(db: Database, report: Report): Promise<void> {
+  const check = 'requests'
+  await answersRequests(db).then(
+    () => report({ check, result: 'ok', found: 'the database answers as requests ask it' }),
+    (error) =>
+      report({
+        check,
+        result: 'failed',
+        found: sayError(error),
+        todo: 'behind a transaction pooler add pooler=transaction to the query of the URL',
+      }),
+  )
 }
 
 async function checkSchema(call: Call, db: Database, report: Report): Promise<boolean> {
@@ -179,7 +194,8 @@ async function checkSchema(call: Call, db: Database, report: Report): Promise<bo
     const steps = await migrationStatus(db)
     const missing = steps.filter((step) => step.appliedAt === null)
     if (missing.length === 0) {
-      report({ check, result: 'ok', found: `version ${steps.at(-1)?.version}` })
+      const ahead = steps.some((step) => step.ahead) ? ', of a newer release that lets this one serve' : ''
+      report({ check, result: 'ok', found: `version ${steps.at(-1)?.version}${ahead}` })
       return true
     }
     const names = missing.map((step) => `${step.version} (${step.name})`).join(', ')

@@ -44,6 +44,13 @@ export async function databaseExists(call: Call): Promise<boolean> {
   return file === undefined || existsSync(file)
 }
 
+/** Whether another process has the SQLite file of this call open; false for PostgreSQL, which says it itself. */
+export async function isOpenElsewhere(call: Call): Promise<boolean> {
+  const file = sqliteFile(call, await loadDatabaseUrl(call))
+  if (file === undefined || !existsSync(file)) return false
+  return (await import('../db/sqlite.ts')).isOpenElsewhere(file)
+}
+
 /** In the wrong folder a command shall say so, not make an empty database and call it good. */
 function mustExist(call: Call, url: string): void {
   const file = sqliteFile(call, url)

@@ -23,6 +23,9 @@ export interface Running {
 /** A repeat of a signal within so long is the same one, sent to the whole process group and passed on by a parent as well. */
 const sameSignal = 500
 
+/** How long a process that has ended its work may take to end itself, in milliseconds. */
+const lastGrace = 2_000
+
 /**
  * Takes the port first, so that a busy one is known before anything is touched; requests that come early wait until the
  * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
@@ -79,10 +82,15 @@ function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
     if (first) process.exit(1)
     first = { signal, at: now }
     log.info('stopping', { signal })
-    stop().then(() => {
-      for (const one of signals) process.off(one, onSignal)
-      resolve()
-    }, reject)
+    stop()
+      .finally(() => {
+        // A disk that hangs holds a thread, and the thread the process.
+        setTimeout(() => process.exit(), lastGrace).unref()
+      })
+      .then(() => {
+        for (const one of signals) process.off(one, onSignal)
+        resolve()
+      }, reject)
   }
   for (const signal of signals) process.on(signal, onSignal)
   return promise

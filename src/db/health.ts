@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import { raw, sql } from './sql.ts'
+import { raw, select, sql } from './sql.ts'
 
 /** What the database's own clock says, in epoch milliseconds. SQLite runs on ours. */
 export async function databaseClock(db: Database): Promise<number> {
@@ -9,6 +9,13 @@ export async function databaseClock(db: Database): Promise<number> {
       : raw('(extract(epoch from clock_timestamp()) * 1000)::bigint')
   const [row] = await db.query(sql<{ now: number }>`select ${clock} as now`)
   return row!.now
+}
+
+const nothing = select('nothing', { key: 'text' }, (i) => sql`select 1 as one where ${i.key} is not null`)
+
+/** Asks as a request does: over its connections, with their settings. Rejects when that cannot be answered. */
+export async function answersRequests(db: Database): Promise<void> {
+  await db.one(nothing, { key: '' })
 }
 
 /** Writes a row and takes it back. Rejects with what the database says when it may not. */
@@ -21,4 +28,17 @@ export async function tryWriting(db: Database): Promise<void> {
       await run('rollback')
     }
   })
+}
+
+/**
+ * How many connections other Gatehouse processes have to this database, none on SQLite. Behind a pooler only those are seen
+ * that are in use.
+ */
+export async function othersConnected(db: Database): Promise<number> {
+  if (db.dialect === 'sqlite') return 0
+  const [row] = await db.query(
+    sql<{ others: number }>`select count(*) as others from pg_stat_activity where datname = current_database()
+      and application_name = 'gatehouse' and pid <> pg_backend_pid()`,
+  )
+  return row!.others
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256 } from '../crypto/tokens.ts'
 import type { Database, Run } from './database.ts'
+import { inStep } from './migrate-step.ts'
 
 /** One step of the schema: plain SQL per dialect, up and down. A step that has landed is never edited. */
 export interface Migration {
@@ -11,10 +12,14 @@ export interface Migration {
   down: string
   /** SHA-256 of the up text; an applied step whose text changed is refused. */
   checksum: string
+  /** The oldest schema version whose release may still serve once this step is applied. Default: this one. */
+  servedFrom?: number
 }
 
-export interface MigrationStatus extends Omit<Migration, 'up' | 'down'> {
+export interface MigrationStatus extends Omit<Migration, 'up' | 'down' | 'servedFrom'> {
   appliedAt: number | null
+  /** Applied by a newer release, which says that this one may serve beside it. */
+  ahead?: true
 }
 
 /** The database holds what this version of Gatehouse does not know. Nothing was changed. */
@@ -24,10 +29,8 @@ export class SchemaMismatch extends Error {
 
 const directory = join(import.meta.dirname, 'migrations')
 
-/** A first line of `-- transaction: false` keeps a step out of a transaction (concurrent index builds). */
-const outsideTransaction = /^-- transaction: false\b/
-/** A first line of `-- foreign_keys: off` lets a step on SQLite make a table anew that others refer to; all keys are checked at its end. */
-const withoutForeignKeys = /^-- foreign_keys: off\b/
+/** Every step from 7 on says in its first lines from which schema version on a release may serve it. */
+const servedFrom = /^(?:--[^\n]*\n)*-- served_from: (\d+)\n/
 
 export function readMigrations(dialect: Database['dialect']): Migration[] {
   return readdirSync(directory)
@@ -42,11 +45,15 @@ export function readMigrations(dialect: Database['dialect']): Migration[] {
         up,
         down,
         checksum: sha256(up),
+        ...(servedFrom.test(up) ? { servedFrom: Number(servedFrom.exec(up)![1]) } : {}),
       }
     })
 }
 
-/** Every known step and when it was applied; refuses a database that is ahead of this code or was altered. Changes nothing. */
+/**
+ * Every known step and when it was applied, and steps of a newer release that lets this one serve; refuses a database that
+ * is ahead of this code otherwise, or was altered. Changes nothing.
+ */
 export function migrationStatus(
   db: Database,
   migrations: Migration[] = readMigrations(db.dialect),
@@ -56,6 +63,10 @@ export function migrationStatus(
 
 interface Steps {
   onStep?: (step: Migration) => void
+  /** Told why a step has to wait, on PostgreSQL. */
+  onWait?: (why: string) => void
+  /** How long a step tries to get its locks, on PostgreSQL, in milliseconds. Default 3 minutes. */
+  patience?: number
   /** The known steps; default: those this package brings. */
   migrations?: Migration[]
 }
@@ -67,53 +78,52 @@ export function migrateUp(
 ): Promise<Migration[]> {
   const migrations = options.migrations ?? readMigrations(db.dialect)
   const { to = Number.POSITIVE_INFINITY } = options
-  return db.connection((run) =>
-    locked(db, run, async () => {
-      const known = await status(db.dialect, run, migrations)
-      const missing = migrations.filter(({ version }) => version <= to && !isApplied(known, version))
-      const applied: Migration[] = []
-      if (missing.length > 0) await run(table)
-      for (const step of missing) {
-        const done = await inTransaction(db, run, step.up, async () => {
-          // Another process may have been faster.
-          if (isApplied(await status(db.dialect, run, migrations), step.version)) return false
-          options.onStep?.(step)
-          await run(step.up)
-          await run(
-            `insert into schema_migrations (version, name, checksum, applied_at) values (${step.version}, '${step.name}', '${step.checksum}', ${options.now ?? Date.now()})`,
-          )
-          return true
-        })
-        if (done) applied.push(step)
-      }
-      return applied
-    }),
-  )
+  return db.connection(async (run) => {
+    const known = await status(db.dialect, run, migrations)
+    const missing = migrations.filter(({ version }) => version <= to && !isApplied(known, version))
+    const applied: Migration[] = []
+    for (const step of missing) {
+      const done = await inStep(db.dialect, run, { ...step, text: step.up }, options, async () => {
+        await run(table)
+        // Another process may have been faster.
+        if (isApplied(await status(db.dialect, run, migrations), step.version)) return false
+        options.onStep?.(step)
+        await run(step.up)
+        await run(
+          `insert into schema_migrations (version, name, checksum, applied_at) values (${step.version}, '${step.name}', '${step.checksum}', ${options.now ?? Date.now()})`,
+        )
+        await sayServedFrom(db.dialect, run, migrations)
+        return true
+      })
+      if (done) applied.push(step)
+    }
+    return applied
+  })
 }
 
 /** Takes back every applied step above `to`, newest first. Returns them. */
 export function migrateDown(db: Database, options: Steps & { to: number }): Promise<Migration[]> {
   const migrations = options.migrations ?? readMigrations(db.dialect)
-  return db.connection((run) =>
-    locked(db, run, async () => {
-      const known = await status(db.dialect, run, migrations)
-      const surplus = migrations
-        .filter(({ version }) => version > options.to && isApplied(known, version))
-        .reverse()
-      const takenBack: Migration[] = []
-      for (const step of surplus) {
-        const done = await inTransaction(db, run, step.down, async () => {
-          if (!isApplied(await status(db.dialect, run, migrations), step.version)) return false
-          options.onStep?.(step)
-          await run(step.down)
-          await run(`delete from schema_migrations where version = ${step.version}`)
-          return true
-        })
-        if (done) takenBack.push(step)
-      }
-      return takenBack
-    }),
-  )
+  return db.connection(async (run) => {
+    const known = await status(db.dialect, run, migrations)
+    const ahead = known.find((step) => step.ahead)
+    if (ahead) throw tooNew(ahead, migrations)
+    const surplus = migrations
+      .filter(({ version }) => version > options.to && isApplied(known, version))
+      .reverse()
+    const takenBack: Migration[] = []
+    for (const step of surplus) {
+      const done = await inStep(db.dialect, run, { ...step, text: step.down }, options, async () => {
+        if (!isApplied(await status(db.dialect, run, migrations), step.version)) return false
+        options.onStep?.(step)
+        await run(step.down)
+        await run(`delete from schema_migrations where version = ${step.version}`)
+        return true
+      })
+      if (done) takenBack.push(step)
+    }
+    return takenBack
+  })
 }
 
 const table =
@@ -131,18 +141,18 @@ async function status(
     [],
   )
   const rows = found?.present
-    ? await run<{ version: number; name: string; checksum: string; applied_at: number }>(
-        'select version, name, checksum, applied_at from schema_migrations order by version',
-        [],
-      )
+    ? await run<{
+        version: number
+        name: string
+        checksum: string
+        applied_at: number
+        served_from?: number | null
+      }>('select * from schema_migrations order by version', [])
     : []
   const newest = migrations.at(-1)?.version ?? 0
-  const ahead = rows.find((row) => row.version > newest)
-  if (ahead) {
-    throw new SchemaMismatch(
-      `the database has schema version ${ahead.version} (${ahead.name}); this Gatehouse knows versions up to ${newest}: use the newer release, or take the newer steps back with it first`,
-    )
-  }
+  const ahead = rows.filter((row) => row.version > newest)
+  const refused = ahead.find((row) => (row.served_from ?? row.version) > newest)
+  if (refused) throw tooNew(refused, migrations)
   for (const row of rows) {
     const known = migrations.find((one) => one.version === row.version)
     if (known && known.checksum !== row.checksum) {
@@ -151,50 +161,46 @@ async function status(
       )
     }
   }
-  return migrations.map(({ version, name, checksum }) => ({
-    version,
-    name,
-    checksum,
-    appliedAt: rows.find((row) => row.version === version)?.applied_at ?? null,
-  }))
+  return [
+    ...migrations.map(({ version, name, checksum }) => ({
+      version,
+      name,
+      checksum,
+      appliedAt: rows.find((row) => row.version === version)?.applied_at ?? null,
+    })),
+    ...ahead.map(({ version, name, checksum, applied_at }) => ({
+      version,
+      name,
+      checksum,
+      appliedAt: applied_at,
+      ahead: true as const,
+    })),
+  ]
+}
+
+function tooNew({ version, name }: { version: number; name: string }, migrations: Migration[]) {
+  return new SchemaMismatch(
+    `the database has schema version ${version} (${name}); this Gatehouse knows versions up to ${migrations.at(-1)?.version ?? 0}: use the newer release, or take the newer steps back with it first`,
+  )
+}
+
+/** The column that says it came with a later step than the first ones. */
+async function sayServedFrom(dialect: Database['dialect'], run: Run, migrations: Migration[]): Promise<void> {
+  const [column] = await run(
+    dialect === 'sqlite'
+      ? "select 1 from pragma_table_info('schema_migrations') where name = 'served_from'"
+      : "select 1 from pg_attribute where attrelid = 'schema_migrations'::regclass and attname = 'served_from' and not attisdropped",
+    [],
+  )
+  if (!column) return
+  for (const { version, servedFrom } of migrations) {
+    if (servedFrom === undefined) continue
+    await run(
+      `update schema_migrations set served_from = ${servedFrom} where version = ${version} and served_from is null`,
+    )
+  }
 }
 
 function isApplied(known: MigrationStatus[], version: number): boolean {
   return known.some((one) => one.version === version && one.appliedAt !== null)
-}
-
-async function inTransaction<T>(db: Database, run: Run, text: string, work: () => Promise<T>): Promise<T> {
-  if (outsideTransaction.test(text)) return work()
-  const rebuilds = db.dialect === 'sqlite' && withoutForeignKeys.test(text)
-  // Inside a transaction the pragma would do nothing.
-  if (rebuilds) await run('pragma foreign_keys = off')
-  await run(db.dialect === 'sqlite' ? 'begin immediate' : 'begin')
-  try {
-    const result = await work()
-    if (rebuilds) await checkForeignKeys(run)
-    await run('commit')
-    return result
-  } catch (error) {
-    await run('rollback').catch(() => {})
-    throw error
-  } finally {
-    if (rebuilds) await run('pragma foreign_keys = on')
-  }
-}
-
-async function checkForeignKeys(run: Run): Promise<void> {
-  const [broken] = await run<{ table: string; parent: string }>('pragma foreign_key_check', [])
-  if (broken)
-    throw new Error(`the step leaves rows of ${broken.table} that refer to no row of ${broken.parent}`)
-}
-
-/** On PostgreSQL only one process migrates at a time; on SQLite each step takes the write lock first. */
-async function locked<T>(db: Database, run: Run, work: () => Promise<T>): Promise<T> {
-  if (db.dialect === 'sqlite') return work()
-  await run('select pg_advisory_lock(727416001)')
-  try {
-    return await work()
-  } finally {
-    await run('select pg_advisory_unlock(727416001)')
-  }
 }

@@ -1,6 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
+import { settledWithin } from '../deadline.ts'
 import { type Database, type Run, Unavailable } from './database.ts'
+import {
+  type Generation,
+  type Limits,
+  onPool,
+  openConnections,
+  standardLimits,
+} from './postgres-connections.ts'
+import { concernsAll, failureOf, mayRunAgain, Unreached } from './postgres-errors.ts'
 import { renderQuery, type Select, type Sql, type Write } from './sql.ts'
 
 /** Requests one statement carries at most. */
@@ -13,6 +21,8 @@ type Statement = Select<never, unknown> | Write<never, unknown>
 
 interface Pending {
   input: Record<string, unknown>
+  /** When it began to wait. */
+  since: number
   resolve: (rows: never[]) => void
   reject: (reason: unknown) => void
 }
@@ -25,10 +35,11 @@ interface Lane {
 
 export interface PostgresOptions {
   url: string
-  /** Most connections this process holds. */
+  /** Most connections this process holds for requests. */
   connections?: number
   /** Called for errors of idle connections. */
   onError?: (error: Error) => void
+  limits?: Partial<Limits>
 }
 
 /**
@@ -37,37 +48,20 @@ export interface PostgresOptions {
  * read committed is enough for any number of processes.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { default: pg } = await import('pg')
-  const onError = options.onError ?? (() => {})
-  const shared = {
-    connectionString: options.url,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 15_000,
-    application_name: 'gatehouse',
-    types: { getTypeParser: parserFor(pg.types) },
-  }
-  const hot: Pool = new pg.Pool({
-    ...shared,
-    max: options.connections ?? 10,
-    // Every hot statement is an index look-up per request: a plan made while a table was small must not scan it later.
-    onConnect: async (client) => {
-      await client.query(
-        'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan',
-      )
-    },
+  const limits = { ...standardLimits, ...options.limits }
+  const connections = await openConnections({
+    url: options.url,
+    hot: options.connections ?? 6,
+    limits,
+    onError: options.onError ?? (() => {}),
   })
-  const cold: Pool = new pg.Pool({ ...shared, max: 2, statement_timeout: 0, idleTimeoutMillis: 10_000 })
-  for (const pool of [hot, cold]) {
-    pool.on('error', onError)
-    // A connection that is lost between two statements, or in the moment it is handed out, says so here and to the next
-    // statement; unheard it would end the process.
-    pool.on('connect', (client) => client.on('error', onError))
-  }
   const queues = new Map<Statement, Lane>()
   let closed = false
   let closing: Promise<void> | undefined
   let underWay = 0
   let idle: (() => void) | undefined
+  const sweeping = setInterval(() => refuseWaiting(performance.now() - limits.queue), limits.queue / 8)
+  sweeping.unref()
 
   function enqueue(statement: Statement, input: unknown): Promise<never[]> {
     if (closed) return Promise.reject(new Unavailable('the database is closed'))
@@ -79,9 +73,21 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const queue = lane
     underWay++
     return new Promise<never[]>((resolve, reject) => {
-      queue.waiting.push({ input: input as Record<string, unknown>, resolve, reject })
+      const since = performance.now()
+      queue.waiting.push({ input: input as Record<string, unknown>, since, resolve, reject })
       schedule(statement, queue)
     })
+  }
+
+  /** Refuses what has been waiting since before a moment; nothing of it was sent. */
+  function refuseWaiting(before: number) {
+    for (const { waiting } of queues.values()) {
+      while (waiting.length > 0 && waiting[0]!.since < before) {
+        underWay--
+        waiting.shift()!.reject(new Unavailable('PostgreSQL is too slow, or does not answer'))
+      }
+    }
+    if (underWay === 0) idle?.()
   }
 
   function schedule(statement: Statement, lane: Lane) {
@@ -110,7 +116,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 
   /**
    * Answers every request of a batch. When the batch fails for what one request holds, halves of it are run again until
-   * that one stands alone. When the connection is lost nobody knows what was committed: then nothing runs twice.
+   * that one stands alone. When the connection is lost it is not known what was committed: then nothing runs twice.
    */
   async function settle(statement: Statement, batch: Pending[]): Promise<void> {
     try {
@@ -121,7 +127,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         pending.resolve(results[n] as never[])
       })
     } catch (reason) {
-      if (batch.length === 1 || (reason instanceof Unavailable && !isContention(reason.cause))) {
+      if (batch.length === 1 || (reason instanceof Unavailable && failureOf(reason.cause) !== 'contention')) {
         for (const pending of batch) pending.reject(reason)
         return
       }
@@ -134,46 +140,33 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   async function run(statement: Statement, batch: Pending[]): Promise<{ n: number }[]> {
     const columns = Object.keys(statement.columns)
     const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
-    return repeated(statement.kind === 'select', async () => {
-      const { rows } = await hot.query({ name: statement.name, text: statement.postgres, values })
-      return rows
-    })
+    const query = { name: statement.name, text: statement.postgres, values }
+    return repeated(statement.kind === 'select', (generation) => connections.run(generation, query))
   }
 
-  /** Runs again what a deadlock rolled back, and what only read when the connection was lost. */
-  async function repeated<T>(onlyReads: boolean, work: () => Promise<T>): Promise<T> {
+  /** Runs again what certainly changed nothing, and what only reads; over other connections when all may suffer the same. */
+  async function repeated<T>(onlyReads: boolean, work: (generation: Generation) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const generation = connections.current()
       try {
-        return await work()
+        return await work(generation)
       } catch (error) {
-        const again = isContention(error) || (onlyReads && isConnection(error))
-        if (again && attempt < attempts && !closed) await sleep(attempt * 20 * Math.random())
-        else if (again || isConnection(error) || isOverdue(error)) {
-          throw new Unavailable('PostgreSQL did not answer', { cause: error })
-        } else throw error
+        const failure = failureOf(error)
+        if (failure === 'fault') throw error
+        if (concernsAll(failure) && !closed) connections.renew(generation)
+        if (!mayRunAgain(failure, onlyReads) || attempt === attempts || closed) throw unavailable(error)
+        await sleep(attempt * 20 * Math.random())
       }
-    }
-  }
-
-  async function onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await cold.connect().catch((cause) => {
-      throw new Unavailable('PostgreSQL could not be reached', { cause })
-    })
-    try {
-      const result = await work(client)
-      client.release()
-      return result
-    } catch (error) {
-      // Whatever state it was left in, a transaction or a lock, ends with the connection.
-      client.release(true)
-      throw error
     }
   }
 
   async function close() {
     closed = true
-    while (underWay > 0) await new Promise<void>((resolve) => (idle = resolve))
-    await Promise.all([hot.end(), cold.end()])
+    const answered = new Promise<void>((resolve) => (idle = resolve))
+    if (underWay > 0) await settledWithin(limits.close, answered)
+    refuseWaiting(Number.POSITIVE_INFINITY)
+    clearInterval(sweeping)
+    await connections.close()
   }
 
   return {
@@ -185,15 +178,21 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     write: (operation, input) => enqueue(operation as unknown as Statement, input),
     async query<R>(query: Sql<R>) {
       const { text, values } = renderQuery(query, 'postgres')
-      return repeated(false, () =>
-        onConnection(async (client) => (await client.query(text, values)).rows as R[]),
+      return repeated(false, ({ cold }) =>
+        onPool(cold, async (client) => (await client.query(text, values)).rows as R[]),
       )
     },
-    connection: (work) =>
-      onConnection((client) => {
-        const execute: Run = async (text, values) => (await client.query(text, values)).rows ?? []
-        return work(execute)
-      }),
+    async connection(work) {
+      if (closed) throw new Unavailable('the database is closed')
+      try {
+        return await connections.apart((client) => {
+          const execute: Run = async (text, values) => (await client.query(text, values)).rows ?? []
+          return work(execute)
+        })
+      } catch (error) {
+        throw failureOf(error) === 'fault' ? error : unavailable(error)
+      }
+    },
     close() {
       closing ??= close()
       return closing
@@ -201,35 +200,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   }
 }
 
-const [bigint, timestamptz] = [20, 1184]
-
-/**
- * bigint (epoch milliseconds, counts) as a number and the readable times of views as ISO 8601, as on SQLite;
- * everything else as the driver does it.
- */
-function parserFor(types: typeof import('pg').types) {
-  return ((oid: number, format?: 'text' | 'binary') => {
-    if (oid === bigint) return Number
-    const parse = types.getTypeParser(oid, format as 'text')
-    return oid === timestamptz ? (text: string) => (parse(text) as unknown as Date).toISOString() : parse
-  }) as typeof types.getTypeParser
-}
-
-function isContention(error: unknown): boolean {
-  const code = (error as { code?: string }).code
-  return code === '40P01' || code === '40001' || code === '55P03'
-}
-
-/** Cancelled after `statement_timeout`; rolled back. */
-function isOverdue(error: unknown): boolean {
-  return (error as { code?: string }).code === '57014'
-}
-
-function isConnection(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? ''
-  return (
-    /^(08|57P0|53)/.test(code) ||
-    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST)/.test(code) ||
-    /Connection terminated|timeout exceeded|Client has encountered|not queryable/i.test(String(error))
-  )
+function unavailable(error: unknown): Unavailable {
+  const cause = error instanceof Unreached ? error.cause : error
+  if (/unsupported startup parameter/.test(String(cause))) {
+    return new Unavailable('a pooler stands before PostgreSQL: add ?pooler=transaction to the URL', { cause })
+  }
+  return new Unavailable('PostgreSQL did not answer', { cause })
 }

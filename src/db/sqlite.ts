@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { settledWithin, within } from '../deadline.ts'
 import { type Database, type Run, Unavailable } from './database.ts'
 import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
 import { startCheckpoints } from './sqlite-checkpoint.ts'
@@ -17,7 +18,18 @@ const storageFailures = new Set([sqliteBusy, 6, 8, 10, 13, 14])
 /** Calls back once what was written to the file is on the disk. */
 type ForceToDisk = (file: number, done: (error: Error | null) => void) => void
 
+/** How long anything is waited for, in milliseconds: the disk, a place in a batch, what is under way at the end. */
+interface Limits {
+  force: number
+  queue: number
+  close: number
+}
+
+const standardLimits: Limits = { force: 10_000, queue: 10_000, close: 5_000 }
+
 interface Pending {
+  /** When it began to wait. */
+  since: number
   run: () => unknown[]
   resolve: (rows: never[]) => void
   reject: (reason: unknown) => void
@@ -29,7 +41,11 @@ interface Pending {
  * disk by `fdatasync` on a thread of the pool, and only then is any of them answered. This is what
  * `synchronous=FULL` does at each commit, without stopping the event loop for the disk.
  */
-export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = {}): Database {
+export function openSqlite(
+  file: string,
+  options: { fdatasync?: ForceToDisk; limits?: Partial<Limits> } = {},
+): Database {
+  const limits = { ...standardLimits, ...options.limits }
   const sync: ForceToDisk = options.fdatasync ?? fdatasync
   const writer = open(file)
   becomeWal(writer)
@@ -53,6 +69,15 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
   let closed = false
   let closing: Promise<void> | undefined
   let idle: (() => void) | undefined
+  const sweeping = setInterval(() => refuseWaiting(performance.now() - limits.queue), limits.queue / 8)
+  sweeping.unref()
+
+  /** Refuses what has been waiting since before a moment; nothing of it was done. */
+  function refuseWaiting(before: number) {
+    while (queue.length > 0 && queue[0]!.since < before) {
+      queue.shift()!.reject(new Unavailable('the disk is too slow, or does not answer'))
+    }
+  }
 
   function schedule() {
     if (scheduled || busy) return
@@ -66,9 +91,11 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
     busy = true
     const batch = queue
     queue = []
+    let forced: Promise<void> | undefined
     try {
       const failed = await execute(batch)
-      await force()
+      forced = force()
+      await within(limits.force, forced, () => new Unavailable('the disk does not answer'))
       for (const pending of batch) {
         if (!pending.rows) continue
         pending.resolve(pending.rows as never[])
@@ -82,6 +109,8 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
     } catch (reason) {
       for (const pending of batch) pending.reject(unavailableOr(reason))
     } finally {
+      // Nothing more is given to a disk that holds the last.
+      await forced?.catch(() => {})
       busy = false
       if (queue.length > 0) schedule()
       else idle?.()
@@ -164,7 +193,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
 
   /** Runs `work` between two batches. */
   async function exclusive<T>(work: () => Promise<T>): Promise<T> {
-    while (busy) await new Promise<void>((resolve) => setImmediate(resolve))
+    while (busy && !closed) await new Promise<void>((resolve) => setImmediate(resolve))
     if (closed) throw new Unavailable('the database is closed')
     busy = true
     try {
@@ -179,7 +208,7 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
   function enqueue(run: () => unknown[]): Promise<never[]> {
     if (closed) return Promise.reject(new Unavailable('the database is closed'))
     return new Promise((resolve, reject) => {
-      queue.push({ run, resolve, reject })
+      queue.push({ since: performance.now(), run, resolve, reject })
       schedule()
     })
   }
@@ -221,7 +250,12 @@ export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = 
 
   async function close() {
     closed = true
-    if (busy || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve))
+    const ended = new Promise<void>((resolve) => (idle = resolve))
+    const done = !(busy || queue.length > 0) || (await settledWithin(limits.close, ended))
+    refuseWaiting(Number.POSITIVE_INFINITY)
+    clearInterval(sweeping)
+    // What a disk that hangs still holds is not touched; the next process to open the file recovers it.
+    if (!done) return
     await checkpoints.stop()
     closeSync(log)
     reader.close()
@@ -298,6 +332,21 @@ function open(file: string): DatabaseSync {
   // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
   database.exec('pragma synchronous = normal; pragma foreign_keys = on')
   return database
+}
+
+/** Whether another process has the file open. This process must not: it would take itself for the other one. */
+export function isOpenElsewhere(file: string): boolean {
+  const database = new DatabaseSync(file, { timeout: 0 })
+  try {
+    // Whoever has a database in WAL mode open holds a shared lock on it.
+    database.exec('pragma locking_mode = exclusive; begin exclusive; commit')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    database.close()
+  }
 }
 
 function bind(prepared: Prepared, input: unknown): never[] {

@@ -125,7 +125,9 @@ export function openOutbound(settings: OutboundSettings, resolve: Resolve = reso
   async function addressesOf(target: Target, signal: AbortSignal): Promise<string[] | OutboundFailure> {
     let addresses: string[]
     try {
-      addresses = knownAddresses(target.host) ?? (await resolve(target.host, target.allowed, signal))
+      addresses =
+        knownAddresses(target.host) ??
+        (await Promise.race([resolve(target.host, target.allowed, signal), aborted(signal)]))
     } catch (error) {
       return signal.aborted ? timedOut() : fail('unreachable', codeOf(error))
     }
@@ -181,6 +183,15 @@ export function isFailure(value: object): value is OutboundFailure {
 
 function fail(failed: OutboundFailure['failed'], detail: string): OutboundFailure {
   return { failed, detail: detail.slice(0, 200) }
+}
+
+/** Rejects when the signal aborts: the system's own resolver does not listen to it. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {})
+  if (signal.aborted) reject(signal.reason)
+  else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  return promise
 }
 
 const timedOut = () => fail('timed_out', 'no complete answer in time')

@@ -22,6 +22,8 @@ export interface Job {
   name: string
   /** Milliseconds between the beginnings of two runs. */
   every: number
+  /** False for a job that deletes nothing for its age. */
+  deletes?: boolean
   /** Whether there is anything to do, where that costs less than taking the turn. Default: yes. */
   due?(): Promise<boolean>
   run(turn: Turn): Promise<Result>

@@ -61,6 +61,7 @@ export function guardResources(
     const find = needs.check === 'offline' ? verify : lookUpHere
     let access: AccessGranted | Refusal
     try {
+      if (!server.clock.ok) throw new Unavailable('the clock of this process cannot be trusted')
       access = await decideAccess(request, needs, demands, rules, find)
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error

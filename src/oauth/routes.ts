@@ -29,6 +29,8 @@ export interface Route {
   cors: boolean
   /** How a refusal or a fault is answered: to a program as JSON, to a person as a page. */
   speaks: 'json' | 'page'
+  /** Whether it can be answered while the time is not known. */
+  timeless?: true
   /** Whether the configuration has it; a route that says nothing is always there. */
   on?(settings: Settings): boolean
   run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal
@@ -91,13 +93,28 @@ export const routes: readonly Route[] = [
   { methods: ['POST'], path: paths.revocation, cors: true, speaks: 'json', run: revocation },
   { methods: ['GET', 'POST'], path: paths.userinfo, cors: true, speaks: 'json', run: userinfo },
   { methods: ['GET', 'POST'], path: paths.logout, cors: false, speaks: 'page', run: logout },
-  { methods: get, path: paths.openidConfiguration, cors: true, speaks: 'json', run: serverMetadata },
-  { methods: get, path: paths.serverMetadata, cors: true, speaks: 'json', run: serverMetadata },
+  {
+    methods: get,
+    path: paths.openidConfiguration,
+    cors: true,
+    speaks: 'json',
+    timeless: true,
+    run: serverMetadata,
+  },
+  {
+    methods: get,
+    path: paths.serverMetadata,
+    cors: true,
+    speaks: 'json',
+    timeless: true,
+    run: serverMetadata,
+  },
   {
     methods: get,
     path: paths.jwks,
     cors: true,
     speaks: 'json',
+    timeless: true,
     async run(server) {
       await server.keys.complete()
       return {
@@ -122,6 +139,7 @@ export function wellKnownRoutes(settings: Settings): Route[] {
     path,
     cors: true,
     speaks: 'json',
+    timeless: true,
     run,
   })
   return [

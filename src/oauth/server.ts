@@ -2,6 +2,7 @@
 
 import type { Account, Ask } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
+import type { Clock } from '../db/clock.ts'
 import type { Counters } from '../db/counters.ts'
 import type { Outbound } from '../http/guarded-fetch.ts'
 import type { Answer, Incoming } from '../http/message.ts'
@@ -32,6 +33,8 @@ export interface User {
 
 /** What the protocol works with. Made once, in app.ts; never changed by a request. */
 export interface Server extends Core {
+  /** What `now` goes by, and whether it can be trusted. */
+  readonly clock: Clock
   readonly keys: SigningKeys
   readonly clients: ClientCache
   /** A client that authenticates, as its metadata document says now where it has one. */

@@ -114,7 +114,7 @@ describe('on PostgreSQL', () => {
     const value = async (name: string) => (await db.one(settings, { name }))!.value
     assert.equal(await value('plan_cache_mode'), 'force_generic_plan')
     assert.equal(await value('enable_seqscan'), 'off')
-    assert.equal(await value('statement_timeout'), '15s')
+    assert.equal(await value('statement_timeout'), '8s')
     const [plain] = await db.query<{ value: string }>(sql`select current_setting('enable_seqscan') as value`)
     assert.equal(plain!.value, 'on', 'lists and reports are planned as ever')
   })

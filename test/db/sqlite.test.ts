@@ -149,6 +149,45 @@ describe('settings', () => {
   })
 })
 
+describe('a disk that does not come back', () => {
+  test('is answered as Unavailable to what it holds and to what waits behind, and served again when it does', async () => {
+    const disk = heldDisk()
+    const brief = { fdatasync: disk.fdatasync, limits: { force: 200, queue: 200, close: 200 } }
+    const db = await withThings(openSqlite(newFile(), brief))
+    disk.held = true
+    const held = db.write(addThing, { id: 'held', label: 'x' })
+    await settle()
+    const behind = [
+      db.write(addThing, { id: 'behind', label: 'x' }),
+      db.query(sql`delete from things where id = 'nothing' returning id`),
+    ]
+    for (const one of [held, ...behind]) await assert.rejects(one, Unavailable)
+    assert.equal(disk.calls, 2, 'one of the table, one of the write; nothing more goes to a disk that hangs')
+    disk.release()
+    await db.connection(async () => {})
+    assert.ok(await db.one(findThing, { id: 'held' }), 'what was committed may stay')
+    assert.equal(
+      await db.one(findThing, { id: 'behind' }),
+      undefined,
+      'what was refused in the queue is not done',
+    )
+    await db.write(addThing, { id: 'after', label: 'x' })
+    await db.close()
+  })
+
+  test('does not keep close() from resolving', async () => {
+    const disk = heldDisk()
+    const brief = { fdatasync: disk.fdatasync, limits: { force: 200, queue: 200, close: 200 } }
+    const db = await withThings(openSqlite(newFile(), brief))
+    disk.held = true
+    const held = db.write(addThing, { id: 'held', label: 'x' })
+    const refused = assert.rejects(held, Unavailable)
+    await db.close()
+    await refused
+    disk.release()
+  })
+})
+
 describe('a group', () => {
   let db: Database
   beforeEach(async () => {

@@ -270,6 +270,9 @@ describe('a guarded fetch', () => {
       return promise
     })
     assert.equal(failed(await unresolved.getJson('https://client.test/', { deadline: 50 })), 'timed_out')
+    const deaf = open({}, () => new Promise<string[]>(() => {}))
+    assert.equal(failed(await deaf.getJson('https://client.test/', { deadline: 50 })), 'timed_out')
+    assert.equal(await deaf.check('https://client.test/'), undefined, 'it cannot be told')
   })
 
   test('a host gets few requests at a time; the others take their turn', async () => {

@@ -163,7 +163,7 @@ export function openidProvider(
         })
         await lib.validateApplicationLevelSignature(server, answer, request)
         const claims = lib.getValidatedIdTokenClaims(tokens)!
-        return isTooOld(claims, maxAge) ? { error: 'auth_time_too_old' } : claims
+        return isTooOld(claims, maxAge, now()) ? { error: 'auth_time_too_old' } : claims
       } catch (error) {
         return { error: error instanceof lib.ResponseBodyError ? error.error : 'id_token_invalid' }
       }
@@ -172,6 +172,6 @@ export function openidProvider(
 }
 
 /** `max_age` is asked for, so who authenticates users says when; some large providers ignore it, and say nothing. */
-function isTooOld({ auth_time }: IDToken, maxAge: number): boolean {
-  return typeof auth_time === 'number' && auth_time + maxAge + clockTolerance < Date.now() / 1_000
+function isTooOld({ auth_time }: IDToken, maxAge: number, now: number): boolean {
+  return typeof auth_time === 'number' && auth_time + maxAge + clockTolerance < now / 1_000
 }

@@ -305,8 +305,10 @@ create table schema_migrations (
   name text not null,
   checksum text not null,
   applied_at bigint not null,
+  served_from integer,
   constraint schema_migrations_pkey PRIMARY KEY (version)
 );
+comment on column schema_migrations.served_from is 'the oldest schema version whose release may serve on this one; null where only this one may';
 
 create table sessions (
   id text collate "C" not null,

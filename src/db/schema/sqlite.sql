@@ -280,7 +280,7 @@ create table refresh_tokens (
 
 create index refresh_tokens_expiry on refresh_tokens (expires_at);
 
-create table schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null);
+create table schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null, served_from integer);
 
 create table sessions (
   id text primary key,

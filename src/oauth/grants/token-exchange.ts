@@ -1,6 +1,7 @@
 // RFC 8693 §1.1, §2, §2.1, §2.2, §2.2.1, §4.1, §4.4; RFC 8707 §2: a token of another party for one's own, to act for its user
 // further on. It lives in the session of the token it came from, ends no later, and is never refreshed.
 
+import { fromHost } from '../../accounts/account.ts'
 import { isOpenidScope } from '../../config/scopes.ts'
 import { eventInput } from '../../events/append.ts'
 import type { ExchangeRule } from '../../settings.ts'
@@ -50,7 +51,7 @@ export const tokenExchange: GrantType = {
       resources,
     }
     const { allows } = server.settings.tokenExchange!
-    if (allows && (await allows(facts)) !== true)
+    if (allows && (await fromHost(allows(facts))) !== true)
       return refuse('exchange_not_allowed', { by: 'policy', client: client.id })
 
     const now = server.now()

@@ -1,0 +1,34 @@
+// The host app's functions are waited for no longer than a person waits for a page.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { authorizeParameters, makePkce } from '../support/flow.ts'
+import { openHouse } from '../support/house.ts'
+
+test('a host that never says who is signed in is answered as an outage', async () => {
+  const house = await openHouse('sqlite', {
+    accounts: {
+      authenticate: () => new Promise(() => {}),
+      signOut: () => new Promise(() => {}),
+      onWebhook: () => new Promise(() => {}),
+    },
+  })
+  try {
+    const client = await house.createClient()
+    const [asked, ...answers] = await Promise.all([
+      house.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`),
+      house.request('/account/apps'),
+      house.request('/webhooks/accounts', { method: 'POST', body: '{}' }),
+    ])
+    assert.equal(
+      new URL(asked.headers.get('location') ?? '').searchParams.get('error'),
+      'temporarily_unavailable',
+    )
+    for (const answer of answers) {
+      assert.equal(answer.status, 503)
+      assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
+    }
+  } finally {
+    await house.close()
+  }
+})

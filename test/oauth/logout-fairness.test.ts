@@ -100,7 +100,7 @@ onBothDatabases('logouts that wait for others', (dialect) => {
     })
   }
 
-  test('OpenID Connect Back-Channel Logout §2.5: a client with a thousand logouts waits behind itself', async () => {
+  test('OpenID Connect Back-Channel Logout §2.5: a client with two hundred logouts waits behind itself', async () => {
     const seen = watch((order) => order.includes('honest'))
     as(bob)
     party.serve('/many', seen.hang)
@@ -109,8 +109,8 @@ onBothDatabases('logouts that wait for others', (dialect) => {
     const { db } = house.app.server
     const numbers =
       db.dialect === 'sqlite'
-        ? sql`with recursive n(n) as (select 1 union all select n + 1 from n where n < 1000) select n from n`
-        : sql`select n from generate_series(1, 1000) n`
+        ? sql`with recursive n(n) as (select 1 union all select n + 1 from n where n < 200) select n from n`
+        : sql`select n from generate_series(1, 200) n`
     await db.query(sql`insert into logout_deliveries (id, client_id, subject, session_id, next_attempt_at, created_at, expires_at)
       select 'lo_' || n.n, ${many.client.id}, 'bob', 'gone', 0, 0, ${house.clock.now() + 1_000_000} from (${numbers}) n`)
     as(alice)
@@ -121,7 +121,10 @@ onBothDatabases('logouts that wait for others', (dialect) => {
     party.serve('/many', (response: ServerResponse) => response.writeHead(200).end())
     await done
     assert.equal(seen.order.filter((what) => what === 'honest').length, 1)
-    assert.deepEqual(seen.order.slice(0, seen.order.indexOf('honest')).filter((one) => one !== 'hangs'), [])
+    assert.deepEqual(
+      seen.order.slice(0, seen.order.indexOf('honest')).filter((one) => one !== 'hangs'),
+      [],
+    )
     assert.deepEqual(await db.query(sql`select id from logout_deliveries`), [], 'everyone was told')
   })
 
@@ -142,7 +145,10 @@ onBothDatabases('logouts that wait for others', (dialect) => {
     const { delivered } = await done
     assert.equal(delivered, 6)
     const told = seen.order.indexOf('honest')
-    assert.deepEqual(seen.order.slice(0, told).filter((what) => what !== 'hangs'), [])
+    assert.deepEqual(
+      seen.order.slice(0, told).filter((what) => what !== 'hangs'),
+      [],
+    )
     assert.ok(seen.order.slice(0, told).length <= 1, 'one request to the host')
   })
 })

@@ -21,6 +21,7 @@ import {
   type SelfRegisteredClientsConfig,
   selfRegisteredClientsSettings,
 } from './config/self-registered-clients.ts'
+import { type StorageConfig, storageSettings } from './config/storage.ts'
 import { type TokenExchangeConfig, tokenExchangeSettings } from './config/token-exchange.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { shortestSecret } from './crypto/secrets.ts'
@@ -62,6 +63,8 @@ export interface Config {
     keepDays?: number
   }
   limits?: LimitConfig
+  /** How much strangers and users may have stored. */
+  storage?: StorageConfig
   signingKeys?: {
     /** An EC P-256 private key in base64 to sign with from the start (PKCS #8 or SEC 1, DER or PEM). */
     ecPrivateKeyBase64?: string
@@ -295,6 +298,7 @@ export function resolveConfig(config: Config): Settings {
           ? null
           : count('limits.requestsPerClientPerHour', limits.requestsPerClientPerHour, 1),
     },
+    storage: storageSettings(config.storage, checks),
     signingKeys: {
       ecPrivateKeyBase64: config.signingKeys?.ecPrivateKeyBase64 ?? null,
       rotateEvery: count('signingKeys.rotateEveryDays', config.signingKeys?.rotateEveryDays, 90) * day,

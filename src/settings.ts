@@ -43,6 +43,8 @@ export interface Settings {
     clientAuthenticationFailures: number
     requestsPerClientPerHour: number | null
   }
+  /** What may wait in 15 minutes, in pieces of 4 KiB, and how many sessions a user has. */
+  storage: { perUser: number; inAll: number; sessionsPerUser: number }
   signingKeys: { ecPrivateKeyBase64: string | null; rotateEvery: number }
   events: { keep: number; keepToken: number }
   pages: {

@@ -1,6 +1,6 @@
 // The configuration `gatehouse serve` finds in its directory: a product that knows its people by a cookie of its own.
-// Clients may be described by documents, from a server whose certificate the bench made. Logs, limits and everything else
-// stay at their defaults.
+// Clients may be described by documents, from a server whose certificate the bench made. What may be stored is what one
+// machine asks for in a run; logs, limits and everything else stay at their defaults.
 
 import { readFileSync } from 'node:fs'
 
@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 export const config = {
   issuer: `http://localhost:${process.env.ISSUER_PORT}`,
   clientIdMetadata: {},
+  storage: { perUser: 1_000_000, inAll: 100_000_000 },
   outbound: { ca: readFileSync(new URL('ca.pem', import.meta.url), 'utf8') },
   scopes: { 'jobs:read': 'Search jobs' },
   resources: {

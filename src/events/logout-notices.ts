@@ -19,11 +19,11 @@ const wanted = sql`${holds(raw('s.scope'), 'openid')}
  * notice for a client and a sign-in. It must come before the part that ends the sessions.
  */
 export function noticeLogouts(i: Refs<{ now: 'int' }>, sessions: Sql): Sql {
-  return sql`insert into logout_deliveries (id, client_id, subject, sid, next_attempt_at, created_at, expires_at)
-    select 'lo_' || min(s.id), s.client_id, s.subject, s.sid, ${i.now}, ${i.now}, ${i.now} + ${raw(String(keep))}
+  return sql`insert into logout_deliveries (id, client_id, user_id, subject, sid, next_attempt_at, created_at, expires_at)
+    select 'lo_' || min(s.id), s.client_id, s.user_id, s.subject, s.sid, ${i.now}, ${i.now}, ${i.now} + ${raw(String(keep))}
     from sessions s join clients c on c.id = s.client_id ${andFrom}
     where ${sessions} and s.revoked_at is null and s.expires_at > ${i.now} and ${wanted}
-    group by s.client_id, s.subject, s.sid, ${i.now}
+    group by s.client_id, s.user_id, s.subject, s.sid, ${i.now}
     on conflict do nothing`
 }
 
@@ -33,8 +33,8 @@ export function noticeLogouts(i: Refs<{ now: 'int' }>, sessions: Sql): Sql {
  */
 export function noticeLogout(i: Refs<{ now: 'int' }>, session: Sql): Sql {
   return sql`insert into logout_deliveries
-      (id, client_id, subject, sid, session_id, next_attempt_at, created_at, expires_at)
-    select 'lo_' || s.id, s.client_id, s.subject, s.sid, s.id, ${i.now}, ${i.now}, ${i.now} + ${raw(String(keep))}
+      (id, client_id, user_id, subject, sid, session_id, next_attempt_at, created_at, expires_at)
+    select 'lo_' || s.id, s.client_id, s.user_id, s.subject, s.sid, s.id, ${i.now}, ${i.now}, ${i.now} + ${raw(String(keep))}
     from sessions s join clients c on c.id = s.client_id ${andFrom}
     where ${session} and ${wanted}
     on conflict do nothing`

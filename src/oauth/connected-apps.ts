@@ -12,6 +12,7 @@ import { cameByItself } from './clients/clients.ts'
 import { paths } from './paths.ts'
 import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { mayRecord } from './room.ts'
 import { scopeSet } from './scope.ts'
 import type { Server, User } from './server.ts'
 
@@ -81,6 +82,10 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token'))) {
     return refuse('form_token_wrong')
   }
+  // Whoever withdraws more than there can be only fills the audit log.
+  const { perUser } = settings.storage
+  if (!mayRecord(server, `disconnect:${user.id}`, perUser))
+    return refuse('user_limit_reached', { user: user.id, limit: perUser })
   const now = server.now()
   const both = { user_id: user.id, client_id: clientId, now }
   const context = { userId: user.id, clientId, ...originOf(request) }

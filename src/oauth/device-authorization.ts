@@ -13,11 +13,11 @@ import { paths } from './paths.ts'
 import { insertDevice } from './records/device-codes.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { requestedResources } from './resource-indicators.ts'
+import { type Asking, bytesOf, takeRoom } from './room.ts'
 import { canonicalScope, requestedScope } from './scope.ts'
 import type { Server } from './server.ts'
 import { hashUserCode, makeUserCode, shownUserCode } from './user-code.ts'
 
-const window = 15 * 60_000
 /** Two codes of so many are hardly ever the same; a few tries are enough. */
 const tries = 5
 
@@ -40,10 +40,22 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   const resources = requestedResources(form.all('resource'), settings, client.resources)
   if (isRefusal(resources)) return resources
   const { lifetime, interval, perNetwork } = settings.device!
-  const crowded = await limitNetwork(server, request.address, perNetwork)
-  if (crowded) return crowded
-
   const { address, userAgent } = originOf(request)
+  const kept = {
+    scope: canonicalScope(scope),
+    resources: resources.join(' '),
+    authorization_details: details.length === 0 ? null : JSON.stringify(details),
+    ip_address: address || null,
+    user_agent: userAgent?.slice(0, 256) ?? null,
+  }
+  // Rows are cheap to ask for, since many devices prove nothing: one network may have only so many.
+  const full = takeRoom(server, 'device_codes', {
+    address,
+    client,
+    bytes: bytesOf(kept),
+    ...(address === '' ? {} : { party: partyOf(address, perNetwork) }),
+  })
+  if (full) return full
   for (let n = 0; n < tries; n++) {
     const now = server.now()
     const { token, id, hash } = makeToken('gh_dc', now)
@@ -53,12 +65,8 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
       hash,
       user_code_hash: hashUserCode(server.secrets, code),
       client_id: client.id,
-      scope: canonicalScope(scope),
-      resources: resources.join(' '),
-      authorization_details: details.length === 0 ? null : JSON.stringify(details),
+      ...kept,
       poll_interval: interval,
-      ip_address: address || null,
-      user_agent: userAgent?.slice(0, 256) ?? null,
       now,
       expires_at: now + lifetime,
     })
@@ -80,12 +88,6 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   throw new Error('no user code is free')
 }
 
-/** Rows are cheap to ask for, since many devices prove nothing: one network may have only so many. */
-async function limitNetwork(server: Server, address: string, limit: number): Promise<Refusal | undefined> {
-  if (address === '') return undefined
-  const key = `device:${networkOf(address)}`
-  const wait = server.counters.blockedFor(key, limit)
-  if (wait > 0) return refuse('too_many_devices', { limit }, { retryAfter: Math.ceil(wait / 1_000) })
-  void server.counters.count(key, window)
-  return undefined
+function partyOf(address: string, most: number): NonNullable<Asking['party']> {
+  return { key: `from:${networkOf(address)}`, most, full: 'too_many_devices' }
 }

@@ -23,6 +23,7 @@ export const refusals = {
   // The request itself
   malformed_form: invalidRequest('The parameters could not be parsed'),
   wrong_content_type: invalidRequest('The body must be application/x-www-form-urlencoded'),
+  parameter_too_long: invalidRequest('A parameter is too long'),
   repeated_parameter: invalidRequest('A parameter was sent more than once'),
   missing_parameter: invalidRequest('A required parameter is missing'),
   parameters_in_query: invalidRequest('Parameters must be sent in the body'),
@@ -61,6 +62,8 @@ export const refusals = {
     'temporarily_unavailable',
     'The keys of the client cannot be read now; try again',
   ),
+  user_limit_reached: tooMany('Too much is waiting for this user; try again later'),
+  no_room: row(503, 'temporarily_unavailable', 'Too much is waiting at the moment; try again later'),
   too_many_failures: tooMany('Too many failed attempts; try again later'),
   too_many_requests: tooMany('The hourly request limit of this client is used up'),
 

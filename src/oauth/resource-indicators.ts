@@ -4,6 +4,9 @@
 import { isResourceUri } from '../config.ts'
 import { type Refusal, refuse } from './refusals.ts'
 
+/** Of one request; they end up in rows and in tokens. */
+const mostResources = 20
+
 /** What an authorization or client-credentials request asks for; the default audience when it names none. */
 export function requestedResources(
   asked: readonly string[],
@@ -14,6 +17,7 @@ export function requestedResources(
   if (asked.length === 0) {
     return [available.includes(known.defaultResource) ? known.defaultResource : available[0]!]
   }
+  if (asked.length > mostResources) return refuse('resource_malformed', { count: asked.length })
   const all = [...Object.keys(known.resources), known.issuer]
   const found: string[] = []
   for (const given of asked) {

@@ -8,6 +8,7 @@ import { certificateBinding } from './clients/mutual-tls.ts'
 import { checkProof, type Proof } from './dpop.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import { spendJti } from './replay.ts'
+import { takeRoom } from './room.ts'
 import type { Server } from './server.ts'
 import { countBadSignature, signaturesBlocked } from './signature-failures.ts'
 
@@ -68,6 +69,8 @@ export async function bindingOf(
     const { algorithms } = client.rules
     if (algorithms && !algorithms.includes(proof.alg))
       return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
+    const full = takeRoom(server, 'used_jtis', { address: request.address, client })
+    if (full) return full
     return (await spendProof(server, proof)) ?? proof.jkt
   }
   const missing = () => refuse('dpop_proof_missing', { client: client.id })

@@ -8,6 +8,7 @@ import {
   type SessionFilter,
   sessionList,
   surplusSessions,
+  surplusSessionsOfUser,
 } from './records/sessions.ts'
 import type { Server } from './server.ts'
 
@@ -39,7 +40,7 @@ export function showSession(core: Pick<Core, 'db'>, id: string) {
 }
 
 /**
- * Over the quota, the sessions idle for longest end, so that nobody is ever locked out (C29). The new session is durable
+ * Over the quota, of one client or of all together, the sessions idle for longest end, so that nobody is ever locked out (C29). The new session is durable
  * by now: trouble here is logged, and the next one evicts what this one could not.
  */
 export async function evictSurplusSessions(
@@ -55,8 +56,22 @@ export async function evictSurplusSessions(
       now: server.now(),
       quota: server.settings.sessions.quota,
     })
-    for (const { id } of surplus) {
-      await endSession(server, id, 'evicted', { event: 'session_evicted', userId, clientId, ...origin })
+    const ofAll = await server.db.all(surplusSessionsOfUser, {
+      user_id: userId,
+      now: server.now(),
+      quota: server.settings.storage.sessionsPerUser,
+    })
+    const due = new Map([
+      ...ofAll.map((one) => [one.id, one.client_id] as const),
+      ...surplus.map(({ id }) => [id, clientId] as const),
+    ])
+    for (const [id, owner] of due) {
+      await endSession(server, id, 'evicted', {
+        event: 'session_evicted',
+        userId,
+        clientId: owner,
+        ...origin,
+      })
     }
   } catch (error) {
     server.log.warn('surplus sessions could not be ended yet', { client: clientId, error: String(error) })

@@ -168,6 +168,7 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
     logout_deliveries: {
       id,
       client_id: id,
+      user_id: id,
       subject: id,
       next_attempt_at: at,
       created_at: at,

@@ -242,10 +242,11 @@ create table logout_deliveries (
   last_error text,
   created_at bigint not null,
   expires_at bigint not null,
+  user_id text collate "C",
   constraint logout_deliveries_pkey PRIMARY KEY (id),
   constraint logout_deliveries_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
 );
-create index logout_deliveries_client ON logout_deliveries USING btree (client_id);
+create index logout_deliveries_client ON logout_deliveries USING btree (client_id, next_attempt_at);
 create index logout_deliveries_due ON logout_deliveries USING btree (next_attempt_at);
 create index logout_deliveries_expiry ON logout_deliveries USING btree (expires_at);
 

@@ -224,9 +224,9 @@ create table logout_deliveries (
   last_error text,
   created_at integer not null,
   expires_at integer not null
-) strict, without rowid;
+, user_id text) strict, without rowid;
 
-create index logout_deliveries_client on logout_deliveries (client_id);
+create index logout_deliveries_client on logout_deliveries (client_id, next_attempt_at);
 
 create index logout_deliveries_due on logout_deliveries (next_attempt_at);
 

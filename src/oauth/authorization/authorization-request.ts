@@ -2,7 +2,7 @@
 // Profile §5.3.2.2; OpenID Connect Core §3.1.2.1: what a client asks at the authorization endpoint. First client and redirect
 // URI, then everything else.
 
-import type { Form } from '../../http/forms.ts'
+import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import type { Settings } from '../../settings.ts'
 import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
@@ -69,8 +69,36 @@ export interface Refused {
   refusal: Refusal
 }
 
-/** Ends up in a row and in a redirect; a longer one is no honest request. */
-const longestValue = 4_096
+/** Every parameter that counts, with the most bytes its value may have: it ends up in a row, and some in a redirect. */
+const longestValues: Readonly<Record<string, number>> = {
+  response_type: 128,
+  client_id: 512,
+  redirect_uri: 2_048,
+  response_mode: 64,
+  scope: 4_096,
+  // Some clients keep what they need afterwards in it.
+  state: 4_096,
+  nonce: 1_024,
+  code_challenge: 128,
+  code_challenge_method: 32,
+  resource: 2_048,
+  // Judged where its form is (`authorization-details.ts`).
+  authorization_details: Infinity,
+  claims: 4_096,
+  prompt: 128,
+  max_age: 16,
+  login_hint: 1_024,
+  id_token_hint: 8_192,
+  acr_values: 1_024,
+  ui_locales: 512,
+  dpop_jkt: 128,
+  registration: 4_096,
+}
+
+/** What of a form counts as an authorization request; the rest is ignored (RFC 6749 §3.1) and never stored. */
+export function knownParameters(form: Form): Form {
+  return formOf(pairsOf(form).filter(([name]) => Object.hasOwn(longestValues, name)))
+}
 type ClientLookup = Pick<Server, 'clients'>
 export const prompts: readonly string[] = ['none', 'login', 'consent', 'select_account']
 
@@ -147,9 +175,10 @@ function readDetails(
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
   if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
-  const tooLong = (name: string) => form.all(name).some((value) => value.length > longestValue)
-  if (form.names.some((name) => name !== 'authorization_details' && tooLong(name))) {
-    return refuse('malformed_form', { client: client.id })
+  const tooLong = form.names.find((name) => isTooLong(form, name))
+  if (tooLong !== undefined) {
+    const description = `${tooLong} is longer than ${longestValues[tooLong]} bytes`
+    return refuse('parameter_too_long', { client: client.id, parameter: tooLong }, { description })
   }
   const { registered, rules } = client
   const pushedOnly =
@@ -226,6 +255,11 @@ function readDetails(
     pushedId: pushed?.id ?? null,
     boundSubject: pushed?.subject ?? boundSubject,
   }
+}
+
+function isTooLong(form: Form, name: string): boolean {
+  const longest = Object.hasOwn(longestValues, name) ? longestValues[name]! : Infinity
+  return form.all(name).some((value) => value.length > longest / 3 && Buffer.byteLength(value) > longest)
 }
 
 /** Without `openid` nobody is told anything about the user. */

@@ -16,6 +16,7 @@ import { endPushedRequest } from '../records/pushed-requests.ts'
 import { countLivingSessions } from '../records/sessions.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import { readPageParameters } from '../request-body.ts'
+import { bytesOf, takeRoom } from '../room.ts'
 import { scopeSet, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
 import { troubleFrom } from '../trouble.ts'
@@ -125,6 +126,13 @@ async function grantCode(
 ): Promise<Answer> {
   const now = server.now()
   const { code, input } = await codeInput(server, asked, user, now)
+  const full = takeRoom(server, 'codes', {
+    user: user.id,
+    address: request.address,
+    client: asked.client,
+    bytes: bytesOf(input),
+  })
+  if (full) return refused(server, asked, full)
   const row = {
     ...input,
     ...eventInput(
@@ -158,11 +166,19 @@ async function askConsent(
     ...rest,
     ...shownTo(user),
   }
+  const text = JSON.stringify(row)
+  const full = takeRoom(server, 'authorization_requests', {
+    user: user.id,
+    address: request.address,
+    client,
+    bytes: Buffer.byteLength(text),
+  })
+  if (full) return refused(server, asked, full)
   await server.db.write(holdAuthorizationRequest, {
     id: waiting.id,
     hash: waiting.hash,
     client_id: client.id,
-    request: JSON.stringify(row),
+    request: text,
     pushed_id: asked.pushedId,
     now,
     expires_at: now + patience,

@@ -9,22 +9,23 @@ import { type Answer, type Incoming, json } from '../../http/message.ts'
 import { readBackChannelForm } from '../back-channel.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
-import type { Client } from '../clients/clients.ts'
+import { type Client, cameByItself } from '../clients/clients.ts'
 import type { Proof } from '../dpop.ts'
 import { uncached } from '../error-answer.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { type Asking, takeRoom } from '../room.ts'
 import { nextNonce, proofOf, spendProof } from '../sender-constraint.ts'
 import type { Server } from '../server.ts'
 import {
   type AuthorizationRequest,
+  knownParameters,
   type RequestSource,
   readAuthorizationRequest,
 } from './authorization-request.ts'
 import { readRequestObject } from './request-object.ts'
 
 const namePrefix = 'urn:ietf:params:oauth:request_uri:'
-const networkWindow = 15 * 60_000
 /** Says who the client is, not what it asks; nothing of it is kept. */
 const credentials = ['client_secret', 'client_assertion', 'client_assertion_type']
 
@@ -41,8 +42,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (form.get('request_uri') !== undefined) return refuse('pushed_request_nested', { client: client.id })
-  const tooMany = limitNetwork(server, request, client, pushedRequests.perNetwork)
-  if (tooMany) return tooMany
+  const blamed = blamedFor(request, client, pushedRequests.perNetwork)
 
   const now = server.now()
   const object = form.get('request')
@@ -51,7 +51,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
       ? ownParameters(form, client)
       : await readRequestObject(server, client, object, { arrived: now, address: request.address })
   if (isRefusal(parameters)) return parameters
-  const bound = bindKey(parameters, client, proof)
+  const bound = bindKey(knownParameters(parameters), client, proof)
   if (isRefusal(bound)) return bound
   const made = makeToken('gh_pr', now)
   const source: RequestSource = {
@@ -61,15 +61,25 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   }
   const asked = await checkPushed(server, source, request.address)
   if (isRefusal(asked)) return asked
-  const replayed = proof && (await spendProof(server, proof))
-  if (replayed) return replayed
   // What the hint says of the user has a column of its own.
   const kept = pairsOf(bound).filter(([name]) => name !== 'id_token_hint')
+  const text = JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed)
+  const full = takeRoom(server, 'pushed_authorization_requests', {
+    address: request.address,
+    client,
+    bytes: Buffer.byteLength(text),
+    ...(blamed && { party: blamed }),
+  })
+  if (full) return full
+  if (proof) {
+    const replayed = await spendProof(server, proof)
+    if (replayed) return replayed
+  }
   await server.db.write(insertPushedRequest, {
     id: made.id,
     hash: made.hash,
     client_id: client.id,
-    request: JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed),
+    request: text,
     subject: asked.boundSubject,
     now,
     expires_at: now + pushedRequests.lifetime,
@@ -112,24 +122,12 @@ export async function findPushedRequest(
   return { form: formOf(parameters), pushed: { id: row.id, subject: row.subject }, signed }
 }
 
-/** Pushed by whoever knows a client_id: what such requests take up is bounded by where they come from. */
-function limitNetwork(
-  { counters }: Server,
-  { address }: Incoming,
-  client: Client,
-  limit: number,
-): Refusal | undefined {
-  if (client.confidential || address === '') return undefined
-  const key = `pushed:${networkOf(address)}`
-  const wait = counters.blockedFor(key, limit)
-  if (wait > 0)
-    return refuse(
-      'too_many_pushed_requests',
-      { client: client.id, limit },
-      { retryAfter: Math.ceil(wait / 1_000) },
-    )
-  void counters.count(key, networkWindow)
-  return undefined
+/** A public client's id is known to everyone: what is pushed in its name is its network's. One that came by itself and authenticated answers for itself. */
+function blamedFor({ address }: Incoming, client: Client, perNetwork: number): Asking['party'] {
+  const full = 'too_many_pushed_requests'
+  if (client.confidential)
+    return cameByItself(client) ? { key: `by:${client.id}`, most: perNetwork * 10, full } : undefined
+  return address === '' ? undefined : { key: `from:${networkOf(address)}`, most: perNetwork, full }
 }
 
 function ownParameters(form: Form, client: Client): Form {

@@ -6,6 +6,7 @@ import { makeAccessToken } from '../access-token.ts'
 import { issueClientToken } from '../records/access-tokens.ts'
 import { isRefusal, refuse } from '../refusals.ts'
 import { requestedResources } from '../resource-indicators.ts'
+import { limitIssuing } from '../room.ts'
 import { requestedScope } from '../scope.ts'
 import type { GrantType } from './grant.ts'
 
@@ -19,6 +20,8 @@ export const clientCredentials: GrantType = {
     if (personal !== undefined) return refuse('scope_without_user', { client: client.id, scope: personal })
     const resources = requestedResources(form.all('resource'), server.settings, client.resources)
     if (isRefusal(resources)) return resources
+    const tooMany = limitIssuing(server, client, `client:${client.id}`)
+    if (tooMany) return tooMany
 
     const now = server.now()
     const access = makeAccessToken(

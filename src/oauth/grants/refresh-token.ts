@@ -19,6 +19,7 @@ import {
 } from '../records/refresh-tokens.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
+import { limitIssuing, mayRecord } from '../room.ts'
 import { canonicalScope, narrowedScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { endSession } from '../sessions.ts'
@@ -35,6 +36,8 @@ export const refreshToken: GrantType = {
     if (!stored || !row) return refuse('refresh_token_unknown', { client: request.client.id })
     const foreign = await checkOwner(server, row, request)
     if (foreign) return foreign
+    const tooMany = limitIssuing(server, request.client, `user:${row.user_id}`)
+    if (tooMany) return tooMany
     if (row.rotated_at !== null) return retryOrReuse(server, presented, row, request)
     if (row.jkt !== null && row.jkt !== request.binding) {
       const facts = { client: request.client.id, session: row.session_id }
@@ -48,6 +51,9 @@ export const refreshToken: GrantType = {
     )
   },
 }
+
+/** Events about one session's token in other hands, in a quarter of an hour. */
+const mostForeign = 10
 
 async function checkOwner(
   server: Server,
@@ -66,12 +72,14 @@ async function checkOwner(
         session: row.session_id,
       })
     }
-    await recordEvent(
-      server,
-      'foreign_token',
-      { clientId: client.id, sessionId: row.session_id, ...origin },
-      { owner: row.client_id, token_type: 'refresh_token' },
-    )
+    if (mayRecord(server, `foreign_token:${row.session_id}`, mostForeign)) {
+      await recordEvent(
+        server,
+        'foreign_token',
+        { clientId: client.id, sessionId: row.session_id, ...origin },
+        { owner: row.client_id, token_type: 'refresh_token' },
+      )
+    }
     return refuse('refresh_token_foreign', { client: client.id, owner: row.client_id })
   }
   if (row.session_revoked_at !== null || row.session_expires_at <= now) {

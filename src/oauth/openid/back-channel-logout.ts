@@ -2,14 +2,16 @@
 // session has ended. What is to be told stands in the database since it ended (`events/logout-notices.ts`), and stays there
 // until the client has said that it knows.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { signJwt } from '../../crypto/jws.ts'
 import { isFailure } from '../../http/guarded-fetch.ts'
-import type { Client } from '../clients/clients.ts'
+import { type Client, cameByItself } from '../clients/clients.ts'
 import {
+  anyLogoutIsDue,
   claimLogoutDelivery,
-  deliveriesAtOnce,
-  dueLogoutDeliveries,
+  clientsAtOnce,
+  dueLogoutsByClient,
   endLogoutDelivery,
   hasSiblingSession,
   type LogoutDeliveryRow,
@@ -24,28 +26,130 @@ const longestPause = 3_600_000
 const tokenLifetime = 120
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
+/** Attempts under way at once: to clients of administrators, and as many to those that came by themselves. */
+const mostInLane = 16
+/** Of one user's logouts. */
+const mostOfUser = 4
+/** While receivers are slow, what has become due meanwhile is looked for so often, in milliseconds. */
+const lookAgain = 250
+
 /** Whether anybody is to be told now. */
 export async function logoutsAreDue({ db, now }: Pick<Server, 'db' | 'now'>): Promise<boolean> {
-  return (await db.one(dueLogoutDeliveries, { now: now() })) !== undefined
+  return (await db.one(anyLogoutIsDue, { now: now() })) !== undefined
 }
 
-/** Tells everybody who is to be told now, each once, however many processes do this. */
+/**
+ * Tells everybody who is to be told now, each once, however many processes do this. Clients take turns, one attempt each; a
+ * receiver that does not answer holds up its own host and no other, and one user only so many attempts.
+ */
 export async function deliverLogouts(
   server: Server,
   turn: { pause(): Promise<void> },
 ): Promise<{ delivered: number; failed: number }> {
   const done = { delivered: 0, failed: 0 }
-  for (;;) {
-    const due = await server.db.all(dueLogoutDeliveries, { now: server.now() })
-    const outcomes = await Promise.all(due.map((row) => attempt(server, row)))
-    done.delivered += outcomes.filter((one) => one === 'delivered').length
-    done.failed += outcomes.filter((one) => one === 'failed').length
-    if (due.length < deliveriesAtOnce) return done
-    await turn.pause()
+  const underWay = new Set<Promise<void>>()
+  const places = openPlaces()
+  let failure: unknown
+  let after = ''
+  /** Whether an attempt was begun, or put off, since the first client was looked at. */
+  let busy = false
+
+  function begin(row: LogoutDeliveryRow, client: Client | undefined, leave: () => void): void {
+    const running = attempt(server, row, client)
+      .then((outcome) => {
+        if (outcome !== 'left') done[outcome]++
+      })
+      .catch((error: unknown) => {
+        failure ??= error
+      })
+      .finally(() => {
+        leave()
+        underWay.delete(running)
+      })
+    underWay.add(running)
+  }
+
+  /** Goes on along the clients as far as there is room; whether the last one was reached. */
+  async function look(): Promise<boolean> {
+    const page = await server.db.all(dueLogoutsByClient, { after, now: server.now() })
+    for (const { id, ...rest } of page) {
+      if (id !== null) {
+        busy = true
+        const client = await server.clients.find(rest.client_id)
+        const place = places.take(rest, client)
+        if (place === 'full') return false
+        if (place !== 'busy') begin({ id, ...rest }, client, place)
+      }
+      after = rest.client_id
+    }
+    return page.length < clientsAtOnce
+  }
+
+  try {
+    for (;;) {
+      const before = after
+      const reached = await look()
+      if (failure !== undefined) throw failure
+      const stuck = !reached && after === before
+      if (reached) {
+        if (!busy && underWay.size === 0) return done
+        after = ''
+        busy = false
+      }
+      if ((reached || stuck) && underWay.size > 0) {
+        await Promise.race([...underWay, sleep(lookAgain, undefined, { ref: false })])
+      }
+      await turn.pause()
+    }
+  } finally {
+    // The lease ends with the run: what is under way ends before it.
+    await Promise.all(underWay)
   }
 }
 
-async function attempt(server: Server, row: LogoutDeliveryRow): Promise<'delivered' | 'failed' | 'left'> {
+/** Who may be told beside whom. */
+function openPlaces() {
+  const lanes = [true, false].map(() => ({
+    all: 0,
+    hosts: new Set<string>(),
+    clients: new Set<string>(),
+    users: new Map<string, number>(),
+  }))
+  return {
+    /** How to leave again; `busy` while this client, host or user has to wait, `full` while everyone has. */
+    take(row: Omit<LogoutDeliveryRow, 'id'>, client: Client | undefined): (() => void) | 'busy' | 'full' {
+      const lane = lanes[client && !cameByItself(client) ? 0 : 1]!
+      const host = hostOf(client) ?? row.client_id
+      const user = row.user_id ?? row.subject
+      const ofUser = lane.users.get(user) ?? 0
+      if (lane.clients.has(row.client_id) || lane.hosts.has(host) || ofUser >= mostOfUser) return 'busy'
+      if (lane.all >= mostInLane) return lanes.every(({ all }) => all >= mostInLane) ? 'full' : 'busy'
+      lane.all++
+      lane.hosts.add(host)
+      lane.clients.add(row.client_id)
+      lane.users.set(user, ofUser + 1)
+      return () => {
+        lane.all--
+        lane.hosts.delete(host)
+        lane.clients.delete(row.client_id)
+        const left = lane.users.get(user)! - 1
+        if (left === 0) lane.users.delete(user)
+        else lane.users.set(user, left)
+      }
+    },
+  }
+}
+
+function hostOf(client: Client | undefined): string | undefined {
+  const uri = client?.registered.backchannelLogoutUri
+  return uri === undefined ? undefined : new URL(uri).host
+}
+
+async function attempt(
+  server: Server,
+  row: LogoutDeliveryRow,
+  client: Client | undefined,
+): Promise<'delivered' | 'failed' | 'left'> {
   const { db, log } = server
   const now = server.now()
   const pause = Math.min(firstPause * 2 ** Math.min(row.attempts, 20), longestPause)
@@ -56,7 +160,6 @@ async function attempt(server: Server, row: LogoutDeliveryRow): Promise<'deliver
     next_attempt_at: now + pause,
   })
   if (claimed.length === 0) return 'left'
-  const client = await server.clients.find(row.client_id)
   if (!client || (await isMoot(server, row, client))) {
     await db.write(endLogoutDelivery, { id: row.id })
     return 'left'

@@ -15,6 +15,7 @@ import { type Client, cameByItself } from '../clients/clients.ts'
 import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { readPageForm } from '../request-body.ts'
+import { mayRecord } from '../room.ts'
 import type { Server, User } from '../server.ts'
 import { type IdTokenHint, verifyIdTokenHint } from './id-token.ts'
 import { subjectFor } from './pairwise-subject.ts'
@@ -104,7 +105,8 @@ async function signOut(server: Server, request: Incoming, user: User, asked: Log
   }
   const answer = await server.signOut!(request, returnTo.href)
   await endSignedOut(server, user, clientId)
-  await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
+  if (mayRecord(server, `logout:${user.id}`, server.settings.storage.perUser))
+    await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
   return browser.setCookie === undefined ? answer : withCookie(answer, browser.setCookie)
 }
 

@@ -4,6 +4,8 @@ import { from, raw, returning, select, sql, using, write } from '../../db/sql.ts
 export interface LogoutDeliveryRow {
   id: string
   client_id: string
+  /** Null in a row that an earlier release made. */
+  user_id: string | null
   /** As the client knows the user. */
   subject: string
   sid: string | null
@@ -12,16 +14,35 @@ export interface LogoutDeliveryRow {
   attempts: number
 }
 
-/** Most that are under way at once in a process. */
-export const deliveriesAtOnce = 32
+/** Clients of one look at what is due. */
+export const clientsAtOnce = 64
 
-export const dueLogoutDeliveries = select(
-  'due_logout_deliveries',
+/** Whether any logout is due. */
+export const anyLogoutIsDue = select(
+  'any_logout_is_due',
   { now: 'int' },
-  (
-    i,
-  ) => sql<LogoutDeliveryRow>`select id, client_id, subject, sid, session_id, attempts from logout_deliveries
-    where next_attempt_at <= ${i.now} and expires_at > ${i.now} order by next_attempt_at limit ${raw(String(deliveriesAtOnce))}`,
+  (i) => sql<{ id: string }>`select id from logout_deliveries
+    where next_attempt_at <= ${i.now} and expires_at > ${i.now} order by next_attempt_at limit 1`,
+)
+
+/**
+ * The next clients after one, in the order of their ids, each with the one logout that is due for longest; `id` is null for a
+ * client of which none is due.
+ */
+export const dueLogoutsByClient = select(
+  'due_logouts_by_client',
+  { after: 'text', now: 'int' },
+  (i) => sql<Omit<LogoutDeliveryRow, 'id'> & { id: string | null }>`with recursive found(client_id, nth) as (
+      select min(client_id), 1 from logout_deliveries where client_id > ${i.after}
+      union all
+      select (select min(d.client_id) from logout_deliveries d where d.client_id > found.client_id), found.nth + 1
+      from found where found.client_id is not null and found.nth < ${raw(String(clientsAtOnce))}
+    )
+    select found.client_id, d.id, d.user_id, d.subject, d.sid, d.session_id, d.attempts
+    from found left join logout_deliveries d on d.id = (select x.id from logout_deliveries x
+        where x.client_id = found.client_id and x.next_attempt_at <= ${i.now} and x.expires_at > ${i.now}
+        order by x.next_attempt_at limit 1)
+    where found.client_id is not null order by found.client_id`,
 )
 
 /** Of all processes that see it due one makes this attempt; should it die meanwhile, the next is due as after any failure. */

@@ -149,6 +149,15 @@ export const surplusSessions = select(
     order by last_active_at desc, id desc limit 100 offset ${i.quota}`,
 )
 
+/** Living sessions of a user over all clients beyond a number: the ones idle for longest. */
+export const surplusSessionsOfUser = select(
+  'surplus_sessions_of_user',
+  { user_id: 'text', now: 'int', quota: 'int' },
+  (i) => sql<{ id: string; client_id: string }>`select id, client_id from sessions
+    where user_id = ${i.user_id} and revoked_at is null and expires_at > ${i.now}
+    order by last_active_at desc, id desc limit 100 offset ${i.quota}`,
+)
+
 export const countLivingSessions = select(
   'count_living_sessions',
   { user_id: 'text', client_id: 'text', now: 'int' },

@@ -1,6 +1,7 @@
 // RFC 8707 §2, §2.1, §2.2: which APIs a token is for. Spellings with and without trailing slash are different resources.
 
 import { isResourceUri } from '../config.ts'
+import { toldUrl } from '../log.ts'
 import { type Refusal, refuse } from './refusals.ts'
 
 /** What an authorization or client-credentials request asks for; the default audience when it names none. */
@@ -38,7 +39,7 @@ export function narrowedResources(
   }
   for (const resource of asked) {
     if (!isResourceUri(resource)) return refuse('resource_malformed')
-    if (!granted.includes(resource)) return refuse('resource_exceeded', { resource })
+    if (!granted.includes(resource)) return refuse('resource_exceeded', { resource: toldUrl(resource) })
     if (!may(resource)) return refuse('resource_not_allowed', { resource })
   }
   return [...new Set(asked)]
@@ -50,8 +51,8 @@ function unknown(resource: string, known: readonly string[]): Refusal {
   return known.includes(twin)
     ? refuse(
         'resource_unknown',
-        { resource },
+        { resource: toldUrl(resource) },
         { description: `The resource is not known here; did you mean ${twin}` },
       )
-    : refuse('resource_unknown', { resource })
+    : refuse('resource_unknown', { resource: toldUrl(resource) })
 }

@@ -3,6 +3,7 @@
 // URI, then everything else.
 
 import type { Form } from '../../http/forms.ts'
+import { told, toldUrl } from '../../log.ts'
 import type { Settings } from '../../settings.ts'
 import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
@@ -93,7 +94,7 @@ export async function readClient(server: ClientLookup, form: Form): Promise<Clie
   const clientId = form.get('client_id')
   if (clientId === undefined) return { page: refuse('authorize_client_missing') }
   const client = await server.clients.find(clientId)
-  if (!client) return { page: refuse('authorize_client_unknown', { client: clientId.slice(0, 128) }) }
+  if (!client) return { page: refuse('authorize_client_unknown', { client: told(clientId) }) }
   return client.active ? client : { page: refuse('authorize_client_inactive', { client: client.id }), client }
 }
 
@@ -112,7 +113,7 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
   const redirectUri = asked === undefined ? client.redirectUris[0] : asked
   if (redirectUri === undefined || matchRedirectUri(client.redirectUris, redirectUri) === undefined) {
     return {
-      page: refuse('redirect_uri_unregistered', { client: client.id, asked: redirectUri?.slice(0, 200) }),
+      page: refuse('redirect_uri_unregistered', { client: client.id, asked: toldUrl(redirectUri) }),
       client,
     }
   }
@@ -138,7 +139,7 @@ function readDetails(
 ): Details | Refusal {
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
-  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: told(repeated) })
   const tooLong = (name: string) => form.all(name).some((value) => value.length > longestValue)
   if (form.names.some((name) => name !== 'authorization_details' && tooLong(name))) {
     return refuse('malformed_form', { client: client.id })
@@ -196,7 +197,7 @@ function readDetails(
     : (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? [])
   const order = settings.authentication.acrValues
   if (acrValues.length > 0 && acrThatWouldDo(order, acrValues).length === 0)
-    return refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' ') })
+    return refuse('authentication_unmet', { client: client.id, asked: told(acrValues.join(' ')) })
   const boundSubject = readHint(server, form, client, address)
   if (isRefusal(boundSubject)) return boundSubject
   return {

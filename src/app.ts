@@ -29,7 +29,7 @@ import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
 import { answerFromResponse, isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
 import { type Job, startScheduler } from './jobs/scheduler.ts'
-import { jsonLog, type Log } from './log.ts'
+import { jsonLog, type Log, told, toldPath } from './log.ts'
 import { activityFlushEvery, countActivity } from './oauth/activity.ts'
 import { refusalPage } from './oauth/authorization/authorization-response.ts'
 import { waitingRequest } from './oauth/authorization/waiting-request.ts'
@@ -186,12 +186,13 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     const started = performance.now()
     const route = table.get(request.path)
     const page = route ? undefined : pages.get(request.path)
+    const path = route || page ? request.path : toldPath(request.path)
     let result: Answer
     let refusal: Refusal | undefined
     try {
       if (route && request.method === 'OPTIONS' && route.cors) result = preflight(route.methods, request)
       else if (route && !route.methods.includes(request.method)) {
-        refusal = refuse('method_not_allowed', { method: request.method }, { allow: route.methods })
+        refusal = refuse('method_not_allowed', { method: told(request.method) }, { allow: route.methods })
         result = answerRefusal(server, route.speaks, request, refusal)
       } else if (!server.clock.ok && !route?.timeless) {
         throw new Unavailable('the clock of this process cannot be trusted')
@@ -208,13 +209,13 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : troubleFrom(error, request.path, log)
+      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : troubleFrom(error, path, log)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
     log.info('request', {
-      method: request.method,
-      path: request.path,
+      method: told(request.method),
+      path,
       status: result.status,
       ms: Math.round((performance.now() - started) * 10) / 10,
       address: request.address,

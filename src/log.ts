@@ -24,7 +24,8 @@ export function jsonLog(level: LogLevel, sink: (text: string) => void = writeToS
   const write = (name: LogLevel) => (message: string, facts?: Facts) => {
     if (rank[name] < rank[level]) return
     if (lines === '') setImmediate(flush)
-    lines += `${JSON.stringify({ time: isoTime(Date.now()), level: name, message, ...facts })}\n`
+    // Whatever was passed in, an error's own text for one: no token is written down.
+    lines += `${withoutTokens(JSON.stringify({ time: isoTime(Date.now()), level: name, message, ...facts }))}\n`
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
 }
@@ -33,10 +34,61 @@ function writeToStderr(text: string) {
   process.stderr.write(text)
 }
 
-export function told(value: unknown): string | undefined {
-  return value as string | undefined
+/** Longest text that is told as it is. */
+const longestTold = 120
+/** Words of protocols and people, and the few that mix letters and digits: nothing a secret is made of. */
+const word =
+  '(?:[a-z]{1,24}|[A-Z]{1,10}|[A-Za-z][a-z]{1,16}(?:[A-Z][a-z]{1,16}){0,3}|\\d{1,4}|[A-Z]{1,2}\\d{3}|v\\d|utf-8)'
+const harmless = new RegExp(`^${word}(?:[-_.:/+;=, ]{1,2}${word})*$`)
+/** Ids of this server, which are no secrets. */
+const ownId = /^(?:cl|usr|ses|evt)_[0-9a-hjkmnp-tv-z]{26}$/
+const token = /\b(?:gh_[a-z]{2}|whsec|[sr]k_live|gh[opsu]|xox[a-z])_[A-Za-z0-9_-]{8,}/
+const jwt = /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?/
+
+/**
+ * What somebody sent, for log and events: as it is where its shape is harmless, otherwise by its length and kind. A secret may
+ * have come in any field. `isKnown` says of a text that it names something here.
+ */
+export function told(value: unknown, isKnown?: (text: string) => boolean): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string') return `(${value === null ? 'null' : typeof value})`
+  if (isKnown?.(value)) return value
+  const kind = token.test(value) ? ', like a token' : jwt.test(value) ? ', like a JWT' : ''
+  if (kind === '' && isHarmless(value)) return value
+  return `(${value.length} characters${kind})`
 }
 
+/** A URL somebody sent, without user, query and fragment, and with every part of its path that may be a secret left out. */
 export function toldUrl(value: string | undefined): string | undefined {
-  return value
+  if (value === undefined || value.length > 2_048) return told(value)
+  const [, scheme = '', authority, path = '', rest = ''] =
+    /^([a-z][a-z0-9+.-]*:)(?:\/\/([^/?#\\]*))?([^?#\\]*)(.*)$/is.exec(value) ?? []
+  const host = authority?.slice(authority.lastIndexOf('@') + 1)
+  if (!isHarmless(scheme.slice(0, -1)) || (host !== undefined && !isHost(host))) return told(value)
+  return `${scheme}${host === undefined ? '' : `//${host}`}${toldPath(path)}${rest === '' ? '' : '?…'}`
+}
+
+/** A path somebody asked for, with every part that may be a secret left out. */
+export function toldPath(path: string): string {
+  const segments = path.slice(0, 2_048).split('/')
+  return segments.map((one) => (one === '' || isHarmless(one) ? one : '…')).join('/')
+}
+
+function isHarmless(text: string): boolean {
+  return (
+    text.length <= longestTold &&
+    (harmless.test(text) || ownId.test(text) || (/^https?:\/\//.test(text) && toldUrl(text) === text))
+  )
+}
+
+/** Labels shorter than any token of worth. */
+function isHost(text: string): boolean {
+  return /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9-]{0,30}(?:\.[a-z0-9-]{1,30}){0,9})(?::\d{1,5})?$/i.test(text)
+}
+
+const tokens = new RegExp(`${token.source}|${jwt.source}`, 'g')
+
+/** A text with every token in it cut out. */
+export function withoutTokens(text: string): string {
+  return text.includes('_') || text.includes('eyJ') ? text.replace(tokens, '(token)') : text
 }

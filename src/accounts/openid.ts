@@ -5,6 +5,7 @@ import { sha256 } from '../crypto/tokens.ts'
 import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
+import { told } from '../log.ts'
 import type { Account, Accounts, AccountsHouse } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
 import { type Begun, type OpenidProviderOptions, openidProvider } from './openid/provider.ts'
@@ -89,7 +90,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         const claims = await upstream.finish(url, underWay, lifetime)
         const done = writeCookie(cookieOf(underWay.state), '', { secure: settings.secure, maxAge: 0 })
         if ('error' in claims && typeof claims.error === 'string' && !('sub' in claims)) {
-          house.log.warn('sign-in at the provider failed', { provider, error: claims.error.slice(0, 80) })
+          house.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
           return notSignedIn(underWay, claims.error, done)
         }
         const account = accountOf(claims as Record<string, unknown> & { sub: string })

@@ -94,11 +94,6 @@ export function parseJwt(token: string): UnverifiedJwt | undefined {
   }
 }
 
-/** What an unverified JWT says of itself, for the log: an object may have a `toString` of its own, which is no function. */
-export function brief(value: unknown): string {
-  return typeof value === 'string' ? value.slice(0, 120) : typeof value
-}
-
 /**
  * Whether the key made this signature with this algorithm. `alg` is what the verifier expects, never what the token says of
  * itself (RFC 8725 §3.1); a key of another kind verifies nothing.

@@ -1,6 +1,7 @@
 import { timeOrderedId } from '../crypto/ids.ts'
 import { insert, type Refs, type Sql, sql } from '../db/sql.ts'
 import { isoTime } from '../iso-time.ts'
+import { withoutTokens } from '../log.ts'
 
 /** Types this package writes. The set is open: the host appends its own with `events.append`. */
 export type EventType =
@@ -98,7 +99,10 @@ export function eventInput(
     event_client: context.clientId ?? null,
     event_session: context.sessionId ?? null,
     event_address: context.address ?? null,
-    event_agent: context.userAgent?.slice(0, 256) ?? null,
+    event_agent:
+      context.userAgent === undefined || context.userAgent === null
+        ? null
+        : withoutTokens(context.userAgent.slice(0, 256)),
     event_body: JSON.stringify({ id, type, timestamp: isoTime(now), data: facts }),
     event_at: now,
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
+import { told } from '../log.ts'
 import { isSpecialAddress } from './special-addresses.ts'
 import { openTurns } from './turns.ts'
 
@@ -210,7 +211,7 @@ function readJson(answer: OutboundAnswer, conditional: boolean): JsonAnswer | Ou
   if (status === 304 && conditional) return { status, header, json: undefined }
   if (status !== 200) return { ...fail('answer_refused', `status ${status}`), status }
   const type = header('content-type') ?? ''
-  if (!jsonType.test(type)) return fail('answer_refused', `content type ${type}`)
+  if (!jsonType.test(type)) return fail('answer_refused', `content type ${told(type)}`)
   try {
     return { status, header, json: JSON.parse(body) }
   } catch {

@@ -2,6 +2,7 @@
 
 import { type Form, parseForm } from '../http/forms.ts'
 import type { Incoming } from '../http/message.ts'
+import { told } from '../log.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { readBody } from './request-body.ts'
 
@@ -37,13 +38,13 @@ export async function readBackChannelForm(
   if (request.search !== '' && hasBodyParameter(request.search)) return refuse('parameters_in_query')
   const type = request.header('content-type') ?? ''
   if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(type))
-    return refuse('wrong_content_type', { type: type.slice(0, 80) })
+    return refuse('wrong_content_type', { type: told(type) })
   const text = await readBody(request, bodyLimit)
   if (isRefusal(text)) return text
   const form = parseForm(text)
   if (!form) return refuse('malformed_form')
   const repeated = form.repeated.find((name) => !mayRepeat.includes(name))
-  return repeated === undefined ? form : refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+  return repeated === undefined ? form : refuse('repeated_parameter', { parameter: told(repeated) })
 }
 
 /** A query that says something else (a rewriting proxy's, say) is ignored like every unknown parameter (RFC 6749 §3.2). */

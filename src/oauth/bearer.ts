@@ -2,7 +2,8 @@
 // request that carries an access token. Both forms of the resource server (beside the authorization server, apart from it) use it.
 
 import type { KeyObject } from 'node:crypto'
-import { brief, parseJwt, verifySignature } from '../crypto/jws.ts'
+import { parseJwt, verifySignature } from '../crypto/jws.ts'
+import { told } from '../log.ts'
 import { acrSuffices } from './authentication-context.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
 import { spelledAs } from './resource-indicators.ts'
@@ -224,7 +225,7 @@ export function readJwt(token: string): UnverifiedToken | Refusal | undefined {
   const alg = tokenAlgorithms.find((one) => one === header['alg'])
   if (typeof typ !== 'string' || !/^(application\/)?at\+jwt$/i.test(typ)) return refuse('access_token_type')
   if (!alg || typeof kid !== 'string' || 'crit' in header)
-    return refuse('access_token_invalid', { alg: brief(header['alg']) })
+    return refuse('access_token_invalid', { alg: told(header['alg']) })
   return { alg, kid, claims, input, signature }
 }
 
@@ -234,7 +235,7 @@ export function verifyJwt(
   key: KeyObject | undefined,
   issuer: string,
 ): AccessToken | Refusal {
-  if (!key) return refuse('access_token_invalid', { kid: jwt.kid.slice(0, 80) })
+  if (!key) return refuse('access_token_invalid', { kid: told(jwt.kid) })
   if (!verifySignature(jwt.alg, key, jwt.input, jwt.signature))
     return refuse('access_token_invalid', { signature: 'wrong' })
   if (jwt.claims['iss'] !== issuer) return refuse('access_token_invalid', { issuer: 'foreign' })

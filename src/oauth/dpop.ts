@@ -5,13 +5,13 @@ import type { KeyObject } from 'node:crypto'
 import {
   type Algorithm,
   algorithms,
-  brief,
   parseJwt,
   publicKeyFromJwk,
   thumbprint,
   verifySignature,
 } from '../crypto/jws.ts'
 import { sha256 } from '../crypto/tokens.ts'
+import { told, toldUrl } from '../log.ts'
 import type { ProofNonces } from './dpop-nonce.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 
@@ -111,10 +111,10 @@ function remember(header: string, key: ProofKey): void {
 function readKey(header: Record<string, unknown>): ProofKey | Refusal {
   const { typ, alg, jwk } = header
   // An extension that must be understood is none that is understood here (RFC 7515 §4.1.11).
-  if (typ !== 'dpop+jwt' || 'crit' in header) return refuse('dpop_proof_malformed', { typ: brief(typ) })
+  if (typ !== 'dpop+jwt' || 'crit' in header) return refuse('dpop_proof_malformed', { typ: told(typ) })
   const named = alg === 'Ed25519' ? 'EdDSA' : alg
   const spoken = algorithms.find((one) => one === named)
-  if (!spoken) return refuse('dpop_proof_key', { alg: brief(alg) })
+  if (!spoken) return refuse('dpop_proof_key', { alg: told(alg) })
   const read = publicKeyFromJwk(jwk)
   if ('problem' in read) return refuse('dpop_proof_key', { jwk: read.problem })
   if (!read.algorithms.includes(spoken)) return refuse('dpop_proof_key', { alg: spoken })
@@ -124,9 +124,12 @@ function readKey(header: Record<string, unknown>): ProofKey | Refusal {
 /** `htm`, `htu` and, beside an access token, `ath`. */
 function wrongRequest(claims: Record<string, unknown>, request: ProvenRequest): Refusal | undefined {
   const { htm, htu, ath } = claims
-  if (htm !== request.method) return refuse('dpop_proof_request', { htm: brief(htm), method: request.method })
+  if (htm !== request.method) return refuse('dpop_proof_request', { htm: told(htm), method: request.method })
   if (typeof htu !== 'string' || !(request.urls.includes(htu) || request.urls.includes(proofUrl(htu) ?? '')))
-    return refuse('dpop_proof_request', { htu: brief(htu), url: request.urls[0] })
+    return refuse('dpop_proof_request', {
+      htu: typeof htu === 'string' ? toldUrl(htu) : told(htu),
+      url: request.urls[0],
+    })
   if (request.accessToken !== undefined && ath !== sha256(request.accessToken))
     return refuse('dpop_proof_token')
   return undefined

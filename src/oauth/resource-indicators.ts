@@ -2,6 +2,7 @@
 // are one; below a path, spellings with and without trailing slash are different resources.
 
 import { isResourceUri } from '../config.ts'
+import { toldUrl } from '../log.ts'
 import { type Refusal, refuse } from './refusals.ts'
 
 /** Of one request; they end up in rows and in tokens. */
@@ -59,7 +60,7 @@ export function narrowedResources(
   for (const given of asked) {
     if (!isResourceUri(given)) return refuse('resource_malformed')
     const resource = spelledAs(given, granted)
-    if (!granted.includes(resource)) return refuse('resource_exceeded', { resource })
+    if (!granted.includes(resource)) return refuse('resource_exceeded', { resource: toldUrl(resource) })
     if (!may(resource)) return refuse('resource_not_allowed', { resource })
     found.push(resource)
   }
@@ -72,8 +73,8 @@ function unknown(resource: string, known: readonly string[]): Refusal {
   return known.includes(twin)
     ? refuse(
         'resource_unknown',
-        { resource },
+        { resource: toldUrl(resource) },
         { description: `The resource is not known here; did you mean ${twin}` },
       )
-    : refuse('resource_unknown', { resource })
+    : refuse('resource_unknown', { resource: toldUrl(resource) })
 }

@@ -2,6 +2,7 @@
 // space-separated text.
 
 import { isOpenidScope } from '../config/scopes.ts'
+import { told } from '../log.ts'
 import type { Settings } from '../settings.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 
@@ -72,7 +73,7 @@ export function requestedScope(
   }
   const known = asked.filter((scope) => Object.hasOwn(registry, scope))
   if (known.length < asked.length && !asked.includes('openid')) {
-    return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })
+    return refuse('scope_unknown', { scope: told(asked.find((scope) => !known.includes(scope))) })
   }
   const foreign = known.find((scope) => !allowed.includes(scope))
   return foreign === undefined ? withImplied(known, implied) : refuse('scope_not_allowed', { scope: foreign })
@@ -95,6 +96,6 @@ export function narrowedScope(
   const asked = parseScope(text)
   if (isRefusal(asked)) return asked
   if (asked.length === 0) return [...granted]
-  if (!scopeCovers(granted, asked)) return refuse('scope_exceeded', { asked: canonicalScope(asked) })
+  if (!scopeCovers(granted, asked)) return refuse('scope_exceeded', { asked: told(canonicalScope(asked)) })
   return withImplied(asked, implied).filter((scope) => granted.includes(scope))
 }

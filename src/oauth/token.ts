@@ -1,6 +1,7 @@
 // RFC 6749 §3.2, §5.1; RFC 9449 §5, §8: the token endpoint. Each grant type is a file of its own in grants/.
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
+import { told } from '../log.ts'
 import type { Settings } from '../settings.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
@@ -42,14 +43,13 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
   const grantType = grantTypes.find((one) => one.name === name && isSpoken(one, server.settings))
   const { mayRepeat = ['resource'] } = grantType ?? {}
   const repeated = form.repeated.find((one) => !mayRepeat.includes(one))
-  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated })
+  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: told(repeated) })
   const proof = proofOf(server, request)
   if (isRefusal(proof)) return proof
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (name === undefined) return refuse('grant_type_missing', { client: client.id })
-  if (!grantType)
-    return refuse('grant_type_unsupported', { client: client.id, grant_type: name.slice(0, 80) })
+  if (!grantType) return refuse('grant_type_unsupported', { client: client.id, grant_type: told(name) })
   if (grantType.confidentialOnly && !client.confidential)
     return refuse('grant_type_confidential', { client: client.id, grant_type: name })
   if (!client.grantTypes.includes(name))

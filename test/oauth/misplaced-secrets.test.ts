@@ -1,5 +1,5 @@
 // Secrets sent in the wrong field: into every parameter, claim and member of every endpoint goes one, and what is written down
-// or answered as an error is searched for it.
+// or answered as an error is searched for it. What a client registers (its name, say) is what it asked to be kept.
 
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -69,6 +69,16 @@ const members = [
   ...['sector_identifier_uri', 'software_statement', 'post_logout_redirect_uris', 'backchannel_logout_uri'],
   ...['id_token_signed_response_alg', 'default_acr_values', 'authorization_details_types', 'client_id'],
   ...['client_secret', 'tls_client_auth_subject_dn', 'request_object_signing_alg', 'default_max_age'],
+]
+
+/** Read differently by each grant type. */
+const everywhere = [
+  'scope',
+  'resource',
+  'audience',
+  'requested_token_type',
+  'subject_token_type',
+  'client_id',
 ]
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -176,7 +186,7 @@ for (const dialect of dialects) {
       const pages = [...routes.map(({ path }) => path), '/nowhere']
       for (const path of pages) {
         for (const name of names) {
-          for (const secret of [all[turn++ % all.length]!, all[turn % all.length]!]) {
+          for (const secret of [all[turn++ % all.length]!]) {
             await ask(
               `${path} ?${name}`,
               `${path}?${new URLSearchParams({ ...usual, [name]: secret })}`,
@@ -189,7 +199,7 @@ for (const dialect of dialects) {
       }
       for (const secret of all) {
         for (const [n, grant_type] of grants.entries()) {
-          for (const name of names.filter((_, at) => at % grants.length === n || name_matters.includes(_))) {
+          for (const name of names.filter((_, at) => at % grants.length === n || everywhere.includes(_))) {
             const more = {
               grant_type,
               ...(grant_type.endsWith('exchange') ? { subject_token: 'x' } : {}),
@@ -325,15 +335,6 @@ for (const dialect of dialects) {
   })
 }
 
-const name_matters = [
-  'scope',
-  'resource',
-  'audience',
-  'requested_token_type',
-  'subject_token_type',
-  'client_id',
-]
-
 test('RFC 6749 §10: a password in the place of a login reaches neither log nor events', async () => {
   const { house, lines, secrets } = await openWatched('sqlite', 'local')
   try {
@@ -373,7 +374,7 @@ test('what somebody sent is told as it is where it is harmless, and by its lengt
   assert.equal(told('gh_rt_01kf0twf1109d8qv6jq3s1ac8aE0Rs'), '(36 characters, like a token)')
   assert.equal(
     told(`${part({ alg: 'ES256' })}.${part({ sub: 'alice' })}.${'A'.repeat(86)}`),
-    '(123 characters, like a JWT)',
+    '(128 characters, like a JWT)',
   )
   assert.equal(told('hunter2'), '(7 characters)')
   assert.equal(told('a'.repeat(3_000)), '(3000 characters)')

@@ -2,6 +2,7 @@
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
 import { isDeepStrictEqual } from 'node:util'
+import { told } from '../../log.ts'
 import type { DetailSchema, Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -31,7 +32,7 @@ export function requestedDetails(
   for (const detail of details) {
     const { type, ...fields } = detail
     const known = Object.hasOwn(types, type) ? types[type] : undefined
-    const facts = { client: client.id, type: type.slice(0, 200) }
+    const facts = { client: client.id, type: known ? type : told(type) }
     if (!known) return refuse('authorization_details_type', facts)
     if (mine !== undefined && !mine.includes(type)) return refuse('authorization_details_not_allowed', facts)
     const problem = schemaProblem(known.schema, fields, '')

@@ -3,6 +3,7 @@
 // URI, then everything else.
 
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
+import { told, toldUrl } from '../../log.ts'
 import type { Settings } from '../../settings.ts'
 import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
@@ -121,7 +122,7 @@ export async function readClient(server: ClientLookup, form: Form): Promise<Clie
   const clientId = form.get('client_id')
   if (clientId === undefined) return { page: refuse('authorize_client_missing') }
   const client = await server.clients.find(clientId)
-  if (!client) return { page: refuse('authorize_client_unknown', { client: clientId.slice(0, 128) }) }
+  if (!client) return { page: refuse('authorize_client_unknown', { client: told(clientId) }) }
   return client.active ? client : { page: refuse('authorize_client_inactive', { client: client.id }), client }
 }
 
@@ -142,7 +143,7 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
     return {
       page: refuse(
         'redirect_uri_unregistered',
-        { client: client.id, asked: redirectUri?.slice(0, 200) },
+        { client: client.id, asked: toldUrl(redirectUri) },
         {
           description: `The redirect_uri is not registered for this application. It must match a registered one byte for byte; sent: ${sentAs(redirectUri)}`,
         },
@@ -174,7 +175,7 @@ function readDetails(
 ): Details | Refusal {
   const { settings } = server
   const repeated = form.repeated.find((name) => name !== 'resource')
-  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: repeated.slice(0, 80) })
+  if (repeated !== undefined) return refuse('repeated_parameter', { parameter: told(repeated) })
   const tooLong = form.names.find((name) => isTooLong(form, name))
   if (tooLong !== undefined) {
     const description = `${tooLong} is longer than ${longestValues[tooLong]} bytes`
@@ -231,7 +232,7 @@ function readDetails(
   const order = settings.authentication.acrValues
   const essential = claims?.acr ?? []
   if (essential.length > 0 && acrThatWouldDo(order, essential).length === 0)
-    return refuse('authentication_unmet', { client: client.id, asked: essential.join(' ') })
+    return refuse('authentication_unmet', { client: client.id, asked: told(essential.join(' ')) })
   // `acr_values` is a wish (OpenID Connect Core §3.1.2.1): a class this server does not know cannot be demanded by it.
   const wished = (words(form.get('acr_values')) ?? registered.defaultAcrValues ?? []).filter((one) =>
     order.includes(one),

@@ -2,6 +2,7 @@
 
 import { equalInConstantTime } from '../../crypto/secrets.ts'
 import { sha256 } from '../../crypto/tokens.ts'
+import { told } from '../../log.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
 const challengeShape = /^[A-Za-z0-9_-]{43}$/
@@ -18,7 +19,7 @@ export function readChallenge(
     return required ? refuse('pkce_missing') : null
   }
   // A challenge without a method means plain (§4.3), which is not spoken here.
-  if (method !== 'S256') return refuse('pkce_method_unsupported', { method })
+  if (method !== 'S256') return refuse('pkce_method_unsupported', { method: told(method) })
   return challengeShape.test(challenge) ? challenge : refuse('pkce_challenge_malformed')
 }
 

@@ -1,8 +1,9 @@
 // RFC 9101 §4, §5, §6.2, §6.3, §10.2, §10.8; RFC 9126 §3; FAPI 2.0 Message Signing §5.3.1: the parameters of an authorization
 // request in a JWT that the client signed, by value. Nothing beside it counts.
 
-import { type Algorithm, algorithms, brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { type Form, formOf } from '../../http/forms.ts'
+import { told } from '../../log.ts'
 import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -50,7 +51,7 @@ export async function readRequestObject(
       ? refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
       : refuse('request_object_signature', { ...facts, ...signed.facts })
   }
-  if (!signed) return refuse('request_object_signature', { ...facts, alg: brief(jwt.header['alg']) })
+  if (!signed) return refuse('request_object_signature', { ...facts, alg: told(jwt.header['alg']) })
   return parametersIn(jwt.claims) ?? refuse('request_object_malformed', facts)
 }
 

@@ -5,6 +5,7 @@ import { authenticationIsRecent } from '../../accounts/account.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
+import { told } from '../../log.ts'
 import { acrAnswered, acrThatWouldDo } from '../authentication-context.ts'
 import { subjectFor } from '../openid/pairwise-subject.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -86,7 +87,7 @@ async function suitable(server: Server, asked: AuthorizationRequest, user: User)
   if (acrValues.length === 0) return user
   const acr = acrAnswered(server.settings.authentication.acrValues, acrValues, user.acr)
   return acr === undefined
-    ? refuse('authentication_unmet', { client: client.id, asked: acrValues.join(' '), acr: user.acr })
+    ? refuse('authentication_unmet', { client: client.id, asked: told(acrValues.join(' ')), acr: user.acr })
     : { ...user, acr }
 }
 

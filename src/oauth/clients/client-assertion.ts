@@ -1,8 +1,9 @@
 // RFC 7523 §2.2, §3; RFC 7521 §4.2, §4.2.1, §5.2; RFC 9126 §2; FAPI 2.0 Security Profile §5.3.2.1: a client that authenticates
 // by a JWT it has signed (private_key_jwt).
 
-import { type Algorithm, algorithms, brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import type { Form } from '../../http/forms.ts'
+import { told } from '../../log.ts'
 import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { spendJti } from '../replay.ts'
@@ -30,13 +31,13 @@ export function readAssertion(form: Form): PresentedAssertion | Refusal | undefi
   const assertion = form.get('client_assertion')
   const type = form.get('client_assertion_type')
   if (assertion === undefined && type === undefined) return undefined
-  if (type !== assertionType) return refuse('client_assertion_type_unknown', { type: type?.slice(0, 80) })
+  if (type !== assertionType) return refuse('client_assertion_type_unknown', { type: told(type) })
   const jwt = parseJwt(assertion ?? '')
   const subject = jwt?.claims['sub']
   if (!jwt || typeof subject !== 'string') return refuse('client_assertion_malformed')
   const named = form.get('client_id')
   if (named !== undefined && named !== subject) {
-    return refuse('client_assertion_claims', { wrong: 'sub', client: named.slice(0, 128) })
+    return refuse('client_assertion_claims', { wrong: 'sub', client: told(named) })
   }
   return { clientId: subject, jwt }
 }
@@ -63,7 +64,7 @@ export async function verifyAssertion(
   if (isRefusal(signed)) return refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
   if (!signed) {
     const { alg, kid } = jwt.header
-    return refuse('client_assertion_signature', { ...facts, alg: brief(alg), kid: brief(kid) })
+    return refuse('client_assertion_signature', { ...facts, alg: told(alg), kid: told(kid) })
   }
   const { jti, exp } = jwt.claims as { jti: string; exp: number }
   const fresh = await spendJti(server, 'client assertion', [client.id, jti], exp * 1_000)

@@ -6,6 +6,7 @@ import type { UnverifiedJwt } from '../../crypto/jws.ts'
 import { networkOf } from '../../http/address.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
+import { told } from '../../log.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
@@ -53,13 +54,13 @@ export async function authenticateClient(
 
   const verified = client
     ? await verify(server, request, client, credentials, () => wait() === 0)
-    : refuse('client_unknown', { client: credentials.clientId.slice(0, 128) })
+    : refuse('client_unknown', { client: told(credentials.clientId) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
   // Keys that cannot be had say nothing about whoever asks.
   if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
   const retryAfter = Math.ceil(wait() / 1_000)
   if (retryAfter > 0) {
-    return refuse('too_many_failures', { client: credentials.clientId.slice(0, 128) }, { retryAfter })
+    return refuse('too_many_failures', { client: client?.id ?? told(credentials.clientId) }, { retryAfter })
   }
   const keys = [networkKey(), account].filter((key) => key !== undefined)
   await Promise.all(keys.map((key) => server.counters.count(key, failureWindow, true)))

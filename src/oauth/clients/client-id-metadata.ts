@@ -5,6 +5,7 @@ import { eventInput } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'
 import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type JsonAnswer, type OutboundFailure } from '../../http/guarded-fetch.ts'
+import { toldUrl } from '../../log.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
 import { confirmDocument, described, noteFlow, saveDocument } from '../records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -56,7 +57,7 @@ async function requireDocument(
   const { clientIdMetadata } = server.settings
   // What is no address is no document; one that was suspended stays as it is.
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(id) || known?.active === false) return undefined
-  const facts = { client: id.slice(0, 128) }
+  const facts = { client: known ? id : toldUrl(id) }
   if (!clientIdMetadata) return known && refuse('client_host_untrusted', facts)
   const wrong = clientUrlProblem(id)
   if (wrong !== undefined) return refuse('client_url_malformed', { ...facts, wrong })
@@ -153,7 +154,7 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
   // What is known is read again at no cost, as long as it can be.
   const full = row
     ? triesAreUp(server, address)
-    : ((await countTry(server, address)) ?? countUnknown(server, new URL(url).host))
+    : ((await countTry(server, address)) ?? countUnknown(server, url))
   if (full) return full
   const etag = row ? (JSON.parse(row.metadata) as { etag?: string }).etag : undefined
   const answer = await server.outbound.getJson(url, {
@@ -173,10 +174,11 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
 }
 
 /** Anybody can name addresses at somebody else's host. */
-function countUnknown({ counters }: Server, host: string): Refusal | undefined {
-  const key = `documents:${host}`
+function countUnknown({ counters }: Server, url: string): Refusal | undefined {
+  const key = `documents:${new URL(url).host}`
   const wait = counters.blockedFor(key, mostUnknownOfHost)
-  if (wait > 0) return refuse('too_many_arrivals', { host }, { retryAfter: Math.ceil(wait / 1_000) })
+  if (wait > 0)
+    return refuse('too_many_arrivals', { client: toldUrl(url) }, { retryAfter: Math.ceil(wait / 1_000) })
   void counters.count(key, minute)
   return undefined
 }
@@ -192,7 +194,7 @@ async function describe(
     const { failed, detail } = answer
     return refuse(
       'client_document_unavailable',
-      { client: url, failed, detail },
+      { client: toldUrl(url), failed, detail },
       isOutage(answer) ? { retryAfter: failurePause / 1_000 } : {},
     )
   }
@@ -204,7 +206,7 @@ async function describe(
   const unfit = isUnfit(said) ? said : await checkUrls(server.outbound, said)
   if (unfit) {
     const { member, why } = unfit
-    return refuse('client_document_invalid', { client: url, member, why })
+    return refuse('client_document_invalid', { client: toldUrl(url), member, why })
   }
   const { leftOut } = said as Description
   if (leftOut.length > 0)

@@ -107,7 +107,6 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (!requirePkce && !confidential) problem('requirePkce', false, 'true, since the client is public')
   else if (!requirePkce && rules.pkce === 'always')
     problem('requirePkce', false, `true for the profile ${profile}`)
-  checkScopeAndResources(settings, input, problem)
   for (const path of ['logoUri', 'clientUri', 'policyUri', 'tosUri'] as const) {
     const uri = input[path]
     if (uri !== undefined && !(URL.canParse(uri) && new URL(uri).protocol === 'https:')) {
@@ -135,9 +134,10 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (perHour !== undefined && (!Number.isInteger(perHour) || perHour < 1))
     problem('requestsPerHour', perHour, 'a whole number of at least 1')
   const registered = readRegisteredMetadata(input, problem)
+  checkScopeAndResources(settings, input, registered, problem)
   const { acrValues } = settings.authentication
-  const asked: unknown = registered.defaultAcrValues
-  if (Array.isArray(asked) && asked.some((one) => !acrValues.includes(one)))
+  const asked = registered.defaultAcrValues
+  if (asked?.some((one) => !acrValues.includes(one)))
     problem('defaultAcrValues', asked, `values of authentication.acrValues: ${acrValues.join(' ') || 'none'}`)
   checkKeys(input, method, problem)
   const { schemes } = settings.selfRegisteredClients
@@ -201,12 +201,17 @@ function checkGrantTypes(
   }
 }
 
-function checkScopeAndResources(settings: Settings, input: ClientInput, problem: Problem): void {
+function checkScopeAndResources(
+  settings: Settings,
+  input: ClientInput,
+  registered: RegisteredMetadata,
+  problem: Problem,
+): void {
   for (const scope of input.scope ?? []) {
     if (!Object.hasOwn(settings.scopes, scope))
       problem('scope', scope, `scopes of the registry: ${Object.keys(settings.scopes).join(' ')}`)
   }
-  for (const type of input.authorizationDetailsTypes ?? []) {
+  for (const type of registered.authorizationDetailsTypes ?? []) {
     if (!Object.hasOwn(settings.authorizationDetails, type)) {
       const known = Object.keys(settings.authorizationDetails).join(', ') || 'none'
       problem('authorizationDetailsTypes', type, `types of the configuration: ${known}`)

@@ -3,7 +3,7 @@
 import { mostKeysInSet, type PublicKey, publicKeyFromJwk } from '../../crypto/jws.ts'
 import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
-import type { Log } from '../../log.ts'
+import { type Log, toldUrl } from '../../log.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
 /** Whose keys: registered as they are, published at a URL, or none. */
@@ -80,7 +80,7 @@ export function openClientKeys({
           set.failure = { refusal, at: now() }
           // A set that is gone, or none any more, takes effect.
           if (!outage) set.keys = undefined
-          log.warn('keys of a client cannot be read', { client: owner, url, ...refusal.facts })
+          log.warn('keys of a client cannot be read', { client: owner, url: toldUrl(url), ...refusal.facts })
           return
         }
         const { keys, freshFor } = found

@@ -176,8 +176,8 @@ export function readRegisteredMetadata(
   for (const member of members) {
     const value = input[member]
     if (value === undefined) continue
-    if (!rules[member].fits(value)) problem(member, value, rules[member].allowed)
-    read[member] = value
+    if (rules[member].fits(value)) read[member] = value
+    else problem(member, value, rules[member].allowed)
   }
   return read as RegisteredMetadata
 }

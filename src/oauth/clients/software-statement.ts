@@ -1,6 +1,7 @@
 // RFC 7591 §2.3, §3.1.1, §3.2.2: software statements, by which somebody who is trusted says what a client is.
 
 import { algorithms, parseJwt } from '../../crypto/jws.ts'
+import { toldUrl } from '../../log.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { isSignedBy } from './client-signature.ts'
@@ -46,7 +47,7 @@ async function verify(
   const { iss, exp, nbf, iat } = jwt.claims
   if (typeof iss !== 'string') return invalid('iss')
   const issuer = server.settings.registration!.softwareStatementIssuers.get(iss)
-  if (!issuer) return refuse('software_statement_unapproved', { issuer: iss.slice(0, 200) })
+  if (!issuer) return refuse('software_statement_unapproved', { issuer: toldUrl(iss) })
   const signed = await isSignedBy(server, { owner: issuer, address }, jwt, algorithms)
   if (isRefusal(signed)) return signed
   if (!signed) return invalid('signature')

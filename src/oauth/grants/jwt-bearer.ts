@@ -3,8 +3,9 @@
 
 import { knownUser, resolveUser } from '../../accounts/users.ts'
 import { isOpenidScope } from '../../config/scopes.ts'
-import { brief, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
+import { parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
+import { told } from '../../log.ts'
 import type { AssertionIssuer } from '../../settings.ts'
 import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
@@ -120,7 +121,7 @@ async function verify(
   const jwt = parseJwt(assertion)
   if (!jwt) return refuse('assertion_invalid', { client: client.id, wrong: 'form' })
   const { iss } = jwt.claims
-  const facts = { client: client.id, issuer: brief(iss) }
+  const facts = { client: client.id, issuer: told(iss) }
   const issuer = typeof iss === 'string' ? server.settings.assertionIssuers.get(iss) : undefined
   if (!issuer) return refuse('assertion_untrusted', facts)
   if (!issuer.clients.includes(client.id)) return refuse('assertion_untrusted', { ...facts, wrong: 'client' })
@@ -137,7 +138,7 @@ async function verify(
       ? refuse('assertion_signature', { ...facts, ...signed.facts })
       : refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
   }
-  if (!signed) return refuse('assertion_signature', { ...facts, alg: brief(jwt.header['alg']) })
+  if (!signed) return refuse('assertion_signature', { ...facts, alg: told(jwt.header['alg']) })
   // Who bound it to a key meant nobody else to use it (RFC 7800 §3.1).
   const { cnf } = jwt.claims as { cnf?: Record<string, unknown> }
   const bound = cnf && (cnf['jkt'] ?? (typeof cnf['x5t#S256'] === 'string' && `x5t#S256:${cnf['x5t#S256']}`))

@@ -4,6 +4,7 @@
 import { fromHost } from '../../accounts/account.ts'
 import { isOpenidScope } from '../../config/scopes.ts'
 import { eventInput } from '../../events/append.ts'
+import { told } from '../../log.ts'
 import type { ExchangeRule } from '../../settings.ts'
 import { makeAccessToken } from '../access-token.ts'
 import type { Client } from '../clients/clients.ts'
@@ -27,7 +28,7 @@ export const tokenExchange: GrantType = {
     const { client, form, origin, binding } = request
     const asked = form.get('requested_token_type') ?? tokenTypes.accessToken
     if (asked !== tokenTypes.accessToken && asked !== tokenTypes.jwt)
-      return refuse('token_type_invalid', { client: client.id, requested: asked.slice(0, 80) })
+      return refuse('token_type_invalid', { client: client.id, requested: told(asked) })
     const subject = await subjectOf(server, request)
     if (isRefusal(subject)) return subject
     const actor = await actorOf(server, request)
@@ -109,7 +110,7 @@ async function subjectOf(
   if (token === undefined) return refuse('missing_parameter', { parameter: 'subject_token' })
   if (type === undefined) return refuse('token_type_invalid', { client: client.id })
   if (!Object.values<string>(tokenTypes).includes(type))
-    return refuse('token_type_invalid', { client: client.id, subject: type.slice(0, 80) })
+    return refuse('token_type_invalid', { client: client.id, subject: told(type) })
   const shown =
     type === tokenTypes.idToken
       ? await showIdToken(server, client, token, origin.address ?? '')
@@ -130,7 +131,7 @@ async function actorOf(
   if (token === undefined && type === undefined) return undefined
   if (token === undefined || type === undefined) return refuse('token_type_invalid', { client: client.id })
   if (type !== tokenTypes.accessToken && type !== tokenTypes.jwt)
-    return refuse('token_type_invalid', { client: client.id, actor: type.slice(0, 80) })
+    return refuse('token_type_invalid', { client: client.id, actor: told(type) })
   return showAccessToken(server, client, { token, type, binding }, 'actor_token_invalid')
 }
 

@@ -7,6 +7,7 @@ import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
 import { type Form, pairsOf } from '../../http/forms.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
+import { told } from '../../log.ts'
 import { answerPage } from '../../pages/page.ts'
 import { signedOutPage, signOutPage } from '../../pages/signed-out.ts'
 import { withQuery } from '../authorization/authorization-response.ts'
@@ -71,13 +72,13 @@ async function readLogoutRequest(
   const hint = read && !isRefusal(read) ? read : undefined
   const named = form.get('client_id')
   if (hint && named !== undefined && named !== hint.clientId)
-    return refuse('logout_client_mismatch', { client: named.slice(0, 128), owner: hint.clientId })
+    return refuse('logout_client_mismatch', { client: told(named), owner: hint.clientId })
   const id = named ?? hint?.clientId
   const found = id === undefined ? undefined : await server.clients.find(id)
   const client = found?.active ? found : undefined
   const redirectUri = form.get('post_logout_redirect_uri')
   if (redirectUri !== undefined && !client?.registered.postLogoutRedirectUris?.includes(redirectUri))
-    return refuse('logout_redirect_uri_unregistered', { client: id?.slice(0, 128) })
+    return refuse('logout_redirect_uri_unregistered', { client: client?.id ?? told(id) })
   return { client, hint, redirectUri, state: redirectUri === undefined ? undefined : form.get('state') }
 }
 

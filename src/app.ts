@@ -12,7 +12,8 @@ import { localAccounts } from './accounts/local.ts'
 import { sidOf } from './accounts/sign-outs.ts'
 import { claimsOf, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
-import { type Config, resolveConfig, secretProblems } from './config.ts'
+import { secretProblems } from './config/secret.ts'
+import { type Config, resolveConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import type { Core } from './core.ts'
 import { rootSecrets } from './crypto/secrets.ts'
@@ -130,6 +131,11 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
         if (account === null || isResponse(account)) return account
         return userOf(core, account)
       },
+      async endedStatement(request, after) {
+        const account = await accounts.endedStatement?.(request.request(), after)
+        const user = account ? await userOf(core, account) : undefined
+        return user && !('disabled' in user) ? user : undefined
+      },
     }
     return wire(server, accounts, options.database === undefined)
   } catch (error) {
@@ -229,7 +235,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const closing = new AbortController()
 
   async function replaceSecrets(secrets: readonly string[], settle: number) {
-    const problems = secretProblems(secrets)
+    const problems = secretProblems(secrets, settings.loopback)
     if (problems.length > 0) throw new ConfigError(problems)
     const former = known
     server.secrets.replace([...new Set([...former, ...secrets])])

@@ -17,6 +17,7 @@ import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
 import { type PushedRequestsConfig, pushedRequestsSettings } from './config/pushed-requests.ts'
 import { type RegistrationConfig, registrationSettings } from './config/registration.ts'
 import { impliedScopes, isOpenidScope, type ScopeConfig, scopeSettings } from './config/scopes.ts'
+import { secretProblems } from './config/secret.ts'
 import {
   type SelfRegisteredClientsConfig,
   selfRegisteredClientsSettings,
@@ -24,7 +25,6 @@ import {
 import { type StorageConfig, storageSettings } from './config/storage.ts'
 import { type TokenExchangeConfig, tokenExchangeSettings } from './config/token-exchange.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
-import { shortestSecret } from './crypto/secrets.ts'
 import { trustedProxies } from './http/address.ts'
 import type { Log, LogLevel } from './log.ts'
 import type { Settings } from './settings.ts'
@@ -35,7 +35,7 @@ export interface Config {
   issuer: string
   /**
    * The root of every key that seals or derives; at least 32 characters, e.g. 32 random bytes in base64. Several, newest
-   * first, while one replaces another.
+   * first, while one replaces another. Off loopback one that can be guessed, or stands in print, is refused.
    */
   secret: string | string[]
   /** `postgres://user@host/name`, or the path of an SQLite file. Default `.gatehouse/gatehouse.db`. */
@@ -215,7 +215,7 @@ export function resolveConfig(config: Config): Settings {
   const checks: Checks = { problem, seconds, count }
   const issuer = issuerFrom(config, problem)
   const secrets = typeof config.secret === 'string' ? [config.secret] : (config.secret ?? [])
-  problems.push(...secretProblems(secrets))
+  problems.push(...secretProblems(secrets, issuer === undefined || isLoopback(issuer)))
   const scopes = scopeSettings(config.scopes, checks)
   for (const [uri, resource] of Object.entries(config.resources ?? {})) {
     if (!isResourceUri(uri))
@@ -349,19 +349,6 @@ export function resolveConfig(config: Config): Settings {
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return settings
-}
-
-/** What is wrong with root secrets; it never shows them. */
-export function secretProblems(secrets: readonly unknown[]): ConfigProblem[] {
-  const good = secrets.every((one) => typeof one === 'string' && one.length >= shortestSecret)
-  if (secrets.length > 0 && good) return []
-  return [
-    {
-      path: 'secret',
-      allowed: `one or more texts of at least ${shortestSecret} characters`,
-      example: '32 random bytes: openssl rand -base64 32',
-    },
-  ]
 }
 
 function issuerFrom(

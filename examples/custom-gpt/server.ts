@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { type Gatehouse, gatehouse, gptActionWarnings, gptRedirectUris, toNodeHandler } from 'gatehouse'
 import { existingSite } from '../existing-site.ts'
+import { ownSecret } from '../own-secret.ts'
 import { jobBoard, jobBoardConfig } from './job-board.ts'
 
 const port = Number(process.env['PORT'] ?? 4400)
@@ -13,8 +14,7 @@ const gptId = process.env['GPT_ID']
 const site = existingSite(origin)
 const auth = await gatehouse({
   issuer,
-  // In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
-  secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+  secret: ownSecret(),
   database: process.env['DATABASE'] ?? '.gatehouse/example-custom-gpt.db',
   trustedProxies: process.env['TRUSTED_PROXIES']?.split(','),
   log: 'warn',

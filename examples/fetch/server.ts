@@ -4,14 +4,14 @@ import { createServer } from 'node:http'
 import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'
+import { ownSecret } from '../own-secret.ts'
 
 const port = Number(process.env['PORT'] ?? 4400)
 const origin = `http://localhost:${port}`
 const site = existingSite(origin)
-// In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
 const auth = await gatehouse({
   issuer: origin,
-  secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+  secret: ownSecret(),
   database: process.env['DATABASE'] ?? '.gatehouse/example-fetch.db',
   accounts: site.accounts,
   scopes: { 'jobs:read': 'Search open jobs' },

@@ -6,14 +6,14 @@ import { gatehouse } from 'gatehouse'
 import { Hono } from 'hono'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'
+import { ownSecret } from '../own-secret.ts'
 
 const port = Number(process.env['PORT'] ?? 4400)
 const origin = `http://localhost:${port}`
 const site = existingSite(origin)
-// In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
 const auth = await gatehouse({
   issuer: origin,
-  secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+  secret: ownSecret(),
   database: process.env['DATABASE'] ?? '.gatehouse/example-hono.db',
   accounts: site.accounts,
   scopes: { 'jobs:read': 'Search open jobs' },

@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
 import { existingSite } from '../existing-site.ts'
+import { ownSecret } from '../own-secret.ts'
 import { scopes } from './tools.ts'
 
 const port = Number(process.env['PORT'] ?? 4400)
@@ -12,10 +13,9 @@ const mcpPort = Number(process.env['MCP_PORT'] ?? 4401)
 const origin = `http://localhost:${port}`
 const resource = `http://localhost:${mcpPort}/mcp`
 const site = existingSite(origin)
-// In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
 const auth = await gatehouse({
   issuer: origin,
-  secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+  secret: ownSecret(),
   database: process.env['DATABASE'] ?? '.gatehouse/example-mcp-apart.db',
   accounts: site.accounts,
   scopes,

@@ -3,16 +3,16 @@
 import { createServer } from 'node:http'
 import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
 import { existingSite } from '../existing-site.ts'
+import { ownSecret } from '../own-secret.ts'
 import { mcpEndpoint, scopes } from './tools.ts'
 
 const port = Number(process.env['PORT'] ?? 4400)
 const origin = `http://localhost:${port}`
 const resource = `${origin}/mcp`
 const site = existingSite(origin)
-// In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
 const auth = await gatehouse({
   issuer: origin,
-  secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+  secret: ownSecret(),
   database: process.env['DATABASE'] ?? '.gatehouse/example-mcp.db',
   accounts: site.accounts,
   scopes,

@@ -90,6 +90,12 @@ export function authenticationIsRecent(
 export interface Accounts {
   authenticate: Authenticate
   /**
+   * Only for adapters whose statements end within minutes and are renewed by pages of the provider alone: whom the statement
+   * that the request still carries was about, though it has ended since `after` (epoch milliseconds). Everything but its age
+   * is verified as ever. Without it a form is only good while its user is signed in.
+   */
+  endedStatement?(request: Request, after: number): Promise<Account | null> | Account | null
+  /**
    * Fills userinfo and ID token members for one of the adapter's own subjects, limited to these scopes, in the names of OpenID
    * Connect Core §5.1. Without it a client learns the name and address that pages show.
    */

@@ -33,7 +33,11 @@ const MOST_TOKENS = 4
 export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDialect): Accounts {
   const verify = tokenVerifier(options, dialect.types)
 
-  return { authenticate, signOut: signOutRedirect(options) }
+  return {
+    authenticate,
+    signOut: signOutRedirect(options),
+    endedStatement: async (request, after) => (await signedIn(request, after)) ?? null,
+  }
 
   async function authenticate(request: Request, ask: Ask): Promise<Account | Response | null> {
     const account = await signedIn(request)
@@ -45,10 +49,10 @@ export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDiale
     return signInRedirect(request, ask, options, account !== undefined)
   }
 
-  async function signedIn(request: Request): Promise<Account | undefined> {
+  async function signedIn(request: Request, endedAfter?: number): Promise<Account | undefined> {
     let found: Account | undefined
     for (const token of dialect.tokens(request).slice(0, MOST_TOKENS)) {
-      const verdict = await verify(token)
+      const verdict = await verify(token, endedAfter)
       const reason = verdict.verified ? dialect.refuses?.(verdict.claims) : verdict.reason
       if (!verdict.verified || reason) {
         if (reason) options.onRefused?.(reason)

@@ -49,6 +49,8 @@ export interface Server extends Core {
   readonly nonces: ProofNonces
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
+  /** The user whom a statement that has ended since `after` was about, where the request still carries it. */
+  endedStatement(request: Incoming, after: number): Promise<User | undefined>
   /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
   claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
   /** Every claim about a user that can be known. */

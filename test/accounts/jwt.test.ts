@@ -37,6 +37,24 @@ describe('a token of the issuer', () => {
     assert.equal(authTime, Number(all?.['auth_time']) * 1000)
   })
 
+  test('RFC 7519 §4.1.4: a token that has just ended still says whose it was, and nothing else does', async () => {
+    const { accounts: adapter } = accounts()
+    const before = async (changes: Record<string, unknown>, by = key) =>
+      adapter.endedStatement!(
+        cookies({ id: await sign(by, claims({ sid: 's1', ...changes })) }),
+        Date.now() - 60_000,
+      )
+    const account = await before({ exp: seconds(-30) })
+    assert.deepEqual([account?.subject, account?.sessionId], ['user-1', 's1'])
+    assert.equal(await whoIs(adapter, cookies({ id: await sign(key, claims({ exp: seconds(-30) })) })), null)
+    assert.equal(await before({ exp: seconds(-90) }), null, 'ended too long ago')
+    assert.equal(await before({ exp: seconds(60) }), null, 'has not ended')
+    assert.equal(await before({ exp: seconds(-30) }, stranger), null, 'signed by another')
+    assert.equal(await before({ exp: seconds(-30), iss: 'https://evil.example.com/' }), null)
+    assert.equal(await before({ exp: seconds(-30), aud: 'another' }), null)
+    assert.equal(await adapter.endedStatement!(visit(), 0), null)
+  })
+
   test('the same e-mail under another issuer or subject is another account', async () => {
     const other = 'https://other.example.com/'
     const here = await whoIs(

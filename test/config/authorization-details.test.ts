@@ -7,7 +7,7 @@ function problemsWith(config: Partial<Config>): string[] {
   try {
     resolveConfig({
       issuer: 'https://auth.example.com',
-      secret: 'a secret of thirty-two characters',
+      secret: 'kYQ0vZr3n1b7X5wTf8LhJc2MdEu9PsGa',
       ...config,
     })
     return []

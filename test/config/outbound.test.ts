@@ -5,7 +5,7 @@ import { ConfigError } from '../../src/config-error.ts'
 import { makeAuthority } from '../support/certificates.ts'
 
 const settingsWith = (outbound: Config['outbound'], issuer = 'https://auth.example.com') =>
-  resolveConfig({ issuer, secret: 'a secret of thirty-two characters', outbound }).outbound
+  resolveConfig({ issuer, secret: 'kYQ0vZr3n1b7X5wTf8LhJc2MdEu9PsGa', outbound }).outbound
 
 function problemsWith(outbound: Config['outbound']): string[] {
   try {

@@ -10,7 +10,7 @@ const hour = 3_600_000
 const resolve = (config: Partial<Config>) =>
   resolveConfig({
     issuer: 'https://auth.example.com',
-    secret: 'a secret of thirty-two characters',
+    secret: 'kYQ0vZr3n1b7X5wTf8LhJc2MdEu9PsGa',
     scopes: { 'jobs:read': 'Search open jobs' },
     ...config,
   })

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -23,7 +24,13 @@ export async function run(script: string, env: Record<string, string> = {}): Pro
   const port = await freePort()
   const child = spawn(process.execPath, ['--conditions=gatehouse-source', script], {
     cwd: root,
-    env: { ...process.env, PORT: String(port), DATABASE: join(directory, 'gatehouse.db'), ...env },
+    env: {
+      ...process.env,
+      GATEHOUSE_SECRET: randomBytes(32).toString('base64'),
+      PORT: String(port),
+      DATABASE: join(directory, 'gatehouse.db'),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''

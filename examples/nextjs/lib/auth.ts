@@ -3,6 +3,7 @@
 import { type Gatehouse, gatehouse } from 'gatehouse'
 import { addDemoClient } from '../../demo-client.ts'
 import { type ExistingSite, existingSite } from '../../existing-site.ts'
+import { ownSecret } from '../../own-secret.ts'
 
 const origin = process.env['ORIGIN'] ?? `http://localhost:${process.env['PORT'] ?? 3000}`
 
@@ -16,10 +17,9 @@ export const { site, auth } = await (kept.gatehouseExample ??= open())
 
 async function open(): Promise<Kept> {
   const site = existingSite(origin)
-  // In production: GATEHOUSE_SECRET from `openssl rand -base64 32`.
   const auth = await gatehouse({
     issuer: `${origin}/api/auth`,
-    secret: process.env['GATEHOUSE_SECRET'] ?? 'only good on your own computer: 32 characters or more',
+    secret: ownSecret(),
     database: process.env['DATABASE'] ?? '.gatehouse/example-nextjs.db',
     accounts: site.accounts,
     scopes: { 'jobs:read': 'Search open jobs' },

@@ -3,6 +3,7 @@ import { createSecretKey } from 'node:crypto'
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  decodeJwt,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
@@ -38,12 +39,13 @@ export type Verdict = { verified: true; claims: Claims } | { verified: false; re
  * Makes the one function that decides whether a token counts: signature by an allowed algorithm and a known key, `typ` among
  * `types` (or absent), `iss`, `aud`, `azp`, `exp` (required), `nbf`, `iat` not in the future, `sub` of 1 to 255 characters, no `act`.
  * Rejects with `AccountsUnavailable` when the keys cannot be had; everything wrong with a token is a verdict.
+ * With `endedAfter` (epoch milliseconds) only a token counts whose `exp` lies between that and now; all else is verified as ever.
  * The rules must have passed `checkTokenRules`.
  */
 export function tokenVerifier(
   rules: TokenRules,
   types: readonly string[],
-): (token: string) => Promise<Verdict> {
+): (token: string, endedAfter?: number) => Promise<Verdict> {
   const key = keySource(rules)
   const tolerance = rules.clockTolerance ?? CLOCK_TOLERANCE
   const options = {
@@ -54,11 +56,14 @@ export function tokenVerifier(
     requiredClaims: ['exp', 'sub'],
   }
 
-  return async (token) => {
+  return async (token, endedAfter) => {
     let claims: JWTPayload
     let type: string | undefined
     try {
-      const { payload, protectedHeader } = await verifyWithAnyKey(token, key, options)
+      const { payload, protectedHeader } = await verifyWithAnyKey(token, key, {
+        ...options,
+        ...(endedAfter === undefined ? {} : { currentDate: lastMoment(token, endedAfter) }),
+      })
       claims = payload
       type = protectedHeader.typ
     } catch (error) {
@@ -82,6 +87,13 @@ export function tokenVerifier(
     if (claims['act'] !== undefined && !rules.allowImpersonation) return 'impersonation'
     return undefined
   }
+}
+
+/** The last second of a token that has ended; where it lives, or ended too long ago, the end of time. */
+function lastMoment(token: string, endedAfter: number): Date {
+  const { exp } = decodeJwt(token)
+  const end = typeof exp === 'number' ? exp * 1_000 : Number.NaN
+  return end > endedAfter && end <= Date.now() ? new Date(end - 1_000) : new Date(8_640_000_000_000_000)
 }
 
 type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>

@@ -3,6 +3,7 @@
 import type { Incoming } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
 import type { Server, User } from '../server.ts'
+import { patience } from './return-address.ts'
 
 /** Whom a form was shown to, as it is kept until the form comes back. */
 export interface ShownTo {
@@ -32,8 +33,9 @@ export function shownTo(user: User): ShownTo {
 }
 
 /**
- * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and
- * nobody renews them while a person reads: the form's own token then vouches alone, for the browser and the user alike.
+ * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and are
+ * renewed by no page of ours while a person reads: then the one that has ended since must still be in the browser, about the
+ * same user and sign-in.
  */
 export async function decidingUser(
   server: Server,
@@ -54,7 +56,9 @@ export async function decidingUser(
     ...(shown.sid === null ? {} : { sid: shown.sid }),
   }
   if (answer === null) {
-    return shown.statementEnds !== null && shown.statementEnds <= server.now() ? same : undefined
+    if (shown.statementEnds === null || shown.statementEnds > server.now()) return undefined
+    const before = await server.endedStatement(request, server.now() - patience)
+    return before?.id === shown.userId && (before.sid ?? null) === shown.sid ? same : undefined
   }
   return isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId ? undefined : same
 }

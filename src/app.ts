@@ -112,7 +112,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)
         if (account === null || isResponse(account)) return account
-        return userOf(core, account)
+        return userOf(core, accounts, account)
       },
     }
     return wire(server, accounts, options.database === undefined)
@@ -122,7 +122,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   }
 }
 
-async function userOf(core: Core, account: Account) {
+async function userOf(core: Core, { keepsSignIns }: Accounts, account: Account) {
   const user = await resolveUser(core, account)
   if (user.disabled_at !== null) return { disabled: account }
   return {
@@ -134,6 +134,7 @@ async function userOf(core: Core, account: Account) {
     ...(account.acr === undefined ? {} : { acr: account.acr }),
     ...(account.amr === undefined ? {} : { amr: account.amr }),
     ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }),
+    ...(keepsSignIns && account.sessionId !== undefined ? { signInRow: account.sessionId } : {}),
     ...(account.expiresAt === undefined ? {} : { statementEnds: account.expiresAt }),
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
+import type { Pool, PoolClient, QueryConfig } from 'pg'
 import { type Database, type Run, Unavailable } from './database.ts'
 import { renderQuery, type Select, type Sql, type Write } from './sql.ts'
 
@@ -96,6 +96,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   async function runBatch(statement: Statement, lane: Lane) {
     const batch = lane.waiting.splice(0, batchLimit)
     if (batch.length === 0) return
+    if (statement.kind === 'write' && statement.order) sortBy(batch, statement.order)
     lane.running++
     if (lane.waiting.length > 0) schedule(statement, lane)
     try {
@@ -134,10 +135,32 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   async function run(statement: Statement, batch: Pending[]): Promise<{ n: number }[]> {
     const columns = Object.keys(statement.columns)
     const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
-    return repeated(statement.kind === 'select', async () => {
-      const { rows } = await hot.query({ name: statement.name, text: statement.postgres, values })
+    const query = { name: statement.name, text: statement.postgres, values }
+    if (statement.kind === 'write' && statement.postgresLock !== undefined) {
+      const lock = { name: `${statement.name}_lock`, text: statement.postgresLock, values }
+      return repeated(false, () => underLock(lock, query))
+    }
+    return repeated(statement.kind === 'select', async () => (await hot.query(query)).rows)
+  }
+
+  /** Two statements of one transaction: the second one sees everything that was committed before the first one had its locks. */
+  async function underLock(lock: QueryConfig, query: QueryConfig): Promise<{ n: number }[]> {
+    const client = await hot.connect()
+    try {
+      await client.query('begin')
+      await client.query(lock)
+      const { rows } = await client.query(query)
+      await client.query('commit')
+      client.release()
       return rows
-    })
+    } catch (error) {
+      const rolledBack = await client.query('rollback').then(
+        () => true,
+        () => false,
+      )
+      client.release(!rolledBack)
+      throw error
+    }
   }
 
   /** Runs again what a deadlock rolled back, and what only read when the connection was lost. */
@@ -199,6 +222,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       return closing
     },
   }
+}
+
+function sortBy(batch: Pending[], column: string): void {
+  const key = ({ input }: Pending) => String(input[column] ?? '')
+  batch.sort((one, other) => (key(one) < key(other) ? -1 : key(one) > key(other) ? 1 : 0))
 }
 
 const [bigint, timestamptz] = [20, 1184]

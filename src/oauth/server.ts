@@ -25,6 +25,8 @@ export interface User {
   amr?: readonly string[]
   /** Names the browser's sign-in to clients (`sid`), where the provider has such a thing. */
   sid?: string
+  /** The row of the browser's sign-in, where sign-ins are ours. */
+  signInRow?: string
   /** When the account provider's statement ends, in epoch milliseconds; absent when it does not. */
   statementEnds?: number
 }

@@ -1,6 +1,7 @@
 // RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9126 §4, §7.3; OpenID Connect Core §3.1.2.4, §3.1.2.6: the authorization endpoint.
 
 import { makeToken } from '../../crypto/tokens.ts'
+import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
 import type { Form } from '../../http/forms.ts'
@@ -8,22 +9,21 @@ import type { Answer, Incoming } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
-import { cameByItself } from '../clients/clients.ts'
 import { paths } from '../paths.ts'
 import { issueCode, issuePushedCode } from '../records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from '../records/consents.ts'
-import { endPushedRequest } from '../records/pushed-requests.ts'
-import { countLivingSessions } from '../records/sessions.ts'
+import { endPushedRequest, pushedRequestIsOpen } from '../records/pushed-requests.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import { readPageParameters } from '../request-body.ts'
 import { scopeSet, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
+import { quotaIsFull } from '../sessions.ts'
 import { troubleFrom } from '../trouble.ts'
 import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } from './authorization-request.ts'
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { shownTo } from './deciding-user.ts'
-import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
+import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
 import { arrivalCookie, cancelledParameter, patience, returnAddress, withArrival } from './return-address.ts'
 import { authenticateUser } from './user-authentication.ts'
@@ -87,40 +87,63 @@ async function decide(
   form: Form,
   asked: AuthorizationRequest,
   user: User,
+  tries = 3,
 ): Promise<Answer> {
-  const { sessions } = server.settings
-  if (sessions.whenFull === 'refuse') {
-    const input = { user_id: user.id, client_id: asked.client.id, now: server.now() }
-    const living = await server.db.one(countLivingSessions, input)
-    if ((living?.count ?? 0) >= sessions.quota) {
-      return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
-    }
-  }
-  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: asked.client.id })
+  if (await quotaIsFull(server, user.id, asked.client.id))
+    return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
+  const consent = await server.db.one(findConsent, {
+    user_id: user.id,
+    client_id: asked.client.id,
+    redirect_host: consentHost(asked.client, asked.redirectUri),
+  })
   const held = scopeSet(consent?.scope ?? '')
   const needed =
     consent === undefined ||
     asked.prompt.includes('consent') ||
     scopesMissing(held, consentScope(asked)).length > 0 ||
     scopesMissing(scopeSet(consent.resources), asked.resources).length > 0 ||
-    // What was allowed was an answer to this host; only an administrator may name several for one client.
-    (cameByItself(asked.client) && consent.redirect_host !== redirectHost(asked.redirectUri)) ||
     // What exactly is done is decided each time.
     asked.authorizationDetails.length > 0 ||
     // Nothing vouches that the same program asks again (RFC 8252 §8.6).
     (!asked.client.confidential && redirectsToOwnComputer(asked.redirectUri))
-  if (!needed) return grantCode(server, request, asked, user)
+  if (!needed) {
+    const granted = await grantCode(server, request, asked, user)
+    if (granted) return granted
+    if (tries <= 1) throw new Unavailable('what a code rests on keeps changing')
+    return decideAgain(server, request, form, asked, tries - 1)
+  }
   if (asked.prompt.includes('none'))
     return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
   return askConsent(server, request, form, asked, user, held)
 }
 
+/** What the code would have rested on ended meanwhile: consent, sign-in, user or client; or a pushed request was answered. */
+async function decideAgain(
+  server: Server,
+  request: Incoming,
+  form: Form,
+  asked: AuthorizationRequest,
+  tries: number,
+): Promise<Answer> {
+  const { client, pushedId } = asked
+  if (pushedId !== null && (await server.db.one(pushedRequestIsOpen, { id: pushedId })) === undefined)
+    return alreadyEnded(server, asked)
+  server.clients.forget(client.id)
+  if (!(await server.clients.find(client.id))?.active)
+    return refusalPage(server, refuse('authorize_client_inactive', { client: client.id }))
+  const user = await authenticateUser(server, request, form, asked)
+  if (isResponse(user)) return answerFromResponse(user)
+  if (isRefusal(user)) return refused(server, asked, user)
+  return decide(server, request, form, asked, user, tries)
+}
+
+/** The code, or undefined where what it rests on is not there any more. */
 async function grantCode(
   server: Server,
   request: Incoming,
   asked: AuthorizationRequest,
   user: User,
-): Promise<Answer> {
+): Promise<Answer | undefined> {
   const now = server.now()
   const { code, input } = await codeInput(server, asked, user, now)
   const row = {
@@ -132,11 +155,11 @@ async function grantCode(
       { scope: input.scope, consent: 'remembered' },
     ),
   }
-  if (asked.pushedId === null) await server.db.write(issueCode, row)
-  else {
-    const issued = await server.db.write(issuePushedCode, { pushed_id: asked.pushedId, ...row })
-    if (issued.length === 0) return alreadyEnded(server, asked)
-  }
+  const issued =
+    asked.pushedId === null
+      ? await server.db.write(issueCode, row)
+      : await server.db.write(issuePushedCode, { pushed_id: asked.pushedId, ...row })
+  if (issued.length === 0) return undefined
   server.activity.clientUsed(asked.client.id, { authorizations: 1 })
   return authorizationResponse(server, asked, { code })
 }
@@ -162,6 +185,8 @@ async function askConsent(
     client_id: client.id,
     request: JSON.stringify(row),
     pushed_id: asked.pushedId,
+    user_id: user.id,
+    sid: user.sid ?? null,
     now,
     expires_at: now + patience,
   })

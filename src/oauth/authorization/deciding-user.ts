@@ -17,7 +17,7 @@ export interface ShownTo {
 }
 
 /** What of a user goes into a grant. */
-export type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
+export type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid' | 'signInRow'>
 
 export function shownTo(user: User): ShownTo {
   return {
@@ -56,5 +56,8 @@ export async function decidingUser(
   if (answer === null) {
     return shown.statementEnds !== null && shown.statementEnds <= server.now() ? same : undefined
   }
-  return isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId ? undefined : same
+  if (isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId) return undefined
+  // The same user under another sign-in: the one the form belongs to has ended.
+  if (answer.sid !== (shown.sid ?? undefined)) return undefined
+  return { ...same, ...(answer.signInRow === undefined ? {} : { signInRow: answer.signInRow }) }
 }

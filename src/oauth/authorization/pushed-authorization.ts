@@ -63,15 +63,17 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   if (replayed) return replayed
   // What the hint says of the user has a column of its own.
   const kept = pairsOf(bound).filter(([name]) => name !== 'id_token_hint')
-  await server.db.write(insertPushedRequest, {
+  const inserted = await server.db.write(insertPushedRequest, {
     id: made.id,
     hash: made.hash,
     client_id: client.id,
     request: JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed),
     subject: asked.boundSubject,
+    client_method: client.method,
     now,
     expires_at: now + pushedRequests.lifetime,
   })
+  if (inserted.length === 0) return refuse('client_inactive', { client: client.id })
   const answer = { request_uri: namePrefix + made.token, expires_in: pushedRequests.lifetime / 1_000 }
   return json(201, answer, { ...uncached, ...nextNonce(proof) })
 }

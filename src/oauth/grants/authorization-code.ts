@@ -5,14 +5,16 @@ import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
 import { checkVerifier } from '../authorization/pkce.ts'
+import { consentHost } from '../authorization/redirect-uri.ts'
 import { newSession } from '../new-session.ts'
+import { scopesOfStoredClaims } from '../openid/claims-parameter.ts'
 import { makeIdToken } from '../openid/id-token.ts'
-import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
+import { type CodeRow, findCode, redeemCode, redeemCodeWithinQuota } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
-import { scopeSet } from '../scope.ts'
+import { canonicalScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { endSession, evictSurplusSessions } from '../sessions.ts'
+import { endSession, evictSurplusSessions, quotaIsFull } from '../sessions.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {
@@ -44,9 +46,12 @@ export const authorizationCode: GrantType = {
       now,
     )
     const idToken = await makeIdToken(server, client, row, access, now)
-    const redeemed = await server.db.write(redeemCode, {
+    const spending = {
       code_id: row.id,
       code_hash: row.hash,
+      consent_scope: canonicalScope([...scopeSet(row.scope), ...scopesOfStoredClaims(row.claims)]),
+      consent_resources: row.resources,
+      redirect_host: consentHost(client, row.redirect_uri),
       ...input,
       ...eventInput(
         now,
@@ -54,14 +59,13 @@ export const authorizationCode: GrantType = {
         { userId: row.user_id, clientId: client.id, sessionId, ...origin },
         { scope: row.scope },
       ),
-    })
-    if (redeemed.length === 0) {
-      // Somebody else was faster: this is a second use, with all that follows from it (§10.5).
-      const spent = await server.db.one(findCode, { id: row.id, hash: row.hash })
-      return spent?.used_at != null
-        ? replayed(server, spent, request)
-        : refuse('code_expired', { client: client.id })
     }
+    const { whenFull, quota } = server.settings.sessions
+    const redeemed =
+      whenFull === 'refuse'
+        ? await server.db.write(redeemCodeWithinQuota, { quota, ...spending })
+        : await server.db.write(redeemCode, spending)
+    if (redeemed.length === 0) return unredeemed(server, row, request)
     await evictSurplusSessions(server, row.user_id, client.id, origin)
     return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
   },
@@ -79,6 +83,20 @@ function checkCode(row: CodeRow, { client, form, binding }: TokenRequest, now: n
     return refuse('code_redirect_uri_mismatch', { client: client.id })
   }
   return checkVerifier(row.code_challenge, form.get('code_verifier'))
+}
+
+/** Why a code that was in order a moment ago was not redeemed. */
+async function unredeemed(server: Server, row: CodeRow, request: TokenRequest): Promise<Refusal> {
+  const { client } = request
+  const left = await server.db.one(findCode, { id: row.id, hash: row.hash })
+  // Somebody else was faster: this is a second use, with all that follows from it (§10.5).
+  if (left && left.used_at !== null) return replayed(server, left, request)
+  const wrong = left ? checkCode(left, request, server.now()) : undefined
+  if (wrong) return wrong
+  const facts = { client: client.id, user: row.user_id }
+  return (await quotaIsFull(server, row.user_id, client.id))
+    ? refuse('code_quota_full', facts)
+    : refuse('code_consent_ended', facts)
 }
 
 async function replayed(server: Server, row: CodeRow, { client, origin }: TokenRequest): Promise<Refusal> {

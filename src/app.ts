@@ -4,7 +4,7 @@ import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { sidOf } from './accounts/sign-outs.ts'
-import { claimsOf, resolveUser } from './accounts/users.ts'
+import { claimsOf, knownUser, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { type Config, resolveConfig, secretProblems } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -113,6 +113,12 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
         const account = await accounts.authenticate(request.request(), ask)
         if (account === null || isResponse(account)) return account
         return userOf(core, accounts, account)
+      },
+      async signedInBefore(request) {
+        const account = await accounts.lapsed?.(request.request())
+        const user = account && (await knownUser(core, account))
+        if (!user || user.disabled_at !== null) return null
+        return { id: user.id, ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }) }
       },
     }
     return wire(server, accounts, options.database === undefined)

@@ -99,6 +99,11 @@ export interface Accounts {
   /** What `claims` can fill beside `name` and `email`; the server's metadata lists it. */
   readonly claimNames?: readonly string[]
   /**
+   * Whom the request's statement names where nothing is wrong with it but that its time is over. A form that was shown while
+   * the statement was good is accepted from the same sign-in after it; without this, the user signs in again.
+   */
+  lapsed?(request: Request): Promise<Account | null> | Account | null
+  /**
    * Sign-ins are rows of this server's own, named by `sessionId`, as of every built-in adapter with a sign-in page: nothing
    * begins in a browser whose row is gone.
    */

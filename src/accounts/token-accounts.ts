@@ -30,7 +30,16 @@ export interface TokenAccountsOptions extends TokenRules, SignInPages {
 export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDialect): Accounts {
   const verify = tokenVerifier(options, dialect.types)
 
-  return { authenticate, signOut: signOutRedirect(options) }
+  return { authenticate, lapsed, signOut: signOutRedirect(options) }
+
+  async function lapsed(request: Request): Promise<Account | null> {
+    for (const token of dialect.tokens(request)) {
+      const verdict = await verify(token)
+      if (!verdict.verified && verdict.lapsed && !dialect.refuses?.(verdict.lapsed))
+        return accountOf(verdict.lapsed)
+    }
+    return null
+  }
 
   async function authenticate(request: Request, ask: Ask): Promise<Account | Response | null> {
     const account = await signedIn(request)

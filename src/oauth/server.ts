@@ -45,6 +45,8 @@ export interface Server extends Core {
   readonly nonces: ProofNonces
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
+  /** Who was signed in here until the account provider's statement ended, where the request still shows it. */
+  signedInBefore(request: Incoming): Promise<Pick<User, 'id' | 'sid'> | null>
   /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
   claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
   /** Every claim about a user that can be known. */

@@ -31,7 +31,13 @@ export type TokenRefusal =
   | 'ambiguous'
 
 export type Claims = JWTPayload & { sub: string; exp: number }
-export type Verdict = { verified: true; claims: Claims } | { verified: false; reason: TokenRefusal }
+export type Verdict =
+  | { verified: true; claims: Claims }
+  | {
+      verified: false
+      reason: TokenRefusal /** Of a token that is in order but for its age. */
+      lapsed?: Claims
+    }
 
 /**
  * Makes the one function that decides whether a token counts: signature by an allowed algorithm and a known key, `typ` among
@@ -61,6 +67,12 @@ export function tokenVerifier(
       claims = payload
       type = protectedHeader.typ
     } catch (error) {
+      if (error instanceof errors.JWTExpired) {
+        const other = refusedClaim(error.payload, undefined)
+        return other
+          ? { verified: false, reason: other }
+          : { verified: false, reason: 'expired', lapsed: error.payload as Claims }
+      }
       const reason = refusalOf(error)
       if (reason === undefined) throw error
       return { verified: false, reason }
@@ -130,7 +142,6 @@ function keySource(rules: TokenRules): JWTVerifyGetKey {
 }
 
 function refusalOf(error: unknown): TokenRefusal | undefined {
-  if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason === 'missing') return 'missing_claim'
     if (error.claim === 'iss') return 'issuer'

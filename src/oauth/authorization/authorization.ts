@@ -4,8 +4,7 @@ import { makeToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import type { Form } from '../../http/forms.ts'
-import type { Answer, Incoming } from '../../http/message.ts'
+import { type Answer, type Incoming, withCookie } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -25,13 +24,23 @@ import { codeInput, consentForm, consentScope, type HeldRequest } from './consen
 import { shownTo } from './deciding-user.ts'
 import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
-import { arrivalCookie, cancelledParameter, patience, returnAddress, withArrival } from './return-address.ts'
+import {
+  arrivalCookie,
+  cancelledParameter,
+  expires,
+  patience,
+  returnAddress,
+  type Visit,
+  withArrival,
+} from './return-address.ts'
 import { authenticateUser } from './user-authentication.ts'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
-  const form = withArrival(server, request, sent)
+  const browser = browserOf(request, server.settings.secure)
+  const form = withArrival(server, request, browser, sent)
+  const visit: Visit = { request, browser, form }
   const unwelcome = await beginFlow(server, form, request.address)
   if (unwelcome) {
     server.log.warn('authorization refused', { reason: unwelcome.refusal, ...unwelcome.facts })
@@ -50,14 +59,20 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
   try {
     if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
-    const user = await authenticateUser(server, request, form, asked)
-    if (isResponse(user)) return await answerFromResponse(user)
+    const user = await authenticateUser(server, visit, asked)
+    if (isResponse(user)) return await signInPage(user, visit)
     if (isRefusal(user)) return await refused(server, asked, user)
-    return await decide(server, request, form, asked, user)
+    return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
     return refused(server, asked, troubleFrom(error, paths.authorization, server.log))
   }
+}
+
+/** The page that signs the user in; the way back from it is this browser's where it says when its request arrived. */
+async function signInPage(page: Response, { browser, form }: Visit): Promise<Answer> {
+  const answer = await answerFromResponse(page)
+  return browser.setCookie === undefined || !expires(form) ? answer : withCookie(answer, browser.setCookie)
 }
 
 /** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
@@ -83,8 +98,7 @@ function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
 /** Consent that is remembered answers at once; whatever is new is asked. */
 async function decide(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   user: User,
   tries = 3,
@@ -107,21 +121,20 @@ async function decide(
     // Nothing vouches that the same program asks again (RFC 8252 §8.6).
     (!asked.client.confidential && redirectsToOwnComputer(asked.redirectUri))
   if (!needed) {
-    const granted = await grantCode(server, request, asked, user)
+    const granted = await grantCode(server, visit.request, asked, user)
     if (granted) return granted
     if (tries <= 1) throw new Unavailable('what a code rests on keeps changing')
-    return decideAgain(server, request, form, asked, tries - 1)
+    return decideAgain(server, visit, asked, tries - 1)
   }
   if (asked.prompt.includes('none'))
     return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
-  return askConsent(server, request, form, asked, user, held)
+  return askConsent(server, visit, asked, user, held)
 }
 
 /** What the code would have rested on ended meanwhile: consent, sign-in, user or client; or a pushed request was answered. */
 async function decideAgain(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   tries: number,
 ): Promise<Answer> {
@@ -131,10 +144,10 @@ async function decideAgain(
   server.clients.forget(client.id)
   if (!(await server.clients.find(client.id))?.active)
     return refusalPage(server, refuse('authorize_client_inactive', { client: client.id }))
-  const user = await authenticateUser(server, request, form, asked)
-  if (isResponse(user)) return answerFromResponse(user)
+  const user = await authenticateUser(server, visit, asked)
+  if (isResponse(user)) return signInPage(user, visit)
   if (isRefusal(user)) return refused(server, asked, user)
-  return decide(server, request, form, asked, user, tries)
+  return decide(server, visit, asked, user, tries)
 }
 
 /** The code, or undefined where what it rests on is not there any more. */
@@ -166,8 +179,7 @@ async function grantCode(
 
 async function askConsent(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   user: User,
   held: string[],
@@ -190,8 +202,8 @@ async function askConsent(
     now,
     expires_at: now + patience,
   })
-  const browser = browserOf(request, server.settings.secure)
-  const switchUrl = server.switchUrl(returnAddress(server, form, asked))
-  const cookie = arrivalCookie(server, form)
+  const { browser, form } = visit
+  const switchUrl = server.switchUrl(returnAddress(server, browser, form, asked))
+  const cookie = arrivalCookie(server, browser, form)
   return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })
 }

@@ -32,8 +32,8 @@ export function shownTo(user: User): ShownTo {
 }
 
 /**
- * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and
- * nobody renews them while a person reads: the form's own token then vouches alone, for the browser and the user alike.
+ * The user the form was shown to, if still the one in this browser, in the same sign-in. Some providers' statements live for
+ * a minute and nothing renews them while a person reads: then it is enough that the browser still holds the one that ended.
  */
 export async function decidingUser(
   server: Server,
@@ -53,11 +53,14 @@ export async function decidingUser(
     ...(shown.amr === null ? {} : { amr: shown.amr }),
     ...(shown.sid === null ? {} : { sid: shown.sid }),
   }
+  const isSame = (user: Pick<User, 'id' | 'sid'>) =>
+    user.id === shown.userId && user.sid === (shown.sid ?? undefined)
   if (answer === null) {
-    return shown.statementEnds !== null && shown.statementEnds <= server.now() ? same : undefined
+    if (shown.statementEnds === null || shown.statementEnds > server.now()) return undefined
+    const before = await server.signedInBefore(request)
+    return before && isSame(before) ? same : undefined
   }
-  if (isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId) return undefined
-  // The same user under another sign-in: the one the form belongs to has ended.
-  if (answer.sid !== (shown.sid ?? undefined)) return undefined
+  // Under another sign-in of the same user, the one the form belongs to has ended.
+  if (isResponse(answer) || 'disabled' in answer || !isSame(answer)) return undefined
   return { ...same, ...(answer.signInRow === undefined ? {} : { signInRow: answer.signInRow }) }
 }

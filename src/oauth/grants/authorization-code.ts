@@ -72,10 +72,16 @@ export const authorizationCode: GrantType = {
 }
 
 /** Everything that can be wrong with a living code; none of it spends the code. */
-function checkCode(row: CodeRow, { client, form, binding }: TokenRequest, now: number): Refusal | undefined {
+function checkCode(row: CodeRow, request: TokenRequest, now: number): Refusal | undefined {
+  const { client } = request
   if (row.expires_at <= now) return refuse('code_expired', { client: client.id })
   if (row.user_disabled_at !== null)
     return refuse('code_user_disabled', { client: client.id, user: row.user_id })
+  return checkHolder(row, request)
+}
+
+/** Whether the request comes from whom the code was made for, as far as it can show (RFC 7636 §4.6, RFC 9449 §10). */
+function checkHolder(row: CodeRow, { client, form, binding }: TokenRequest): Refusal | undefined {
   if (row.binding !== null && row.binding !== binding)
     return refuse('code_binding_mismatch', { client: client.id })
   const redirectUri = form.get('redirect_uri')
@@ -99,8 +105,14 @@ async function unredeemed(server: Server, row: CodeRow, request: TokenRequest): 
     : refuse('code_consent_ended', facts)
 }
 
-async function replayed(server: Server, row: CodeRow, { client, origin }: TokenRequest): Promise<Refusal> {
-  if (row.session_id !== null) {
+/**
+ * A code that was used before. It ends what it began only where the request could have redeemed it: who merely found a code,
+ * in a log say, can neither use it nor end anybody's session with it.
+ */
+async function replayed(server: Server, row: CodeRow, request: TokenRequest): Promise<Refusal> {
+  const { client, origin } = request
+  const holds = checkHolder(row, request) === undefined
+  if (holds && row.session_id !== null) {
     await endSession(server, row.session_id, 'code_replayed', {
       event: 'code_replayed',
       userId: row.user_id,
@@ -108,5 +120,5 @@ async function replayed(server: Server, row: CodeRow, { client, origin }: TokenR
       ...origin,
     })
   }
-  return refuse('code_replayed', { client: client.id, session: row.session_id })
+  return refuse('code_replayed', { client: client.id, session: row.session_id, holds })
 }

@@ -5,7 +5,7 @@ import { endSignedOut } from '../../accounts/sign-outs.ts'
 import { recordEvent } from '../../events/record.ts'
 import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
 import { type Form, pairsOf } from '../../http/forms.ts'
-import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { type Answer, type Incoming, seeOther, withCookie } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
 import { answerPage } from '../../pages/page.ts'
 import { signedOutPage, signOutPage } from '../../pages/signed-out.ts'
@@ -102,11 +102,6 @@ async function signOut(server: Server, request: Incoming, user: User, asked: Log
   await endSignedOut(server, user, clientId)
   await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
   return browser.setCookie === undefined ? answer : withCookie(answer, browser.setCookie)
-}
-
-function withCookie(answer: Answer, cookie: string): Answer {
-  const others = answer.headers['set-cookie'] ?? []
-  return { ...answer, headers: { ...answer.headers, 'set-cookie': [...[others].flat(), cookie] } }
 }
 
 /** The parameters that name a logout again; the hint has done its work. */

@@ -10,7 +10,7 @@ import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { sidOf } from './accounts/sign-outs.ts'
-import { claimsOf, resolveUser } from './accounts/users.ts'
+import { claimsOf, knownUser, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { secretProblems } from './config/secret.ts'
 import { type Config, resolveConfig } from './config.ts'
@@ -129,12 +129,13 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       async signedIn(request, ask) {
         const account = await fromHost(accounts.authenticate(request.request(), ask))
         if (account === null || isResponse(account)) return account
-        return userOf(core, account)
+        return userOf(core, accounts, account)
       },
       async endedStatement(request, after) {
         const account = await accounts.endedStatement?.(request.request(), after)
-        const user = account ? await userOf(core, account) : undefined
-        return user && !('disabled' in user) ? user : undefined
+        const user = account && (await knownUser(core, account))
+        if (!user || user.disabled_at !== null) return undefined
+        return { id: user.id, ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }) }
       },
     }
     return wire(server, accounts, options.database === undefined)
@@ -145,7 +146,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   }
 }
 
-async function userOf(core: Core, account: Account) {
+async function userOf(core: Core, { keepsSignIns }: Accounts, account: Account) {
   const user = await resolveUser(core, account)
   if (user.disabled_at !== null) return { disabled: account }
   return {
@@ -157,6 +158,7 @@ async function userOf(core: Core, account: Account) {
     ...(account.acr === undefined ? {} : { acr: account.acr }),
     ...(account.amr === undefined ? {} : { amr: account.amr }),
     ...(account.sessionId === undefined ? {} : { sid: sidOf(account) }),
+    ...(keepsSignIns && account.sessionId !== undefined ? { signInRow: account.sessionId } : {}),
     ...(account.expiresAt === undefined ? {} : { statementEnds: account.expiresAt }),
   }
 }

@@ -106,6 +106,11 @@ export interface Accounts {
   /** What `claims` can fill beside `name` and `email`; the server's metadata lists it. */
   readonly claimNames?: readonly string[]
   /**
+   * Sign-ins are rows of this server's own, named by `sessionId`, as of every built-in adapter with a sign-in page: nothing
+   * begins in a browser whose row is gone.
+   */
+  readonly keepsSignIns?: boolean
+  /**
    * Ends the browser's sign-in; the answer is shown or followed. Absent when the host does that elsewhere: then no client can
    * ask for it either.
    */

@@ -74,6 +74,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
         const user = await resolveUser(house, account)
         if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled')
         const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
+        if (setCookie === undefined) return errorAnswer(house, 403, 'sign_in.disabled')
         return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
       },
     })
@@ -86,6 +87,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
         const stays = accounts.has(answer.subject) && isEnough(answer, ask)
         return stays ? answer : askFor(await pages.authenticate(new Request(request.url), ask), ask)
       },
+      keepsSignIns: true,
       claimNames: ['preferred_username', 'email_verified'],
       claims(subject, scopes) {
         const account = accounts.get(subject)

@@ -42,6 +42,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
     ]
     return {
       authenticate: account.authenticate,
+      keepsSignIns: true,
       claimNames: ['preferred_username', 'email_verified'],
       async claims(subject, scopes) {
         const known = await given.db.one(findLogin, { user_id: subject })

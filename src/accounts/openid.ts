@@ -101,6 +101,8 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
           ...account,
           authTime: account.authTime ?? null,
         })
+        if (setCookie === undefined)
+          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done })
         return seeOther(underWay.returnTo, { 'set-cookie': [setCookie, done] })
       },
     })
@@ -164,6 +166,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         headers.set('location', location.href)
         return new Response(null, { status: 303, headers })
       },
+      keepsSignIns: true,
       signOut: pages.signOut,
       switchUrl: (returnTo) => `${pages.switchUrl(returnTo)}&again=1`,
       routes: [

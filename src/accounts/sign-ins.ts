@@ -15,7 +15,7 @@ import {
   signInsOfUser,
   touchSignIn,
 } from './records/sign-ins.ts'
-import { endSignedOut, sidOf } from './sign-outs.ts'
+import { sidOf } from './sign-outs.ts'
 
 const cookie = 'gh_sign_in'
 /** How stale the time a sign-in was last seen may be, in milliseconds. */
@@ -24,7 +24,11 @@ const touchEvery = 60_000
 type Headers = Pick<Incoming, 'header'>
 
 /** How a user proved who they are; `authTime` is now where it is left out, null where nobody knows it. */
-export type Authentication = Pick<Account, 'acr' | 'amr'> & { authTime?: number | null }
+export type Authentication = Pick<Account, 'acr' | 'amr'> & {
+  authTime?: number | null
+  /** Hash of the password that was checked. */
+  checkedHash?: string
+}
 
 /** Sign-ins of one provider whose pages are ours: a cookie in the browser, a hashed row in the database. */
 export interface SignIns {
@@ -40,8 +44,11 @@ export interface SignIns {
     event: EventType,
     how?: Authentication,
   ): Promise<{ input: InputOf<typeof signInColumns>; setCookie: string }>
-  /** Signs the browser in; one that was signed in as the same user stays so, as of now. Answers the cookie. */
-  begin(request: Incoming, userId: string, how?: Authentication): Promise<string>
+  /**
+   * Signs the browser in; one that was signed in as the same user stays so, as of now. Answers the cookie, or undefined where
+   * the user was disabled or the password changed meanwhile.
+   */
+  begin(request: Incoming, userId: string, how?: Authentication): Promise<string | undefined>
   /** Signs the browser out. Answers the cookie that says so. */
   end(request: Pick<Incoming, 'header' | 'address'>): Promise<string>
   ofUser(userId: string): Promise<ListedSignIn[]>
@@ -71,6 +78,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         amr: how.amr?.join(' ') ?? null,
         now: time,
         sign_in_expires_at: time + lifetime,
+        checked_hash: how.checkedHash ?? null,
         ...eventInput(time, event, { userId, ...originOf(request) }, { provider }),
       },
       setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
@@ -125,8 +133,8 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         if (renewed.length > 0) return setCookie
       }
       const { input, setCookie } = await prepare(request, userId, 'sign_in', how)
-      await db.write(beginSignIn, input)
-      return setCookie
+      const begun = await db.write(beginSignIn, input)
+      return begun.length > 0 ? setCookie : undefined
     },
 
     async end(request) {
@@ -142,8 +150,6 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
           { provider },
         )
         await db.write(endSignIn, { id: row.id, hash, user_id: row.user_id, sid, now: time, ...event })
-        // A code that was being redeemed meanwhile may have begun a session.
-        await endSignedOut(house, { id: row.user_id, sid }, undefined)
       }
       return writeCookie(cookie, '', { secure, maxAge: 0 })
     },

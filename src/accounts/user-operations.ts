@@ -5,7 +5,6 @@ import {
   closeUser,
   disableUser as disable,
   enableUser as enable,
-  endSessionsOfUser,
   findUserByIdentity,
   deleteUser as removeUser,
 } from './records/users.ts'
@@ -25,7 +24,6 @@ export async function disableUser(
   const now = core.now()
   const event = eventInput(now, 'user_disabled', { userId: id, ...origin }, { reason })
   const done = await core.db.write(disable, { id, reason, now, ...event })
-  await core.db.write(endSessionsOfUser, { id, now, reason: 'user_disabled' })
   return done.length > 0
 }
 
@@ -62,6 +60,5 @@ export async function closeUserOf(
   const reason = 'deleted_at_provider'
   const event = eventInput(now, 'user_deleted', { userId: user.id }, { provider })
   await core.db.write(closeUser, { id: user.id, reason, now, ...event })
-  await core.db.write(endSessionsOfUser, { id: user.id, now, reason })
   return true
 }

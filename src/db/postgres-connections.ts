@@ -56,8 +56,11 @@ export interface Statement {
 
 export interface Connections {
   current(): Generation
-  /** Runs a statement of requests. */
-  run<R>(generation: Generation, statement: Statement): Promise<R[]>
+  /**
+   * Runs a statement of requests; with a lock in one transaction behind it, so that it sees everything that was committed
+   * before the lock was had.
+   */
+  run<R>(generation: Generation, statement: Statement, lock?: Statement): Promise<R[]>
   /** From now on new connections are used; those of the generation, if it is the current one, end with what they do. */
   renew(generation: Generation): void
   /** A connection that belongs to no pool and has no limit but for its making. */
@@ -148,22 +151,36 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
    * A pooler gives each transaction whichever connection is free, so nothing may be left on one: the settings go in the
    * statement's own transaction, which is sent at once and costs no further round trip, and it is planned each time.
    */
-  async function inTransaction<R>(client: PoolClient, { text, values }: Statement): Promise<R[]> {
-    const [begun, answer, ended] = await Promise.allSettled([
+  async function inTransaction<R>(
+    client: PoolClient,
+    { text, values }: Statement,
+    lock?: Statement,
+  ): Promise<R[]> {
+    const [begun, locked, answer, ended] = await Promise.allSettled([
       client.query(begin),
+      lock && client.query({ text: lock.text, values: lock.values }),
       client.query<R & object>({ text, values }),
       client.query('commit'),
     ])
-    for (const part of [begun, answer, ended]) if (part.status === 'rejected') throw part.reason
+    for (const part of [begun, locked, answer, ended]) if (part.status === 'rejected') throw part.reason
     return (answer as PromiseFulfilledResult<{ rows: R[] }>).value.rows
+  }
+
+  async function underLock<R>(client: PoolClient, statement: Statement, lock: Statement): Promise<R[]> {
+    await client.query('begin')
+    await client.query(lock)
+    const { rows } = await client.query<R & object>(statement)
+    await client.query('commit')
+    return rows
   }
 
   return {
     current: () => generation,
-    run: <R>({ hot }: Generation, statement: Statement) =>
-      onPool<R[]>(hot, async (client) =>
-        pooled ? inTransaction(client, statement) : (await client.query(statement)).rows,
-      ),
+    run: <R>({ hot }: Generation, statement: Statement, lock?: Statement) =>
+      onPool<R[]>(hot, async (client) => {
+        if (pooled) return inTransaction(client, statement, lock)
+        return lock ? underLock(client, statement, lock) : (await client.query(statement)).rows
+      }),
     renew(former) {
       if (former !== generation) return
       generation = open()

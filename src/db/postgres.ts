@@ -102,6 +102,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   async function runBatch(statement: Statement, lane: Lane) {
     const batch = lane.waiting.splice(0, batchLimit)
     if (batch.length === 0) return
+    if (statement.kind === 'write' && statement.order) sortBy(batch, statement.order)
     lane.running++
     if (lane.waiting.length > 0) schedule(statement, lane)
     try {
@@ -141,7 +142,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const columns = Object.keys(statement.columns)
     const values = columns.map((column) => batch.map((pending) => pending.input[column] ?? null))
     const query = { name: statement.name, text: statement.postgres, values }
-    return repeated(statement.kind === 'select', (generation) => connections.run(generation, query))
+    const lock =
+      statement.kind === 'write' && statement.postgresLock !== undefined
+        ? { name: `${statement.name}_lock`, text: statement.postgresLock, values }
+        : undefined
+    return repeated(statement.kind === 'select', (generation) => connections.run(generation, query, lock))
   }
 
   /** Runs again what certainly changed nothing, and what only reads; over other connections when all may suffer the same. */
@@ -206,4 +211,9 @@ function unavailable(error: unknown): Unavailable {
     return new Unavailable('a pooler stands before PostgreSQL: add ?pooler=transaction to the URL', { cause })
   }
   return new Unavailable('PostgreSQL did not answer', { cause })
+}
+
+function sortBy(batch: Pending[], column: string): void {
+  const key = ({ input }: Pending) => String(input[column] ?? '')
+  batch.sort((one, other) => (key(one) < key(other) ? -1 : key(one) > key(other) ? 1 : 0))
 }

@@ -73,6 +73,41 @@ export const selecting = new Word('select', 'select i.n,')
 /** `returning` of a guard; on PostgreSQL each row also carries the number of its request. */
 export const returning = new Word('returning', 'returning i.n,')
 
+/**
+ * Keeps a row as a guard found it until the operation is done: PostgreSQL waits for whoever changes the row and then looks
+ * again. SQLite has one writer.
+ */
+export const forShare = new Word('', 'for share')
+/**
+ * The same where the row's counters may go on changing meanwhile; it sees only changes made under a lock of `lockRows`, and
+ * deletions.
+ */
+export const forKeyShare = new Word('', 'for key share')
+
+/** Rows of a table, locked for themselves alone and always in the same order; for the `lock` of a write. */
+export function lockRows(table: string, ids: readonly unknown[], key = 'id'): Sql {
+  const all = join(
+    ids.map((id) => sql`select ${id} ${from}`),
+    ' union ',
+  )
+  const column = raw(`${table}.${key}`)
+  return sql`select 1 from ${raw(table)} where ${column} in (${all}) order by ${column} for update`
+}
+
+/** How many requests of the same batch come before this one and agree with it in these inputs. */
+export function earlierInBatch(columns: readonly string[]): Sql {
+  const same = columns.map((column) => `earlier.${column} = i.${column}`).join(' and ')
+  const count = new Word('0', `(select count(*) from i earlier where ${same} and earlier.n < i.n)`)
+  return sql`${count}`
+}
+
+/** Whether every word of a text separated by spaces is among those of another. */
+export function wordsWithin(inner: unknown, outer: unknown): Sql {
+  const missing = sql`${new Word("select 1 from json_each('[' || replace(json_quote(", 'select 1 from unnest(string_to_array(')}${inner}${new Word(`), ' ', '","') || ']') word where word.value <> ''`, `, ' ')) word(value) where word.value <> ''`)}
+    and ${new Word('instr', 'strpos')}(' ' || ${outer} || ' ', ' ' || word.value || ' ') = 0`
+  return sql`not exists (${missing})`
+}
+
 /** The union of two texts of words separated by spaces, sorted; for a conflict that must merge two sets in one statement. */
 export function unionOfWords(one: string, other: string): Sql {
   const both = `${one} || ' ' || ${other}`
@@ -106,6 +141,10 @@ export interface Write<I = never, R = unknown> {
   readonly columns: Columns
   readonly sqlite: { guard: Prepared | null; effects: Prepared[] }
   readonly postgres: string
+  /** Runs before it, in the same transaction. */
+  readonly postgresLock?: string
+  /** The input by whose order the requests of a batch take their locks. */
+  readonly order?: string
   readonly types?: { input: I; row: R }
 }
 
@@ -138,9 +177,16 @@ export function write<C extends Columns, R = Record<string, never>>(
     /** For a guard that inserts and so cannot return `i.n`: the returned column that equals the input of this name. */
     key?: string & keyof C
     effects?: readonly Sql[]
+    /**
+     * What an operation that ends things locks before it looks (`lockRows`): whatever was begun on these rows is then
+     * committed and seen, and whatever begins later finds them as this operation leaves them.
+     */
+    lock?: Sql
+    /** For a guard that locks rows: the input that names them, so that two batches lock them in the same order. */
+    order?: string & keyof C
   },
 ): Write<InputOf<C>, R> {
-  const { guard, key, effects = [] } = build(refsOf(columns))
+  const { guard, key, effects = [], lock, order } = build(refsOf(columns))
   const parts: string[] = []
   if (guard && key) {
     parts.push(`changed as (${renderPostgres(guard, 'i')})`)
@@ -161,6 +207,11 @@ export function write<C extends Columns, R = Record<string, never>>(
     postgres: `with i as (select * from ${inputRows(columns)}), ${parts.join(', ')} ${
       guard ? 'select * from guard' : 'select 0 as n where false'
     }`,
+    ...(lock && {
+      // Every input is named, since all of them are bound.
+      postgresLock: `with i as (select * from ${inputRows(columns)}) ${renderPostgres(lock, 'i')}`,
+    }),
+    ...(order && { order }),
   }
 }
 

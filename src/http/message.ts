@@ -55,3 +55,9 @@ export function seeOther(location: string, headers?: Answer['headers']): Answer 
 export function empty(status: number, headers?: Answer['headers']): Answer {
   return { status, headers: { ...noStore, ...headers }, body: '' }
 }
+
+/** The answer with one more cookie. */
+export function withCookie(answer: Answer, cookie: string): Answer {
+  const others = answer.headers['set-cookie'] ?? []
+  return { ...answer, headers: { ...answer.headers, 'set-cookie': [...[others].flat(), cookie] } }
+}

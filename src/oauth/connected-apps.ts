@@ -10,7 +10,7 @@ import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { cameByItself } from './clients/clients.ts'
 import { paths } from './paths.ts'
-import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
+import { type ConnectedAppRow, connectedApps, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { mayRecord } from './room.ts'
 import { scopeSet } from './scope.ts'
@@ -34,18 +34,20 @@ const noticePurpose = (userId: string, clientId: string) => `disconnected ${user
 async function list(server: Server, request: Incoming, user: User): Promise<Answer> {
   const { settings, secrets } = server
   await server.activity.flush()
-  const rows = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
+  const consents = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
+  const apps = [...Map.groupBy(consents, (row) => row.client_id).values()]
   const browser = browserOf(request, settings.secure)
-  const clients = await Promise.all(rows.map((row) => server.clients.find(row.client_id)))
+  const clients = await Promise.all(apps.map(([row]) => server.clients.find(row!.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
   const page = connectedAppsPage(server.frame(user), {
-    apps: rows.map((row, n) => ({
+    apps: apps.map(joined).map((row, n) => ({
       client: {
         name: row.name,
         logo: clients[n] && cameByItself(clients[n]) ? undefined : (row.logo_uri ?? undefined),
         homepage: row.client_uri ?? undefined,
       },
-      scopes: scopeSet(row.scope).map((name) => ({ name, description: settings.scopes[name] ?? name })),
+      hosts: row.hosts,
+      scopes: row.scopes.map((name) => ({ name, description: settings.scopes[name] ?? name })),
       since: row.created_at,
       lastUsed: row.last_used_at,
       uses: row.uses,
@@ -62,6 +64,18 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
     accessTokenLifetime: Math.max(...lifetimes, 0) || undefined,
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+}
+
+/** One app of all the consents to it; `hosts` are named where there are several, since not all may be allowed the same. */
+function joined(consents: ConnectedAppRow[]) {
+  const first = consents[0]!
+  const hosts = consents.map((row) => row.redirect_host).filter((host) => host !== '' && host !== '*')
+  return {
+    ...first,
+    scopes: [...new Set(consents.flatMap((row) => scopeSet(row.scope)))].sort(),
+    created_at: Math.min(...consents.map((row) => row.created_at)),
+    hosts: hosts.length > 1 ? hosts : [],
+  }
 }
 
 async function justDisconnected(server: Server, request: Incoming, user: User): Promise<string | undefined> {
@@ -90,7 +104,6 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   const both = { user_id: user.id, client_id: clientId, now }
   const context = { userId: user.id, clientId, ...originOf(request) }
   await server.db.write(withdrawConsent, { ...both, ...eventInput(now, 'consent_withdrawn', context) })
-  await server.db.write(endUnconsentedSessions, both)
   const query = new URLSearchParams({
     disconnected: clientId,
     proof: secrets.mac('form token', noticePurpose(user.id, clientId)),

@@ -13,6 +13,7 @@ import { sayPlain } from '../pages/say.ts'
 import { refusalPage } from './authorization/authorization-response.ts'
 import { clientView, grantView } from './authorization/consent.ts'
 import { decidingUser, type ShownTo, shownTo } from './authorization/deciding-user.ts'
+import { consentHost } from './authorization/redirect-uri.ts'
 import { originOf } from './back-channel.ts'
 import type { Client } from './clients/clients.ts'
 import { subjectFor } from './openid/pairwise-subject.ts'
@@ -25,11 +26,11 @@ import {
   findDevice,
   findDeviceOfUserCode,
 } from './records/device-codes.ts'
-import { countLivingSessions } from './records/sessions.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { readPageForm } from './request-body.ts'
 import { canonicalScope, scopeSet } from './scope.ts'
 import type { Server } from './server.ts'
+import { quotaIsFull } from './sessions.ts'
 import { readUserCode, shownUserCode, userCodeHashes } from './user-code.ts'
 
 /** Attempts are counted in windows of so many milliseconds. */
@@ -168,7 +169,11 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
   if ('disabled' in user) return refuse('user_disabled', { client: client.id })
   const full = await quotaFull(server, client, user.id)
   if (full) return full
-  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: client.id })
+  const consent = await server.db.one(findConsent, {
+    user_id: user.id,
+    client_id: client.id,
+    redirect_host: consentHost(client, null),
+  })
   const details = row.authorization_details === null ? [] : JSON.parse(row.authorization_details)
   const decision: Decision = { device: row.id, ...shownTo(user) }
   const page = deviceConsentPage(server.frame(user), {
@@ -227,11 +232,7 @@ async function readWaiting(
 }
 
 async function quotaFull(server: Server, client: Client, userId: string): Promise<Refusal | undefined> {
-  const { sessions } = server.settings
-  if (sessions.whenFull !== 'refuse') return undefined
-  const input = { user_id: userId, client_id: client.id, now: server.now() }
-  const living = await server.db.one(countLivingSessions, input)
-  return (living?.count ?? 0) >= sessions.quota
+  return (await quotaIsFull(server, userId, client.id))
     ? refuse('session_quota_full', { client: client.id, user: userId })
     : undefined
 }
@@ -270,7 +271,8 @@ async function decide(server: Server, request: Incoming, form: Form): Promise<An
           amr: user.amr?.join(' ') ?? null,
           consent_scope: row.scope,
           consent_resources: canonicalScope(scopeSet(row.resources)),
-          redirect_host: '',
+          redirect_host: consentHost(client, null),
+          sign_in_row: user.signInRow ?? null,
           now,
           ...eventInput(now, 'device_approved', context, facts),
         })

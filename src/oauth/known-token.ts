@@ -25,9 +25,9 @@ export async function findAccess(server: Server, token: string): Promise<AccessT
   return id === undefined ? undefined : server.db.one(findAccessToken, { id, hash: sha256(token) })
 }
 
-/** Whether the token and its session are alive now. A session that is gone, with its user say, is not. */
+/** Whether the token, its session and its user are alive now. A session that is gone, with its user say, is not. */
 export function accessTokenIsAlive(row: AccessTokenRow, now: number): boolean {
-  if (row.revoked_at !== null || row.expires_at <= now) return false
+  if (row.revoked_at !== null || row.expires_at <= now || row.user_disabled_at !== null) return false
   return row.session_id === null || (row.session_expires_at !== null && row.session_revoked_at === null)
 }
 
@@ -46,7 +46,8 @@ export function refreshTokenIsAlive(row: RefreshTokenRow, now: number): boolean 
     row.rotated_at === null &&
     row.expires_at > now &&
     row.session_revoked_at === null &&
-    row.session_expires_at > now
+    row.session_expires_at > now &&
+    row.user_disabled_at === null
   )
 }
 

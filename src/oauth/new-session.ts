@@ -59,6 +59,7 @@ export function newSession(
     access,
     refreshToken: refresh?.token,
     input: {
+      client_method: client.method,
       granted_scope: granted.scope,
       granted_resources: granted.resources,
       auth_time: granted.auth_time,

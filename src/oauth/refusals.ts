@@ -199,6 +199,8 @@ export const refusals = {
   code_verifier_unexpected: invalidRequest('A code_verifier was sent without a code_challenge'),
   code_binding_mismatch: invalidGrant('The code is not valid'),
   code_user_disabled: invalidGrant('The code is not valid'),
+  code_consent_ended: invalidGrant('The code is not valid'),
+  code_quota_full: invalidGrant('The account has too many sessions with this application'),
   refresh_token_unknown: invalidGrant('The refresh token is not valid'),
   refresh_token_expired: invalidGrant('The refresh token is not valid'),
   refresh_token_foreign: invalidGrant('The refresh token is not valid'),

@@ -27,6 +27,8 @@ export interface User {
   amr?: readonly string[]
   /** Names the browser's sign-in to clients (`sid`), where the provider has such a thing. */
   sid?: string
+  /** The row of the browser's sign-in, where sign-ins are ours. */
+  signInRow?: string
   /** When the account provider's statement ends, in epoch milliseconds; absent when it does not. */
   statementEnds?: number
 }
@@ -50,7 +52,7 @@ export interface Server extends Core {
   /** Asks the accounts seam who is signed in; an answer is a page or redirect that signs the user in. */
   signedIn(request: Incoming, ask: Ask): Promise<User | { disabled: Account } | Response | null>
   /** The user whom a statement that has ended since `after` was about, where the request still carries it. */
-  endedStatement(request: Incoming, after: number): Promise<User | undefined>
+  endedStatement(request: Incoming, after: number): Promise<Pick<User, 'id' | 'sid'> | undefined>
   /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
   claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
   /** Every claim about a user that can be known. */

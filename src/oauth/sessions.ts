@@ -3,6 +3,7 @@
 import type { Core } from '../core.ts'
 import { type EventContext, type EventType, eventInput } from '../events/append.ts'
 import {
+  countLivingSessions,
   findSession,
   revokeSession,
   type SessionFilter,
@@ -39,6 +40,18 @@ export function showSession(core: Pick<Core, 'db'>, id: string) {
   return core.db.one(findSession, { id })
 }
 
+/** Whether a further session of the two would be refused: never where the one idle for longest makes room for it. */
+export async function quotaIsFull(
+  { db, now, settings }: Pick<Core, 'db' | 'now' | 'settings'>,
+  userId: string,
+  clientId: string,
+): Promise<boolean> {
+  const { whenFull, quota } = settings.sessions
+  if (whenFull !== 'refuse') return false
+  const living = await db.one(countLivingSessions, { user_id: userId, client_id: clientId, now: now() })
+  return (living?.count ?? 0) >= quota
+}
+
 /**
  * Over the quota, of one client or of all together, the sessions idle for longest end, so that nobody is ever locked out (C29). The new session is durable
  * by now: trouble here is logged, and the next one evicts what this one could not.
@@ -49,6 +62,8 @@ export async function evictSurplusSessions(
   clientId: string,
   origin: Pick<EventContext, 'address' | 'userAgent'>,
 ): Promise<void> {
+  // Where a full quota refuses, nobody gets beyond it, and sessions by the word of an issuer are brief.
+  if (server.settings.sessions.whenFull === 'refuse') return
   try {
     const surplus = await server.db.all(surplusSessions, {
       user_id: userId,

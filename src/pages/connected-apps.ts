@@ -46,7 +46,12 @@ function card(frame: Frame, app: App, index: number): Html {
 <div><dt>${say(frame, 'apps.how_often')}</dt><dd>${sayCount(frame, 'apps.uses', app.uses)}${
     app.sessions > 1 && html` <span class="muted">(${sayCount(frame, 'apps.sessions', app.sessions)})</span>`
   }</dd></div>
-</dl>
+${
+  app.hosts !== undefined &&
+  app.hosts.length > 0 &&
+  html`<div><dt>${say(frame, 'apps.hosts')}</dt><dd>${app.hosts.map((host) => html`<bdi>${host}</bdi> `)}</dd></div>
+`
+}</dl>
 ${
   app.scopes.length
     ? html`<h3>${say(frame, 'apps.allowed')}</h3>${permissions(app.scopes, true)}`

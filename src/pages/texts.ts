@@ -127,6 +127,7 @@ export const defaultTexts = {
   'apps.since': 'Connected',
   'apps.last_used': 'Last used',
   'apps.how_often': 'Used',
+  'apps.hosts': 'Sends you to',
   'apps.uses.one': '{count} time',
   'apps.uses.other': '{count} times',
   'apps.sessions': 'Connections',

@@ -139,6 +139,8 @@ export interface ConnectedAppsView {
   apps: {
     client: { name: string; logo?: string; homepage?: string }
     scopes: { name: string; description: string }[]
+    /** Where its answers may go, if to several hosts that were allowed one by one. */
+    hosts?: readonly string[]
     since: number
     lastUsed: number
     uses: number

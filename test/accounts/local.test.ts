@@ -433,8 +433,8 @@ onBothDatabases('local accounts', (dialect) => {
     const signIn = await visitor.get(url)
     const back = await visitor.submit(signIn, '/sign-in', { login: two.login, password: two.password })
     assert.match((await visitor.get(back.location!)).html, /Second Person/)
-    // The form that was shown to the first stays useless in the hands of the second.
-    assert.equal((await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).status, 403)
+    // The form that was shown to the first ended with their sign-in.
+    assert.equal((await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).status, 400)
   })
 
   test('whoever is not signed in is sent to sign in and comes back', async () => {

@@ -181,6 +181,43 @@ onBothDatabases('migrations', (dialect) => {
       assert.deepEqual(await all(), after)
     }))
 
+  test('R51: the third step remembers a consent for every host of a client that was registered here, and for no host of any other', () =>
+    withDatabase(dialect, async (db) => {
+      await migrateUp(db, { to: 2 })
+      await fill(db, 4)
+      await db.query(sql`update clients set source = 'dcr' where id in (${rowId(1)}, ${rowId(2)})`)
+      const all = () =>
+        db.query<{ client_id: string; redirect_host: string; scope: string }>(
+          sql`select client_id, redirect_host, scope from consents order by client_id, redirect_host`,
+        )
+      const before = await all()
+      await migrateUp(db, { to: 3 })
+      const scope = before[0]!.scope
+      assert.deepEqual(
+        (await all()).map((row) => ({ ...row })),
+        before.map(({ client_id }) => ({
+          client_id,
+          redirect_host: [rowId(1), rowId(2)].includes(client_id) ? '' : '*',
+          scope,
+        })),
+      )
+      await db.query(
+        sql`insert into consents (user_id, client_id, scope, resources, redirect_host, created_at, updated_at)
+          select user_id, client_id, 'wide', resources, 'trusted.example', 1, 1 from consents where client_id = ${rowId(1)}`,
+      )
+      await db.query(sql`update authorization_requests set user_id = 'somebody', sid = 'a sid'`)
+      await migrateDown(db, { to: 2 })
+      const down = await all()
+      assert.equal(down.length, before.length, 'one row for a user and a client')
+      assert.deepEqual(
+        down.filter((row) => row.scope === 'wide'),
+        [],
+        'the newest is kept, and no scope comes to another host',
+      )
+      await migrateUp(db, { to: 3 })
+      assert.equal((await all()).length, before.length)
+    }))
+
   test('a step that fails leaves nothing of itself, and what came before it stays', () =>
     withDatabase(dialect, async (db) => {
       const migrations = stepsOf(dialect)
@@ -295,7 +332,11 @@ describe('both schemas', () => {
       [...names].map(([table, all]) => [table, all.map((name) => name.split('.')[1])]),
     )
     assert.deepEqual(found, {
-      authorization_requests: ['authorization_requests_client', 'authorization_requests_expiry'],
+      authorization_requests: [
+        'authorization_requests_client',
+        'authorization_requests_expiry',
+        'authorization_requests_user',
+      ],
       access_tokens: ['access_tokens_expiry'],
       clients: ['clients_reuse_window', 'clients_source'],
       codes: ['codes_expiry', 'codes_user'],

@@ -117,7 +117,7 @@ describe('on SQLite', () => {
     db.close()
     const scans = details.flatMap(({ detail }) => /^SCAN (\w+)/.exec(detail)?.[1] ?? [])
     return {
-      scans: scans.filter((table) => !['CONSTANT', 'found', 'json_each'].includes(table)),
+      scans: scans.filter((table) => !['CONSTANT', 'found', 'json_each', 'word'].includes(table)),
       plan: `${text}\n${details.map(({ detail }) => detail).join('\n')}`,
     }
   }
@@ -172,8 +172,11 @@ describe('on PostgreSQL', () => {
     client = new pg.Client({ connectionString: url })
     await client.connect()
     await client.query(hot)
-    for (const statement of statements)
+    for (const statement of statements) {
       await client.query(`prepare ${statement.name} as ${statement.postgres}`)
+      const lock = lockOf(statement)
+      if (lock) await client.query(`prepare ${statement.name}_lock as ${lock}`)
+    }
 
     await fill(db, few)
     plans.set('the hot pool’s settings, before the first analyze', await all((one) => explain(one, false)))
@@ -225,6 +228,29 @@ describe('on PostgreSQL', () => {
       0,
     )
   }
+
+  const lockOf = (statement: Statement) => (statement.kind === 'write' ? statement.postgresLock : undefined)
+
+  test('what an operation locks first it finds through an index', async () => {
+    const locking = statements.filter(lockOf)
+    assert.ok(locking.length > 8)
+    for (const statement of locking) {
+      const nulls = Object.keys(statement.columns).map(() => 'null')
+      const { rows } = await client.query(
+        `explain (format json) execute ${statement.name}_lock(${nulls.join(', ')})`,
+      )
+      const nodes = nodesOf(rows[0]['QUERY PLAN'][0].Plan)
+      assert.ok(
+        nodes.some((node) => node['Node Type'] === 'LockRows'),
+        statement.name,
+      )
+      assert.deepEqual(
+        nodes.filter((node) => node['Node Type'] === 'Seq Scan').map((node) => node['Relation Name']),
+        [],
+        statement.name,
+      )
+    }
+  })
 
   function nodesOf(plan: Plan): Plan[] {
     return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]

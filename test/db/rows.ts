@@ -82,6 +82,8 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
       created_at: at,
       expires_at: end,
       pushed_id: id,
+      user_id: id,
+      sid: id,
     },
     codes: {
       id,

@@ -54,6 +54,8 @@ export function preparedIn(statement: Statement): Prepared[] {
 const fresh: Record<string, string[]> = {
   '': ['access_id', 'successor_id', 'event_id', 'sign_in_id', 'user_subject', 'code_id', 'refresh_id'],
   redeem_code: ['access_id', 'event_id', 'refresh_id', 'session_id'],
+  redeem_code_within_quota: ['access_id', 'event_id', 'refresh_id', 'session_id'],
+  redeem_device_within_quota: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   begin_asserted_session: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   redeem_device: ['access_id', 'event_id', 'refresh_id', 'session_id'],
   insert_device: ['id', 'user_code_hash'],
@@ -83,6 +85,11 @@ const values: Record<string, string | number | null> = {
   token_endpoint_auth_method: 'client_secret_basic',
   require_pkce: 1,
   token_format: null,
+  client_method: 'client_secret_basic',
+  consent_scope: 'jobs:read',
+  consent_resources: '',
+  redirect_host: 'client.example',
+  checked_hash: null,
   jwks: null,
   jwks_uri: null,
   uses_left: 1,
@@ -96,7 +103,7 @@ const values: Record<string, string | number | null> = {
 }
 
 const ids =
-  /^(id|key|kid|login|subject|sid|ended_sid|(code|refresh|request|pushed|token|user|client|session|ended|ended_user|event_user|event_client)(_id)?)$/
+  /^(id|key|kid|login|subject|sid|ended_sid|sign_in_row|(code|refresh|request|pushed|token|user|client|session|ended|ended_user|event_user|event_client)(_id)?)$/
 
 let made = 0
 

@@ -218,6 +218,7 @@ async function signIn(house: House, userId: string): Promise<void> {
     ended_id: null,
     ended_hash: null,
     ended_user: null,
+    checked_hash: null,
     ended_sid: null,
     auth_time: time,
     acr: null,

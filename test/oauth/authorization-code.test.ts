@@ -8,6 +8,7 @@ import {
   makePkce,
   obtainCode,
   obtainTokens,
+  type Pkce,
   readTokens,
   redeem,
   refresh,
@@ -51,6 +52,25 @@ onBothDatabases('authorization code', (dialect) => {
     await readTokens(await redeem(house, client, alive, pkce))
   })
 
+  test('RFC 6749 §4.1.2; RFC 7636 §4.6: a spent code in the hands of somebody who could not have redeemed it ends nothing', async () => {
+    const house = await open()
+    const client = await house.createClient({ tokenEndpointAuthMethod: 'none' })
+    const pkce = makePkce()
+    const code = await obtainCode(house, client, pkce)
+    const tokens = await readTokens(await redeem(house, client, code, pkce))
+    house.clock.advance(60_000)
+    const wrong: [Pkce | null, Record<string, string>][] = [
+      [null, {}],
+      [makePkce(), {}],
+      [pkce, { redirect_uri: 'https://client.example/elsewhere' }],
+    ]
+    for (const [verifier, more] of wrong)
+      await assertJson(await redeem(house, client, code, verifier, more), 400, 'invalid_grant')
+    const refreshed = await readTokens(await refresh(house, client, tokens.refresh_token!))
+    await assertJson(await redeem(house, client, code, pkce), 400, 'invalid_grant')
+    await assertJson(await refresh(house, client, refreshed.refresh_token!), 400, 'invalid_grant')
+  })
+
   test('RFC 6749 §4.1.2: a code redeemed twice ends the one session it began (N72)', async () => {
     const house = await open()
     const client = await house.createClient()
@@ -60,8 +80,8 @@ onBothDatabases('authorization code', (dialect) => {
     const first = await readTokens(await redeem(house, client, code, pkce))
     const second = await readTokens(await refresh(house, client, first.refresh_token!))
     house.clock.advance(400_000)
-    // Even long after it expired, and with a wrong verifier.
-    const answer = await grantsNothing(house, () => redeem(house, client, code, makePkce()))
+    // Even long after it expired.
+    const answer = await grantsNothing(house, () => redeem(house, client, code, pkce))
     await assertJson(answer, 400, 'invalid_grant')
     for (const token of [first.access_token, second.access_token, second.refresh_token!]) {
       assert.deepEqual(await introspect(house, client, token), { active: false })

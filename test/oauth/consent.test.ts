@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { endSignedOut, sidOf } from '../../src/accounts/sign-outs.ts'
 import { sql } from '../../src/db/sql.ts'
 import {
   answerConsent,
@@ -327,6 +328,78 @@ onBothDatabases('consent', (dialect) => {
     assert.equal(granted.length, 1)
     for (const answer of answers) if (answer !== granted[0]) await assertPage(answer, 400)
     assert.equal((await eventsOf(house, client.client.id, 'authorize')).length, 1)
+  })
+
+  test('RFC 6749 §10.12: a form outlives the statement of an account provider, but not the sign-in it was shown in', async () => {
+    const house = await open()
+    const client = await house.createClient()
+    const { server, accounts } = house.app
+    const before = house.signedIn.account
+    const signedIn = {
+      ...alice,
+      sessionId: 'one',
+      authTime: house.clock.now(),
+      expiresAt: house.clock.now() + 60_000,
+    }
+    house.signedIn.account = signedIn
+    const shown = [await show(house, client), await show(house, client), await show(house, client)] as const
+    // The statement is over after a minute; the browser is signed out, in as somebody else, in again, or as it was.
+    house.signedIn.account = null
+    house.clock.advance(21 * 60_000)
+    const answer = (form: ShownConsent) => answerConsent(house, form, { decision: 'allow' })
+    try {
+      await assertPage(await grantsNothing(house, () => answer(shown[0])), 403)
+      for (const lapsed of [null, { ...signedIn, ...bob }, { ...signedIn, sessionId: 'two' }]) {
+        accounts.endedStatement = () => lapsed
+        await assertPage(await grantsNothing(house, () => answer(shown[0])), 403)
+      }
+      accounts.endedStatement = () => signedIn
+      assert.ok(readAnswer(await answer(shown[0])).get('code'))
+      house.signedIn.account = { ...signedIn, sessionId: 'two', authTime: house.clock.now() }
+      await assertPage(await grantsNothing(house, () => answer(shown[1])), 403)
+      // Signing out here ends the form itself.
+      house.signedIn.account = null
+      const [user] = await server.db.query(sql<{ id: string }>`select id from users where subject = 'alice'`)
+      await endSignedOut(server, { id: user!.id, sid: sidOf(signedIn) }, undefined)
+      await assertPage(await grantsNothing(house, () => answer(shown[2])), 400)
+    } finally {
+      delete accounts.endedStatement
+      house.signedIn.account = before
+    }
+  })
+
+  test('RFC 8252 §8.6: nothing vouches for a public client on the own computer, whatever scheme and spelling', async () => {
+    const house = await open()
+    for (const uri of [
+      'https://localhost/callback',
+      'https://app.localhost:8443/callback',
+      'https://127.0.0.1/callback',
+      'https://127.1.2.3/callback',
+      'https://[::1]/callback',
+    ]) {
+      const client = await house.createClient({ tokenEndpointAuthMethod: 'none', redirectUris: [uri] })
+      await obtainCode(house, client)
+      const silent = await grantsNothing(house, () =>
+        authorize(house, authorizeParameters(client, makePkce(), { prompt: 'none' })),
+      )
+      assert.equal(
+        new URL(silent.headers.get('location')!).searchParams.get('error'),
+        'consent_required',
+        uri,
+      )
+      assert.match(
+        (await show(house, client, { prompt: undefined })).html,
+        /on your (own )?computer|this computer|your computer/i,
+      )
+    }
+    const served = await house.createClient({
+      tokenEndpointAuthMethod: 'none',
+      redirectUris: ['https://localhost.example/callback'],
+    })
+    await obtainCode(house, served)
+    const silent = authorizeParameters(served, makePkce(), { prompt: 'none' })
+    const remembered = await authorize(house, silent)
+    assert.ok(new URL(remembered.headers.get('location')!).searchParams.get('code'))
   })
 
   test('RFC 6749 §4.1.2: codes that are still out end when the consent is withdrawn', async () => {

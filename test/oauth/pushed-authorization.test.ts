@@ -320,10 +320,12 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     const house = await open()
     const created = await house.createClient()
     const { account } = house.signedIn
+    let cookie = ''
     const away = async (asked: URLSearchParams) => {
       house.signedIn.account = null
-      const shown = await authorize(house, asked)
+      const shown = await house.request(`/oauth/authorize?${asked}`, { cookie })
       house.signedIn.account = account
+      cookie ||= shown.headers.getSetCookie()[0]!.split(';')[0]!
       return new URL(new URL(shown.headers.get('location')!).searchParams.get('to')!)
     }
     const parameters = authorizeParameters(created, makePkce(), { login_hint: 'alice@example.com' })
@@ -337,23 +339,29 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     const borrowed = await pushed(house, created, parameters)
     house.clock.advance(2 * minute)
     borrowed.set('gatehouse_opened', `${at}.${mac}`)
-    await assertPage(await authorize(house, borrowed), 400, { shows: ['invalid_request_uri'] })
+    const here = (asked: URLSearchParams) => house.request(`/oauth/authorize?${asked}`, { cookie })
+    await assertPage(await here(borrowed), 400, { shows: ['invalid_request_uri'] })
+    for (const other of ['', 'gh_browser=AAAAAAAAAAAAAAAAAAAAAA']) {
+      const elsewhere = await grantsNothing(house, () => house.request(back.href, { cookie: other }))
+      await assertPage(elsewhere, 400, { shows: ['invalid_request_uri'] })
+    }
     for (const marker of [`${at}.${'A'.repeat(43)}`, `${Number(at) + 1}.${mac}`, `.${mac}`, at!]) {
       const tampered = new URL(back)
       tampered.searchParams.set('gatehouse_opened', marker)
-      const answer = await grantsNothing(house, () => authorize(house, tampered.searchParams))
+      const answer = await grantsNothing(house, () => here(tampered.searchParams))
       await assertPage(answer, 400, { shows: ['invalid_request_uri'] })
     }
     // Sent to sign in once more, the first moment still counts.
     const again = await away(back.searchParams)
     assert.equal(again.search, back.search)
-    const answer = await authorize(house, again.searchParams)
+    const shown = await readConsent(await here(again.searchParams))
+    const answer = await answerConsent(house, { ...shown, cookie }, { decision: 'allow' })
     assert.ok(readAnswer(answer).get('code'))
     assert.equal(new URL(answer.headers.get('location')!).searchParams.get('state'), 'a state')
 
     const late = await away(await pushed(house, created, parameters))
     house.clock.advance(30 * minute)
-    await assertPage(await authorize(house, late.searchParams), 400, { shows: ['invalid_request_uri'] })
+    await assertPage(await here(late.searchParams), 400, { shows: ['invalid_request_uri'] })
   })
 
   test('RFC 9126 §4: a consent page may be reloaded in its browser after the request_uri has expired, and nowhere else', async () => {

@@ -4,7 +4,15 @@ import { test } from 'node:test'
 import { algorithms, generateSigningKey, type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
-import { authorize, authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
+import {
+  answerConsent,
+  authorize,
+  authorizeParameters,
+  makePkce,
+  readConsent,
+  readTokens,
+  redeem,
+} from '../support/flow.ts'
 import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
 import { requestClaims, requestObject, withObject } from '../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
@@ -277,7 +285,12 @@ onBothDatabases('request objects', (dialect) => {
     await assertPage(await grantsNothing(house, () => authorize(house, sent)), 400, {
       shows: ['invalid_request_object'],
     })
-    assert.ok(readAnswer(await authorize(house, back.searchParams)).get('code'))
+    const elsewhere = await grantsNothing(house, () => authorize(house, back.searchParams))
+    await assertPage(elsewhere, 400, { shows: ['invalid_request_object'] })
+    const cookie = shown.headers.getSetCookie()[0]!.split(';')[0]!
+    const consent = await readConsent(await house.request(back.href, { cookie }))
+    const allowed = await answerConsent(house, { ...consent, cookie }, { decision: 'allow' })
+    assert.ok(readAnswer(allowed).get('code'))
   })
 
   test('RFC 9101 §7: keys that cannot be had now are temporarily_unavailable, keys nobody may fetch invalid_request_object', async () => {

@@ -4,9 +4,12 @@ import { sql } from '../../src/db/sql.ts'
 import {
   authorize,
   authorizeParameters,
+  credentials,
   introspect,
   makePkce,
+  obtainCode,
   obtainTokens,
+  type Pkce,
   readTokens,
   refresh,
 } from '../support/flow.ts'
@@ -67,6 +70,45 @@ onBothDatabases('sessions', (dialect) => {
       client_secret: client.secret!,
     })
     assert.ok(readAnswer(await authorize(house, asked)).get('code'), 'an ended session makes room')
+  })
+
+  test('RFC 6749 §4.1.2: where the quota is strict, codes that were taken before it was full go no further', async () => {
+    const house = await openStrict()
+    const twin = await house.twin()
+    const client = await house.createClient()
+    const codes: { code: string; pkce: Pkce }[] = []
+    for (let n = 0; n < 6; n++) {
+      const pkce = makePkce()
+      codes.push({ pkce, code: await obtainCode(house, client, pkce, { prompt: 'consent' }) })
+    }
+    const { headers } = credentials(client)
+    const answers = await Promise.all(
+      codes.map(({ code, pkce }, n) => {
+        const form = {
+          grant_type: 'authorization_code',
+          code,
+          redirect_uri: 'https://client.example/callback',
+          code_verifier: pkce.verifier,
+        }
+        return (n % 2 ? twin.g : house.g).fetch(
+          new Request('http://localhost:4400/oauth/token', {
+            method: 'POST',
+            headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+            body: new URLSearchParams(form).toString(),
+          }),
+          { address: '203.0.113.7' },
+        )
+      }),
+    )
+    const good = answers.filter((answer) => answer.status === 200)
+    assert.equal(good.length, 2, 'as many as the quota says')
+    for (const answer of answers.filter((one) => one.status !== 200))
+      await assertJson(answer, 400, 'invalid_grant')
+    for (const answer of good) {
+      const { access_token } = (await answer.json()) as { access_token: string }
+      assert.equal((await introspect(house, client, access_token)).active, true, 'none was ended for another')
+    }
+    assert.equal((await eventsOf(house, client.client.id, 'session_evicted')).length, 0)
   })
 
   test('RFC 6749 §6: use of a session is counted in batches', async () => {

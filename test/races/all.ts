@@ -11,6 +11,7 @@ import {
   disconnectAgainstEverything,
   revocationAgainstRefresh,
 } from './endings.ts'
+import { disableAgainstAssertions, passwordAgainstCodes, revokeClientAgainstEverything } from './grants.ts'
 import {
   allowAgainstDeny,
   firstSignIn,
@@ -34,6 +35,8 @@ export const races: readonly Race[] = [
   disconnectAgainstEverything,
   disableAgainstTokens,
   deleteAgainstTokens,
+  disableAgainstAssertions,
+  revokeClientAgainstEverything,
   quota,
   oneConsentForm,
   allowAgainstDeny,
@@ -56,4 +59,4 @@ export const races: readonly Race[] = [
 ]
 
 /** Races on a field with accounts of our own. */
-export const localRaces: readonly Race[] = [signUp]
+export const localRaces: readonly Race[] = [signUp, passwordAgainstCodes]

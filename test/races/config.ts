@@ -20,6 +20,8 @@ export interface WorkerOrder {
 
 /** The client that brings what the enterprise says. */
 export const racedAgent = 'raced-agent'
+/** Another one. */
+export const otherAgent = 'other-agent'
 /** The enterprise's key, the same in every process. */
 export const enterpriseKey = keyFrom('the one key of the enterprise in these proofs')
 
@@ -64,7 +66,7 @@ export function processConfig(order: WorkerOrder): Config {
     assertionIssuers: {
       [enterprise]: {
         jwks: { keys: [enterpriseKey.publicJwk] },
-        clients: [racedAgent],
+        clients: [racedAgent, otherAgent],
         unknownUsers: 'create',
       },
     },

@@ -95,7 +95,13 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
         await recordEvent(house, 'sign_in_failed', context, { provider: 'local', reason: 'user_disabled' })
         return show(request, { ...shown, problem: { status: 403, error: 'sign_in.disabled' } })
       }
-      const setCookie = await signIns.begin(request, account.user_id, withPassword)
+      const setCookie = await signIns.begin(request, account.user_id, {
+        ...withPassword,
+        checkedHash: account.password_hash,
+      })
+      // Disabled meanwhile, or with a password that was just replaced.
+      if (setCookie === undefined)
+        return show(request, { ...shown, problem: { status: 422, error: 'sign_in.wrong' } })
       return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
     },
   })

@@ -1,4 +1,4 @@
-import { from, insert, returning, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, lockRows, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent } from '../../events/append.ts'
 import { endWithSignIns } from './session-endings.ts'
 import { endFormerSignIn, insertSignIn, signInColumns } from './sign-ins.ts'
@@ -63,12 +63,13 @@ export const signUp = write(
       ...endFormerSignIn(i),
       appendEvent(i),
     ],
+    lock: lockRows('users', [i.ended_user]),
   }),
 )
 
 /**
- * Replaces the password that was just checked; every sign-in of the user ends with what came from it, and this browser gets a
- * new one.
+ * Replaces the password that was just checked; every sign-in of the user ends with what came from it, whatever waits to
+ * begin ends, and this browser gets a new sign-in.
  */
 export const changePassword = write(
   'change_password',
@@ -78,6 +79,7 @@ export const changePassword = write(
       user_id: string
     }>`update local_accounts set password_hash = ${i.new_hash}, password_changed_at = ${i.now} ${from}
       where local_accounts.user_id = ${i.user_id} and local_accounts.password_hash = ${i.old_hash}
+        and exists (select 1 from users u where u.id = ${i.user_id} and u.disabled_at is null)
       ${returning} local_accounts.user_id`,
     effects: [
       ...endWithSignIns(i),
@@ -85,5 +87,6 @@ export const changePassword = write(
       insertSignIn(i),
       appendEvent(i),
     ],
+    lock: lockRows('users', [i.user_id]),
   }),
 )

@@ -1,4 +1,4 @@
-import { from, type Refs, type Sql, sql, using, write } from '../../db/sql.ts'
+import { from, lockRows, type Refs, type Sql, sql, using, write } from '../../db/sql.ts'
 import { noticeLogouts, outlivesSignIn } from '../../events/logout-notices.ts'
 
 /** A sign-in by what clients know it by, and its user; inputs of an operation, which may be null where there is none. */
@@ -15,16 +15,22 @@ export function endWithSignIn(i: Refs<{ now: 'int' }>, { user, sid }: SignInRefs
   return [
     noticeLogouts(i, sql`s.user_id = ${user} and s.sid = ${sid}`),
     sql`delete from codes ${using} where codes.user_id = ${user} and codes.sid = ${sid} and codes.used_at is null`,
+    sql`delete from authorization_requests ${using}
+      where authorization_requests.user_id = ${user} and authorization_requests.sid = ${sid}`,
     endOrLetGo(i, sql`sessions.user_id = ${user} and sessions.sid = ${sid}`),
   ]
 }
 
-/** The same for every sign-in of a user. */
+/**
+ * The same for every sign-in of a user; and whatever waits to begin (codes, approved devices, open forms) ends, from
+ * wherever it came.
+ */
 export function endWithSignIns(i: Refs<{ user_id: 'text'; now: 'int' }>): Sql[] {
   return [
     noticeLogouts(i, sql`s.user_id = ${i.user_id} and s.sid is not null`),
-    sql`delete from codes ${using}
-      where codes.user_id = ${i.user_id} and codes.sid is not null and codes.used_at is null`,
+    sql`delete from codes ${using} where codes.user_id = ${i.user_id} and codes.used_at is null`,
+    sql`delete from device_codes ${using} where device_codes.user_id = ${i.user_id} and device_codes.used_at is null`,
+    sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.user_id}`,
     endOrLetGo(i, sql`sessions.user_id = ${i.user_id} and sessions.sid is not null`),
   ]
 }
@@ -43,7 +49,10 @@ function endOrLetGo(i: Refs<{ now: 'int' }>, which: Sql): Sql {
 export const endSessionsOfSignIn = write(
   'end_sessions_of_sign_in',
   { user_id: 'text', sid: 'text', now: 'int' },
-  (i) => ({ effects: endWithSignIn(i, { user: i.user_id, sid: i.sid }) }),
+  (i) => ({
+    effects: endWithSignIn(i, { user: i.user_id, sid: i.sid }),
+    lock: lockRows('users', [i.user_id]),
+  }),
 )
 
 /**
@@ -60,5 +69,6 @@ export const endSessionsWithClient = write(
           and sessions.revoked_at is null and not (${outlivesSignIn(sql`sessions.scope`)})
           and replace(' ' || sessions.scope || ' ', ' openid ', '') <> ' ' || sessions.scope || ' '`,
     ],
+    lock: lockRows('users', [i.user_id]),
   }),
 )

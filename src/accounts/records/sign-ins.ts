@@ -1,4 +1,19 @@
-import { from, insert, type Refs, returning, type Sql, select, sql, using, write } from '../../db/sql.ts'
+import { livingUser } from '../../db/living.ts'
+import {
+  andFrom,
+  forShare,
+  from,
+  insert,
+  lockRows,
+  type Refs,
+  returning,
+  type Sql,
+  select,
+  selecting,
+  sql,
+  using,
+  write,
+} from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { endWithSignIn } from './session-endings.ts'
 
@@ -50,6 +65,8 @@ export const signInColumns = {
   amr: 'text?',
   now: 'int',
   sign_in_expires_at: 'int',
+  /** Hash of the password that was checked, where one was. */
+  checked_hash: 'text?',
   ...eventColumns,
 } as const
 
@@ -75,8 +92,18 @@ export const endFormerSignIn = (i: Refs<typeof signInColumns>): Sql[] => [
   ...endWithSignIn(i, { user: i.ended_user, sid: i.ended_sid }),
 ]
 
+/** The user is enabled, and a password that was checked is still the user's. */
+const mayBegin = (i: Refs<typeof signInColumns>): Sql => sql`${livingUser(i.user_id)}
+  and (${i.checked_hash} is null or exists (select 1 from local_accounts l
+    where l.user_id = ${i.user_id} and l.password_hash = ${i.checked_hash} ${forShare}))`
+
+/** Signs a browser in; no row for a user who was disabled, or whose password was changed, since it was checked. */
 export const beginSignIn = write('begin_sign_in', signInColumns, (i) => ({
+  guard: sql<{
+    id: string
+  }>`${selecting} u.id from users u ${andFrom} where u.id = ${i.user_id} and ${mayBegin(i)}`,
   effects: [insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
+  lock: lockRows('users', [i.user_id, i.ended_user]),
 }))
 
 /**
@@ -90,8 +117,10 @@ export const renewSignIn = write('renew_sign_in', signInColumns, (i) => ({
       amr = ${i.amr}, last_seen_at = ${i.now}, expires_at = ${i.sign_in_expires_at}, ip_address = ${i.event_address},
       user_agent = ${i.event_agent} ${from}
     where sign_ins.id = ${i.ended_id} and sign_ins.hash = ${i.ended_hash} and sign_ins.user_id = ${i.user_id}
+      and ${mayBegin(i)}
     ${returning} sign_ins.id`,
   effects: [appendEvent(i)],
+  order: 'user_id',
 }))
 
 export const endSignIn = write(
@@ -101,6 +130,7 @@ export const endSignIn = write(
     guard: sql<{ id: string }>`delete from sign_ins ${using}
       where sign_ins.id = ${i.id} and sign_ins.hash = ${i.hash} ${returning} sign_ins.id`,
     effects: [...endWithSignIn(i, { user: i.user_id, sid: i.sid }), appendEvent(i)],
+    lock: lockRows('users', [i.user_id]),
   }),
 )
 

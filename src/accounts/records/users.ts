@@ -1,4 +1,4 @@
-import { from, insert, type Refs, raw, returning, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, lockRows, type Refs, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { noticeLogouts } from '../../events/logout-notices.ts'
 
@@ -72,6 +72,7 @@ const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
   sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.id}`,
   sql`delete from codes ${using} where codes.user_id = ${i.id} and codes.used_at is null`,
   sql`delete from device_codes ${using} where device_codes.user_id = ${i.id} and device_codes.used_at is null`,
+  sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.id}`,
 ]
 
 /** The user can do nothing any more; every session and sign-in ends with it. */
@@ -82,6 +83,7 @@ export const disableUser = write(
     guard: sql<{ id: string }>`update users set disabled_at = ${i.now}, disabled_reason = ${i.reason} ${from}
       where users.id = ${i.id} and users.disabled_at is null ${returning} users.id`,
     effects: [...endEverything(i, 'user_disabled'), appendEvent(i)],
+    lock: lockRows('users', [i.id]),
   }),
 )
 
@@ -104,6 +106,7 @@ export const closeUser = write(
       sql`delete from consents ${using} where consents.user_id = ${i.id}`,
       appendEvent(i),
     ],
+    lock: lockRows('users', [i.id]),
   }),
 )
 
@@ -111,17 +114,5 @@ export const closeUser = write(
 export const deleteUser = write('delete_user', { id: 'text', ...eventColumns }, (i) => ({
   guard: sql<{ id: string }>`delete from users ${using} where users.id = ${i.id} ${returning} users.id`,
   effects: [appendEvent(i)],
+  lock: lockRows('users', [i.id]),
 }))
-
-/** Ends what a code that was being redeemed meanwhile may have begun. */
-export const endSessionsOfUser = write(
-  'end_sessions_of_user',
-  { id: 'text', now: 'int', reason: 'text' },
-  (i) => ({
-    effects: [
-      noticeLogouts(i, sql`s.user_id = ${i.id}`),
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${i.reason} ${from}
-        where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
-    ],
-  }),
-)

@@ -24,11 +24,14 @@ create table authorization_requests (
   created_at bigint not null,
   expires_at bigint not null,
   pushed_id text,
+  user_id text collate "C",
+  sid text,
   constraint authorization_requests_pkey PRIMARY KEY (id),
   constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
 );
 create index authorization_requests_client ON authorization_requests USING btree (client_id);
 create index authorization_requests_expiry ON authorization_requests USING btree (expires_at);
+create index authorization_requests_user ON authorization_requests USING btree (user_id);
 
 create table clients (
   id text collate "C" not null,
@@ -125,10 +128,10 @@ create table consents (
   client_id text collate "C" not null,
   scope text not null,
   resources text not null,
-  redirect_host text not null,
+  redirect_host text collate "C" not null,
   created_at bigint not null,
   updated_at bigint not null,
-  constraint consents_pkey PRIMARY KEY (user_id, client_id),
+  constraint consents_pkey PRIMARY KEY (user_id, client_id, redirect_host),
   constraint consents_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
   constraint consents_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );

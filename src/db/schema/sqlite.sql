@@ -22,11 +22,13 @@ create table authorization_requests (
   request text not null,
   created_at integer not null,
   expires_at integer not null
-, pushed_id text) strict, without rowid;
+, pushed_id text, user_id text, sid text) strict, without rowid;
 
 create index authorization_requests_client on authorization_requests (client_id);
 
 create index authorization_requests_expiry on authorization_requests (expires_at);
+
+create index authorization_requests_user on authorization_requests (user_id);
 
 create table "clients" (
   id text primary key,
@@ -108,7 +110,7 @@ create index codes_expiry on codes (expires_at);
 
 create index codes_user on codes (user_id);
 
-create table consents (
+create table "consents" (
   user_id text not null references users (id) on delete cascade,
   client_id text not null references clients (id) on delete cascade,
   scope text not null,
@@ -116,7 +118,7 @@ create table consents (
   redirect_host text not null,
   created_at integer not null,
   updated_at integer not null,
-  primary key (user_id, client_id)
+  primary key (user_id, client_id, redirect_host)
 ) strict, without rowid;
 
 create index consents_client on consents (client_id);

@@ -1,38 +1,47 @@
 // RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9126 §4, §7.3; OpenID Connect Core §3.1.2.4, §3.1.2.6: the authorization endpoint.
 
 import { makeToken } from '../../crypto/tokens.ts'
+import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import type { Form } from '../../http/forms.ts'
-import type { Answer, Incoming } from '../../http/message.ts'
+import { type Answer, type Incoming, withCookie } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
-import { cameByItself } from '../clients/clients.ts'
 import { paths } from '../paths.ts'
 import { issueCode, issuePushedCode } from '../records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from '../records/consents.ts'
-import { endPushedRequest } from '../records/pushed-requests.ts'
-import { countLivingSessions } from '../records/sessions.ts'
+import { endPushedRequest, pushedRequestIsOpen } from '../records/pushed-requests.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import { readPageParameters } from '../request-body.ts'
 import { bytesOf, takeRoom } from '../room.ts'
 import { scopeSet, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
+import { quotaIsFull } from '../sessions.ts'
 import { troubleFrom } from '../trouble.ts'
 import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } from './authorization-request.ts'
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { shownTo } from './deciding-user.ts'
-import { redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
+import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
-import { arrivalCookie, cancelledParameter, patience, returnAddress, withArrival } from './return-address.ts'
+import {
+  arrivalCookie,
+  cancelledParameter,
+  expires,
+  patience,
+  returnAddress,
+  type Visit,
+  withArrival,
+} from './return-address.ts'
 import { authenticateUser } from './user-authentication.ts'
 
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
-  const form = withArrival(server, request, sent)
+  const browser = browserOf(request, server.settings.secure)
+  const form = withArrival(server, request, browser, sent)
+  const visit: Visit = { request, browser, form }
   const unwelcome = await beginFlow(server, form, request.address)
   if (unwelcome) {
     server.log.warn('authorization refused', { reason: unwelcome.refusal, ...unwelcome.facts })
@@ -53,14 +62,20 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
   try {
     if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
-    const user = await authenticateUser(server, request, form, asked)
-    if (isResponse(user)) return await answerFromResponse(user)
+    const user = await authenticateUser(server, visit, asked)
+    if (isResponse(user)) return await signInPage(user, visit)
     if (isRefusal(user)) return await refused(server, asked, user)
-    return await decide(server, request, form, asked, user)
+    return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
     return refused(server, asked, troubleFrom(error, paths.authorization, server.log))
   }
+}
+
+/** The page that signs the user in; the way back from it is this browser's where it says when its request arrived. */
+async function signInPage(page: Response, { browser, form }: Visit): Promise<Answer> {
+  const answer = await answerFromResponse(page)
+  return browser.setCookie === undefined || !expires(form) ? answer : withCookie(answer, browser.setCookie)
 }
 
 /** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
@@ -86,49 +101,70 @@ function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
 /** Consent that is remembered answers at once; whatever is new is asked. */
 async function decide(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   user: User,
+  tries = 3,
 ): Promise<Answer> {
-  const { sessions } = server.settings
-  if (sessions.whenFull === 'refuse') {
-    const input = { user_id: user.id, client_id: asked.client.id, now: server.now() }
-    const living = await server.db.one(countLivingSessions, input)
-    if ((living?.count ?? 0) >= sessions.quota) {
-      return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
-    }
-  }
-  const consent = await server.db.one(findConsent, { user_id: user.id, client_id: asked.client.id })
+  if (await quotaIsFull(server, user.id, asked.client.id))
+    return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
+  const consent = await server.db.one(findConsent, {
+    user_id: user.id,
+    client_id: asked.client.id,
+    redirect_host: consentHost(asked.client, asked.redirectUri),
+  })
   const held = scopeSet(consent?.scope ?? '')
   const needed =
     consent === undefined ||
     asked.prompt.includes('consent') ||
     scopesMissing(held, consentScope(asked)).length > 0 ||
     scopesMissing(scopeSet(consent.resources), asked.resources).length > 0 ||
-    // What was allowed was an answer to this host; only an administrator may name several for one client.
-    (cameByItself(asked.client) && consent.redirect_host !== redirectHost(asked.redirectUri)) ||
     // What exactly is done is decided each time.
     asked.authorizationDetails.length > 0 ||
     // Nothing vouches that the same program asks again (RFC 8252 §8.6).
     (!asked.client.confidential && redirectsToOwnComputer(asked.redirectUri))
-  if (!needed) return grantCode(server, request, asked, user)
+  if (!needed) {
+    const granted = await grantCode(server, visit.request, asked, user)
+    if (granted) return granted
+    if (tries <= 1) throw new Unavailable('what a code rests on keeps changing')
+    return decideAgain(server, visit, asked, tries - 1)
+  }
   if (asked.prompt.includes('none'))
     return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
-  return askConsent(server, request, form, asked, user, held)
+  return askConsent(server, visit, asked, user, held)
 }
 
+/** What the code would have rested on ended meanwhile: consent, sign-in, user or client; or a pushed request was answered. */
+async function decideAgain(
+  server: Server,
+  visit: Visit,
+  asked: AuthorizationRequest,
+  tries: number,
+): Promise<Answer> {
+  const { client, pushedId } = asked
+  if (pushedId !== null && (await server.db.one(pushedRequestIsOpen, { id: pushedId })) === undefined)
+    return alreadyEnded(server, asked)
+  server.clients.forget(client.id)
+  if (!(await server.clients.find(client.id))?.active)
+    return refusalPage(server, refuse('authorize_client_inactive', { client: client.id }))
+  const user = await authenticateUser(server, visit, asked)
+  if (isResponse(user)) return signInPage(user, visit)
+  if (isRefusal(user)) return refused(server, asked, user)
+  return decide(server, visit, asked, user, tries)
+}
+
+/** The code, or undefined where what it rests on is not there any more. */
 async function grantCode(
   server: Server,
   request: Incoming,
   asked: AuthorizationRequest,
   user: User,
-): Promise<Answer> {
+): Promise<Answer | undefined> {
   const now = server.now()
   const { code, input } = await codeInput(server, asked, user, now)
   const full = takeRoom(server, 'codes', {
     user: user.id,
-    address: request.address,
+    address: visit.request.address,
     client: asked.client,
     bytes: bytesOf(input),
   })
@@ -142,19 +178,18 @@ async function grantCode(
       { scope: input.scope, consent: 'remembered' },
     ),
   }
-  if (asked.pushedId === null) await server.db.write(issueCode, row)
-  else {
-    const issued = await server.db.write(issuePushedCode, { pushed_id: asked.pushedId, ...row })
-    if (issued.length === 0) return alreadyEnded(server, asked)
-  }
+  const issued =
+    asked.pushedId === null
+      ? await server.db.write(issueCode, row)
+      : await server.db.write(issuePushedCode, { pushed_id: asked.pushedId, ...row })
+  if (issued.length === 0) return undefined
   server.activity.clientUsed(asked.client.id, { authorizations: 1 })
   return authorizationResponse(server, asked, { code })
 }
 
 async function askConsent(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   user: User,
   held: string[],
@@ -169,7 +204,7 @@ async function askConsent(
   const text = JSON.stringify(row)
   const full = takeRoom(server, 'authorization_requests', {
     user: user.id,
-    address: request.address,
+    address: visit.request.address,
     client,
     bytes: Buffer.byteLength(text),
   })
@@ -180,11 +215,13 @@ async function askConsent(
     client_id: client.id,
     request: text,
     pushed_id: asked.pushedId,
+    user_id: user.id,
+    sid: user.sid ?? null,
     now,
     expires_at: now + patience,
   })
-  const browser = browserOf(request, server.settings.secure)
-  const switchUrl = server.switchUrl(returnAddress(server, form, asked))
-  const cookie = arrivalCookie(server, form)
+  const { browser, form } = visit
+  const switchUrl = server.switchUrl(returnAddress(server, browser, form, asked))
+  const cookie = arrivalCookie(server, browser, form)
   return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })
 }

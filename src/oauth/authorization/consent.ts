@@ -30,7 +30,7 @@ import { describeDetails } from './authorization-details.ts'
 import type { AuthorizationRequest, ReplyTo } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { type DecidingUser, decidingUser, type ShownTo } from './deciding-user.ts'
-import { matchRedirectUri, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
+import { consentHost, matchRedirectUri, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
 export type HeldRequest = Omit<AuthorizationRequest, 'client'> & ShownTo
@@ -144,6 +144,10 @@ export async function codeInput(
       authorization_details:
         asked.authorizationDetails.length === 0 ? null : JSON.stringify(asked.authorizationDetails),
       code_expires_at: now + asked.client.codeLifetime,
+      sign_in_row: user.signInRow ?? null,
+      consent_scope: canonicalScope(consentScope(asked)),
+      consent_resources: canonicalScope(asked.resources),
+      redirect_host: consentHost(asked.client, asked.redirectUri),
       now,
     },
   }
@@ -171,9 +175,6 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
   const { code, input } = await codeInput(server, asked, user, now)
   const row = {
     request_id: requestId,
-    consent_scope: canonicalScope(consentScope(asked)),
-    consent_resources: canonicalScope(asked.resources),
-    redirect_host: redirectHost(asked.redirectUri),
     ...input,
     ...eventInput(now, 'authorize', context, { scope: input.scope, consent: 'given' }),
   }

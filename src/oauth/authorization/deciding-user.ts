@@ -18,7 +18,7 @@ export interface ShownTo {
 }
 
 /** What of a user goes into a grant. */
-export type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid'>
+export type DecidingUser = Pick<User, 'id' | 'subject' | 'authTime' | 'acr' | 'amr' | 'sid' | 'signInRow'>
 
 export function shownTo(user: User): ShownTo {
   return {
@@ -33,9 +33,9 @@ export function shownTo(user: User): ShownTo {
 }
 
 /**
- * The user the form was shown to, if still the one in this browser. Some providers' statements live for a minute and are
- * renewed by no page of ours while a person reads: then the one that has ended since must still be in the browser, about the
- * same user and sign-in.
+ * The user the form was shown to, if still the one in this browser, in the same sign-in. Some providers' statements live for a
+ * minute and are renewed by no page of ours while a person reads: then the one that has ended since must still be in the
+ * browser, about the same user and sign-in.
  */
 export async function decidingUser(
   server: Server,
@@ -55,10 +55,14 @@ export async function decidingUser(
     ...(shown.amr === null ? {} : { amr: shown.amr }),
     ...(shown.sid === null ? {} : { sid: shown.sid }),
   }
+  const isSame = (user: Pick<User, 'id' | 'sid'>) =>
+    user.id === shown.userId && user.sid === (shown.sid ?? undefined)
   if (answer === null) {
     if (shown.statementEnds === null || shown.statementEnds > server.now()) return undefined
     const before = await server.endedStatement(request, server.now() - patience)
-    return before?.id === shown.userId && (before.sid ?? null) === shown.sid ? same : undefined
+    return before && isSame(before) ? same : undefined
   }
-  return isResponse(answer) || 'disabled' in answer || answer.id !== shown.userId ? undefined : same
+  // Under another sign-in of the same user, the one the form belongs to has ended.
+  if (isResponse(answer) || 'disabled' in answer || !isSame(answer)) return undefined
+  return { ...same, ...(answer.signInRow === undefined ? {} : { signInRow: answer.signInRow }) }
 }

@@ -75,15 +75,17 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
     const replayed = await spendProof(server, proof)
     if (replayed) return replayed
   }
-  await server.db.write(insertPushedRequest, {
+  const inserted = await server.db.write(insertPushedRequest, {
     id: made.id,
     hash: made.hash,
     client_id: client.id,
     request: text,
     subject: asked.boundSubject,
+    client_method: client.method,
     now,
     expires_at: now + pushedRequests.lifetime,
   })
+  if (inserted.length === 0) return refuse('client_inactive', { client: client.id })
   const answer = { request_uri: namePrefix + made.token, expires_in: pushedRequests.lifetime / 1_000 }
   return json(201, answer, { ...uncached, ...nextNonce(proof) })
 }

@@ -1,6 +1,8 @@
 // RFC 6749 §3.1.2, §3.1.2.3, §3.1.2.4; RFC 8252 §7.1, §7.3, §8.6; RFC 9700 §2.1, §4.1.3: which redirect URIs may be registered
 // and which request matches.
 
+import { type Client, cameByItself } from '../clients/clients.ts'
+
 const loopbackHosts = ['127.0.0.1', '[::1]', 'localhost']
 const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?(\/.*|\?.*)?$/
 
@@ -45,8 +47,30 @@ export function redirectHost(uri: string): string {
   return url.host || url.protocol
 }
 
+/**
+ * Which of a user's consents to a client an answer rests on: one for all of a client that an administrator registered,
+ * otherwise that of the host the answer goes to, whatever the port on the user's own computer; null stands for a device,
+ * which gets no answer by redirect and has one of its own.
+ */
+export function consentHost(client: Pick<Client, 'source'>, uri: string | null): string {
+  if (!cameByItself(client)) return '*'
+  if (uri === null) return ''
+  const { hostname } = new URL(uri)
+  return isOwnComputer(hostname) ? hostname : redirectHost(uri)
+}
+
 /** True when the answer goes to a program on the user's own computer, whose identity nothing vouches for (RFC 8252 §8.6). */
 export function redirectsToOwnComputer(uri: string): boolean {
-  const url = new URL(uri)
-  return url.protocol === 'http:' ? loopbackHosts.includes(url.hostname) : url.protocol !== 'https:'
+  const { protocol, hostname } = new URL(uri)
+  return /^https?:$/.test(protocol) ? isOwnComputer(hostname) : true
+}
+
+/** Loopback by its name (RFC 6761 §6.3) or address, as a parsed URL spells it; a certificate for it proves nothing. */
+function isOwnComputer(hostname: string): boolean {
+  return (
+    /^(.+\.)?localhost\.?$/.test(hostname) ||
+    /^127\.\d+\.\d+\.\d+$/.test(hostname) ||
+    ['[::1]', '[::]', '0.0.0.0'].includes(hostname) ||
+    /^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(hostname)
+  )
 }

@@ -3,6 +3,7 @@
 
 import { sha256 } from '../../crypto/tokens.ts'
 import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
+import type { Browser } from '../../http/csrf.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import { paths } from '../paths.ts'
@@ -18,6 +19,13 @@ const demandedParameter = 'gatehouse_demanded'
 /** Says, on every way back, when a request that may expire meanwhile first arrived. */
 const openedParameter = 'gatehouse_opened'
 const ours = [cancelledParameter, demandedParameter, openedParameter]
+
+/** An authorization request in the browser it came by. */
+export interface Visit {
+  request: Incoming
+  browser: Browser
+  form: Form
+}
 
 type Keyed = Pick<Server, 'secrets' | 'now'>
 
@@ -49,32 +57,48 @@ export function openedAt(server: Keyed, form: Form): number {
 /** A browser that shows a consent page remembers when its request arrived, so that a reload is no new arrival. */
 const openedCookie = 'gh_opened'
 
-export function arrivalCookie(server: Server, form: Form): string | undefined {
+export function arrivalCookie(server: Server, browser: Browser, form: Form): string | undefined {
   if (!expires(form)) return undefined
-  const moment = writeMoment(server, openedAt(server, form), opened(form))
+  const moment = writeMoment(server, openedAt(server, form), openedIn(browser, form))
   return writeCookie(openedCookie, moment, { secure: server.settings.secure, maxAge: patience / 1_000 })
 }
 
-/** The form with the moment its browser remembers; one that belongs to another request is worth nothing. */
-export function withArrival({ settings }: Server, request: Incoming, form: Form): Form {
-  if (!expires(form) || form.get(openedParameter) !== undefined) return form
-  const moment = readCookie(request, cookieName(openedCookie, settings.secure))
-  return moment === undefined ? form : formOf([...pairsOf(form), [openedParameter, moment]])
+/**
+ * The form with the moment its request first arrived in this browser, as the way back or the browser itself says it. What
+ * another browser was told, or what belongs to another request, is worth nothing and is taken out.
+ */
+export function withArrival(server: Server, request: Incoming, browser: Browser, form: Form): Form {
+  const said = form.get(openedParameter)
+  const others =
+    said === undefined ? form : formOf(pairsOf(form).filter(([name]) => name !== openedParameter))
+  if (!expires(form)) return others
+  const moment = said ?? readCookie(request, cookieName(openedCookie, server.settings.secure))
+  const at = readMoment(server, moment, openedIn(browser, form))
+  return at === undefined
+    ? others
+    : formOf([...pairsOf(others), [openedParameter, writeMoment(server, at, opened(form))]])
 }
 
-function expires(form: Form): boolean {
+/** Whether the request lives for a while only, so that it counts when it first arrived. */
+export function expires(form: Form): boolean {
   return form.get('request_uri') !== undefined || form.get('request') !== undefined
 }
 
 /** The same request again, as a GET. Of a pushed one nothing but its name is in it. */
-export function returnAddress(server: Server, form: Form, asked: AuthorizationRequest): string {
+export function returnAddress(
+  server: Server,
+  browser: Browser,
+  form: Form,
+  asked: AuthorizationRequest,
+): string {
   const query = new URLSearchParams()
   for (const name of form.names) {
     if (ours.includes(name) || (asked.pushedId !== null && !['client_id', 'request_uri'].includes(name)))
       continue
     for (const value of form.all(name)) query.append(name, value)
   }
-  if (expires(form)) query.set(openedParameter, writeMoment(server, openedAt(server, form), opened(form)))
+  if (expires(form))
+    query.set(openedParameter, writeMoment(server, openedAt(server, form), openedIn(browser, form)))
   if (mayDemandSignIn(asked)) {
     const at = demandedAt(server, form, asked) ?? server.now()
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
@@ -87,6 +111,9 @@ const demanded = (asked: AuthorizationRequest) => (at: number) =>
 
 const opened = (form: Form) => (at: number) =>
   `request opened ${at} ${form.get('client_id') ?? ''} ${sha256(form.get('request_uri') ?? form.get('request') ?? '')}`
+
+/** The same as other browsers cannot say it; inside a request `opened` alone stands for what was checked. */
+const openedIn = (browser: Browser, form: Form) => (at: number) => `${opened(form)(at)} in ${browser.id}`
 
 function writeMoment({ secrets }: Keyed, at: number, purpose: (at: number) => string): string {
   return `${at}.${secrets.mac('form token', purpose(at))}`

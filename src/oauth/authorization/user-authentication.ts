@@ -2,8 +2,6 @@
 // §5: the user behind an authorization request, asked of the accounts seam: recently enough, strongly enough, and the right one.
 
 import { authenticationIsRecent } from '../../accounts/account.ts'
-import type { Form } from '../../http/forms.ts'
-import type { Incoming } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
 import { told } from '../../log.ts'
 import { acrAnswered, acrThatWouldDo } from '../authentication-context.ts'
@@ -11,7 +9,7 @@ import { subjectFor } from '../openid/pairwise-subject.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server, User } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
-import { cancelledParameter, demandedAt, demandsSignIn, returnAddress } from './return-address.ts'
+import { cancelledParameter, demandedAt, demandsSignIn, returnAddress, type Visit } from './return-address.ts'
 
 /** An authentication older than this is any there has been, whatever tolerance an adapter grants a provider's clock. */
 const afterAll = 60_000
@@ -19,18 +17,17 @@ const afterAll = 60_000
 /** The signed-in user, the page that signs one in, or why there is none. */
 export async function authenticateUser(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
 ): Promise<User | Response | Refusal> {
   const now = server.now()
   const silent = asked.prompt.includes('none')
-  const demanded = demandedAt(server, form, asked)
+  const demanded = demandedAt(server, visit.form, asked)
   const notBefore = Math.max(
     demandsSignIn(asked) ? (demanded ?? now) : 0,
     asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
-  const found = await ask(server, request, form, asked, notBefore, [])
+  const found = await ask(server, visit, asked, notBefore, [])
   if (found === null || isResponse(found)) return silent ? refused(asked) : (found ?? refused(asked))
   if ('disabled' in found) return refuse('user_disabled', { client: asked.client.id })
   if (!authenticationIsRecent({ notBefore }, found.authTime, now)) {
@@ -43,22 +40,21 @@ export async function authenticateUser(
   // Asked once. Whoever comes back no better is not asked for ever.
   if (demanded !== undefined) return user
   const prompt = user.refusal === 'login_required' ? 'select_account' : 'login'
-  const page = await ask(server, request, form, asked, now + afterAll, [prompt])
+  const page = await ask(server, visit, asked, now + afterAll, [prompt])
   return isResponse(page) ? page : user
 }
 
 async function ask(
   server: Server,
-  request: Incoming,
-  form: Form,
+  visit: Visit,
   asked: AuthorizationRequest,
   notBefore: number,
   prompt: readonly string[],
 ) {
   // Most people are signed in already: the way back is worked out only when somebody asks for it.
-  const returnTo = () => returnAddress(server, form, asked)
+  const returnTo = () => returnAddress(server, visit.browser, visit.form, asked)
   const acrValues = acrThatWouldDo(server.settings.authentication.acrValues, asked.acrValues)
-  return server.signedIn(request, {
+  return server.signedIn(visit.request, {
     prompt: [...asked.prompt, ...prompt],
     ...(asked.maxAge ? { maxAge: asked.maxAge } : {}),
     ...(acrValues.length === 0 ? {} : { acrValues }),

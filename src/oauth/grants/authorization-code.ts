@@ -5,14 +5,16 @@ import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
 import { checkVerifier } from '../authorization/pkce.ts'
+import { consentHost } from '../authorization/redirect-uri.ts'
 import { newSession } from '../new-session.ts'
+import { scopesOfStoredClaims } from '../openid/claims-parameter.ts'
 import { makeIdToken } from '../openid/id-token.ts'
-import { type CodeRow, findCode, redeemCode } from '../records/codes.ts'
+import { type CodeRow, findCode, redeemCode, redeemCodeWithinQuota } from '../records/codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
-import { scopeSet } from '../scope.ts'
+import { canonicalScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { endSession, evictSurplusSessions } from '../sessions.ts'
+import { endSession, evictSurplusSessions, quotaIsFull } from '../sessions.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {
@@ -44,9 +46,12 @@ export const authorizationCode: GrantType = {
       now,
     )
     const idToken = await makeIdToken(server, client, row, access, now)
-    const redeemed = await server.db.write(redeemCode, {
+    const spending = {
       code_id: row.id,
       code_hash: row.hash,
+      consent_scope: canonicalScope([...scopeSet(row.scope), ...scopesOfStoredClaims(row.claims)]),
+      consent_resources: row.resources,
+      redirect_host: consentHost(client, row.redirect_uri),
       ...input,
       ...eventInput(
         now,
@@ -54,24 +59,29 @@ export const authorizationCode: GrantType = {
         { userId: row.user_id, clientId: client.id, sessionId, ...origin },
         { scope: row.scope },
       ),
-    })
-    if (redeemed.length === 0) {
-      // Somebody else was faster: this is a second use, with all that follows from it (§10.5).
-      const spent = await server.db.one(findCode, { id: row.id, hash: row.hash })
-      return spent?.used_at != null
-        ? replayed(server, spent, request)
-        : refuse('code_expired', { client: client.id })
     }
+    const { whenFull, quota } = server.settings.sessions
+    const redeemed =
+      whenFull === 'refuse'
+        ? await server.db.write(redeemCodeWithinQuota, { quota, ...spending })
+        : await server.db.write(redeemCode, spending)
+    if (redeemed.length === 0) return unredeemed(server, row, request)
     await evictSurplusSessions(server, row.user_id, client.id, origin)
     return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
   },
 }
 
 /** Everything that can be wrong with a living code; none of it spends the code. */
-function checkCode(row: CodeRow, { client, form, binding }: TokenRequest, now: number): Refusal | undefined {
+function checkCode(row: CodeRow, request: TokenRequest, now: number): Refusal | undefined {
+  const { client } = request
   if (row.expires_at <= now) return refuse('code_expired', { client: client.id })
   if (row.user_disabled_at !== null)
     return refuse('code_user_disabled', { client: client.id, user: row.user_id })
+  return checkHolder(row, request)
+}
+
+/** Whether the request comes from whom the code was made for, as far as it can show (RFC 7636 §4.6, RFC 9449 §10). */
+function checkHolder(row: CodeRow, { client, form, binding }: TokenRequest): Refusal | undefined {
   if (row.binding !== null && row.binding !== binding)
     return refuse('code_binding_mismatch', { client: client.id })
   const redirectUri = form.get('redirect_uri')
@@ -81,8 +91,28 @@ function checkCode(row: CodeRow, { client, form, binding }: TokenRequest, now: n
   return checkVerifier(row.code_challenge, form.get('code_verifier'))
 }
 
-async function replayed(server: Server, row: CodeRow, { client, origin }: TokenRequest): Promise<Refusal> {
-  if (row.session_id !== null) {
+/** Why a code that was in order a moment ago was not redeemed. */
+async function unredeemed(server: Server, row: CodeRow, request: TokenRequest): Promise<Refusal> {
+  const { client } = request
+  const left = await server.db.one(findCode, { id: row.id, hash: row.hash })
+  // Somebody else was faster: this is a second use, with all that follows from it (§10.5).
+  if (left && left.used_at !== null) return replayed(server, left, request)
+  const wrong = left ? checkCode(left, request, server.now()) : undefined
+  if (wrong) return wrong
+  const facts = { client: client.id, user: row.user_id }
+  return (await quotaIsFull(server, row.user_id, client.id))
+    ? refuse('code_quota_full', facts)
+    : refuse('code_consent_ended', facts)
+}
+
+/**
+ * A code that was used before. It ends what it began only where the request could have redeemed it: who merely found a code,
+ * in a log say, can neither use it nor end anybody's session with it.
+ */
+async function replayed(server: Server, row: CodeRow, request: TokenRequest): Promise<Refusal> {
+  const { client, origin } = request
+  const holds = checkHolder(row, request) === undefined
+  if (holds && row.session_id !== null) {
     await endSession(server, row.session_id, 'code_replayed', {
       event: 'code_replayed',
       userId: row.user_id,
@@ -90,5 +120,5 @@ async function replayed(server: Server, row: CodeRow, { client, origin }: TokenR
       ...origin,
     })
   }
-  return refuse('code_replayed', { client: client.id, session: row.session_id })
+  return refuse('code_replayed', { client: client.id, session: row.session_id, holds })
 }

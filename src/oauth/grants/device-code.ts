@@ -3,14 +3,22 @@
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
+import { consentHost } from '../authorization/redirect-uri.ts'
 import { newSession } from '../new-session.ts'
 import { makeIdToken } from '../openid/id-token.ts'
-import { type DeviceRow, findDevice, pacePoll, redeemDevice, slowPoll } from '../records/device-codes.ts'
+import {
+  type DeviceRow,
+  findDevice,
+  pacePoll,
+  redeemDevice,
+  redeemDeviceWithinQuota,
+  slowPoll,
+} from '../records/device-codes.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
 import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { evictSurplusSessions } from '../sessions.ts'
+import { evictSurplusSessions, quotaIsFull } from '../sessions.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 /** By so much a device that asks too soon must wait longer from then on, in milliseconds (§3.5). */
@@ -73,8 +81,11 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
     now,
   )
   const idToken = await makeIdToken(server, client, granted, access, now)
-  const redeemed = await server.db.write(redeemDevice, {
+  const spending = {
     device_id: row.id,
+    consent_scope: row.scope,
+    consent_resources: row.resources,
+    redirect_host: consentHost(client, null),
     ...input,
     ...eventInput(
       now,
@@ -82,14 +93,22 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
       { userId, clientId: client.id, sessionId, ...origin },
       { scope: row.scope, grant: 'device_code' },
     ),
-  })
+  }
+  const { whenFull, quota } = server.settings.sessions
+  const redeemed =
+    whenFull === 'refuse'
+      ? await server.db.write(redeemDeviceWithinQuota, { quota, ...spending })
+      : await server.db.write(redeemDevice, spending)
   if (redeemed.length === 0) {
     // Somebody else was faster, or what was allowed is allowed no more.
     const left = await server.db.one(findDevice, { id: row.id })
-    return (
-      (left && checkDevice(left, request, server.now())) ??
-      refuse('device_code_unknown', { client: client.id })
-    )
+    if (!left) return refuse('device_code_unknown', { client: client.id })
+    const over = checkDevice(left, request, server.now())
+    if (over) return over
+    const facts = { client: client.id, user: userId }
+    return (await quotaIsFull(server, userId, client.id))
+      ? refuse('code_quota_full', facts)
+      : refuse('code_consent_ended', facts)
   }
   await evictSurplusSessions(server, userId, client.id, origin)
   return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }

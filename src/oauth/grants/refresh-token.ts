@@ -82,7 +82,7 @@ async function checkOwner(
     }
     return refuse('refresh_token_foreign', { client: client.id, owner: row.client_id })
   }
-  if (row.session_revoked_at !== null || row.session_expires_at <= now) {
+  if (row.session_revoked_at !== null || row.session_expires_at <= now || row.user_disabled_at !== null) {
     return refuse('session_ended', { client: client.id, session: row.session_id })
   }
   return row.expires_at <= now && row.rotated_at === null

@@ -53,6 +53,13 @@ export function scopesOfClaims(claims: ClaimsRequest | null): string[] {
   return [...new Set(names.map((name) => scopeFor(name)!))]
 }
 
+/** The same of what is stored with a code. */
+export function scopesOfStoredClaims(stored: string | null): string[] {
+  if (stored === null) return []
+  const names = Object.values(JSON.parse(stored) as Record<string, string[]>).flat()
+  return [...new Set(names.map((name) => scopeFor(name)!))]
+}
+
 /** What of it outlives the authorization, as it is stored with the code and the session. */
 export function storeClaims(claims: ClaimsRequest | null): string | null {
   if (!claims || claims.userinfo.length + claims.idToken.length === 0) return null

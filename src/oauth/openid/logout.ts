@@ -5,7 +5,7 @@ import { endSignedOut } from '../../accounts/sign-outs.ts'
 import { recordEvent } from '../../events/record.ts'
 import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
 import { type Form, pairsOf } from '../../http/forms.ts'
-import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { type Answer, type Incoming, seeOther, withCookie } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
 import { told } from '../../log.ts'
 import { answerPage } from '../../pages/page.ts'
@@ -109,11 +109,6 @@ async function signOut(server: Server, request: Incoming, user: User, asked: Log
   if (mayRecord(server, `logout:${user.id}`, server.settings.storage.perUser))
     await recordEvent(server, 'logout', { userId: user.id, clientId, ...originOf(request) })
   return browser.setCookie === undefined ? answer : withCookie(answer, browser.setCookie)
-}
-
-function withCookie(answer: Answer, cookie: string): Answer {
-  const others = answer.headers['set-cookie'] ?? []
-  return { ...answer, headers: { ...answer.headers, 'set-cookie': [...[others].flat(), cookie] } }
 }
 
 /** The parameters that name a logout again; the hint has done its work. */

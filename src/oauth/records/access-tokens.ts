@@ -17,6 +17,7 @@ export interface AccessTokenRow {
   revoked_at: number | null
   session_revoked_at: number | null
   session_expires_at: number | null
+  user_disabled_at: number | null
   /** The client the session is of; an exchanged token is another's (RFC 8693). */
   session_client_id: string | null
   auth_time: number | null
@@ -89,8 +90,9 @@ export const findAccessToken = select(
     i,
   ) => sql<AccessTokenRow>`select t.id, t.client_id, t.session_id, t.user_id, t.subject, t.scope, t.resources, t.jkt, t.claims,
       t.created_at, t.expires_at, t.revoked_at, s.revoked_at as session_revoked_at, s.expires_at as session_expires_at,
-      s.client_id as session_client_id, s.auth_time, s.acr, s.amr
-    from access_tokens t left join sessions s on s.id = t.session_id where t.id = ${i.id} and t.hash = ${i.hash}`,
+      s.client_id as session_client_id, s.auth_time, s.acr, s.amr, u.disabled_at as user_disabled_at
+    from access_tokens t left join sessions s on s.id = t.session_id left join users u on u.id = t.user_id
+    where t.id = ${i.id} and t.hash = ${i.hash}`,
 )
 
 /** Ends one access token and nothing else (RFC 7009 §2.1). */

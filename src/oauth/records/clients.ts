@@ -1,4 +1,4 @@
-import { from, insert, join, raw, returning, select, sql, write } from '../../db/sql.ts'
+import { from, insert, join, lockRows, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import type { AuthenticationMethod, ClientProfile } from '../clients/profiles.ts'
 
@@ -154,6 +154,7 @@ export const suspendClient = write(
       ${from} where clients.id = ${i.id} and clients.suspended_at is null and clients.revoked_at is null
       ${returning} clients.id`,
     effects: [appendEvent(i)],
+    lock: lockRows('clients', [i.id]),
   }),
 )
 
@@ -180,6 +181,7 @@ export const revokeClient = write(
         where sessions.client_id = ${i.id} and sessions.revoked_at is null`,
       appendEvent(i),
     ],
+    lock: lockRows('clients', [i.id]),
   }),
 )
 

@@ -1,7 +1,20 @@
-import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
+import { livingClient, livingSignIn } from '../../db/living.ts'
+import {
+  andFrom,
+  from,
+  insert,
+  lockRows,
+  type Refs,
+  returning,
+  select,
+  selecting,
+  sql,
+  write,
+} from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { consentColumns, consentCovers } from './consent-covers.ts'
 import { spendPushedRequest } from './pushed-requests.ts'
-import { beginSession, sessionColumns } from './sessions.ts'
+import { beginSession, fewerSessionsThan, sessionColumns } from './sessions.ts'
 
 export interface CodeRow {
   id: string
@@ -29,9 +42,9 @@ export interface CodeRow {
 }
 
 export const codeColumns = {
+  ...consentColumns,
   code_id: 'text',
   code_hash: 'text',
-  client_id: 'text',
   user_id: 'text',
   subject: 'text',
   redirect_uri: 'text',
@@ -49,9 +62,11 @@ export const codeColumns = {
   authorization_details: 'text?',
   code_expires_at: 'int',
   now: 'int',
+  /** The row of the browser's sign-in the code comes from, where there is one. */
+  sign_in_row: 'text?',
 } as const
 
-export const insertCode = (i: import('../../db/sql.ts').Refs<typeof codeColumns & typeof eventColumns>) =>
+export const insertCode = (i: Refs<typeof codeColumns & typeof eventColumns>) =>
   insert('codes', {
     id: i.code_id,
     hash: i.code_hash,
@@ -78,9 +93,17 @@ export const insertCode = (i: import('../../db/sql.ts').Refs<typeof codeColumns 
     expires_at: i.code_expires_at,
   })
 
-/** The answer to a request the user's consent already covers. */
+/** What a code rests on when no question was asked. */
+const remembered = (i: Refs<typeof codeColumns>) => sql`${livingClient(i.client_id)}
+  and ${livingSignIn(i.sign_in_row)} and ${consentCovers(i.user_id, i)}`
+
+/** The answer to a request the user's consent already covers; no row where it does not any more. */
 export const issueCode = write('issue_code', { ...codeColumns, ...eventColumns }, (i) => ({
+  guard: sql<{
+    id: string
+  }>`${selecting} u.id from users u ${andFrom} where u.id = ${i.user_id} and ${remembered(i)}`,
   effects: [insertCode(i), appendEvent(i)],
+  order: 'user_id',
 }))
 
 /** The same for a pushed request, whose flow ends with it. */
@@ -88,8 +111,9 @@ export const issuePushedCode = write(
   'issue_pushed_code',
   { pushed_id: 'text', ...codeColumns, ...eventColumns },
   (i) => ({
-    guard: spendPushedRequest(i),
+    guard: spendPushedRequest(i, remembered(i)),
     effects: [insertCode(i), appendEvent(i)],
+    order: 'user_id',
   }),
 )
 
@@ -104,20 +128,32 @@ export const findCode = select(
     from codes c join users u on u.id = c.user_id where c.id = ${i.id} and c.hash = ${i.hash}`,
 )
 
+const redeemColumns = { code_id: 'text', code_hash: 'text', ...consentColumns, ...sessionColumns } as const
+
+const spendCode = (i: Refs<typeof redeemColumns>, more = sql``) =>
+  sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
+    where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
+      and codes.used_at is null and codes.expires_at > ${i.now}
+      and ${livingClient(i.client_id, i.client_method)} and ${consentCovers(sql`codes.user_id`, i)} ${more}
+    ${returning} codes.id`
+
 /**
  * Spends a code once, for its own client only, and begins the session with its first tokens (RFC 6749 §4.1.2-§4.1.4);
- * not for a user who was disabled or withdrew the consent behind it, which an authorization under way may not have seen.
+ * not for a user who was disabled, nor beyond what the user still consents to.
  */
-export const redeemCode = write(
-  'redeem_code',
-  { code_id: 'text', code_hash: 'text', ...sessionColumns },
+export const redeemCode = write('redeem_code', redeemColumns, (i) => ({
+  guard: spendCode(i),
+  effects: beginSession(i),
+  order: 'user_id',
+}))
+
+/** The same where the user may have only so many sessions with the client: over them the code stays as it is. */
+export const redeemCodeWithinQuota = write(
+  'redeem_code_within_quota',
+  { quota: 'int', ...redeemColumns },
   (i) => ({
-    guard: sql<{ id: string }>`update codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
-      where codes.id = ${i.code_id} and codes.hash = ${i.code_hash} and codes.client_id = ${i.client_id}
-        and codes.used_at is null and codes.expires_at > ${i.now}
-        and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null)
-        and exists (select 1 from consents k where k.user_id = codes.user_id and k.client_id = codes.client_id)
-      ${returning} codes.id`,
+    guard: spendCode(i, sql`and ${fewerSessionsThan(i)}`),
     effects: beginSession(i),
+    lock: lockRows('users', [i.user_id]),
   }),
 )

@@ -1,13 +1,28 @@
-import { from, insert, type Refs, returning, select, sql, unionOfWords, using, write } from '../../db/sql.ts'
+import { livingClient, livingSignIn, livingUser } from '../../db/living.ts'
+import {
+  from,
+  insert,
+  lockRows,
+  type Refs,
+  returning,
+  type Sql,
+  select,
+  sql,
+  unionOfWords,
+  using,
+  write,
+} from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { noticeLogouts } from '../../events/logout-notices.ts'
 import { codeColumns, insertCode } from './codes.ts'
+import { consentColumns } from './consent-covers.ts'
 
 export interface ConsentRow {
   user_id: string
   client_id: string
   scope: string
   resources: string
+  /** Which answers it covers (`consentHost`). */
   redirect_host: string
   created_at: number
   updated_at: number
@@ -23,8 +38,9 @@ export interface AuthorizationRequestRow {
 
 export const findConsent = select(
   'find_consent',
-  { user_id: 'text', client_id: 'text' },
-  (i) => sql<ConsentRow>`select * from consents where user_id = ${i.user_id} and client_id = ${i.client_id}`,
+  { user_id: 'text', client_id: 'text', redirect_host: 'text' },
+  (i) => sql<ConsentRow>`select * from consents
+    where user_id = ${i.user_id} and client_id = ${i.client_id} and redirect_host = ${i.redirect_host}`,
 )
 
 /** Keeps a request while its user decides. */
@@ -36,6 +52,8 @@ export const holdAuthorizationRequest = write(
     client_id: 'text',
     request: 'text',
     pushed_id: 'text?',
+    user_id: 'text',
+    sid: 'text?',
     now: 'int',
     expires_at: 'int',
   },
@@ -47,6 +65,8 @@ export const holdAuthorizationRequest = write(
         client_id: i.client_id,
         request: i.request,
         pushed_id: i.pushed_id,
+        user_id: i.user_id,
+        sid: i.sid,
         created_at: i.now,
         expires_at: i.expires_at,
       }),
@@ -63,32 +83,29 @@ export const findAuthorizationRequest = select(
     where id = ${i.id} and hash = ${i.hash}`,
 )
 
-const spendRequest = (i: Refs<{ request_id: 'text'; now: 'int' }>) =>
+const spendRequest = (i: Refs<{ request_id: 'text'; now: 'int' }>, more: Sql = sql`true`) =>
   sql<{ id: string }>`delete from authorization_requests ${using}
-    where authorization_requests.id = ${i.request_id} and authorization_requests.expires_at > ${i.now}
+    where authorization_requests.id = ${i.request_id} and authorization_requests.expires_at > ${i.now} and ${more}
     ${returning} authorization_requests.id`
 
 /**
  * The same for a request that was pushed: the pushed row decides, for all tabs that show a form of it, and is always taken
  * first.
  */
-const spendPushedAndRequest = (i: Refs<{ pushed_id: 'text'; request_id: 'text'; now: 'int' }>) => ({
+const spendPushedAndRequest = (
+  i: Refs<{ pushed_id: 'text'; request_id: 'text'; now: 'int' }>,
+  more: Sql = sql`true`,
+) => ({
   guard: sql<{ id: string }>`update pushed_authorization_requests set used_at = ${i.now} ${from}
     where pushed_authorization_requests.id = ${i.pushed_id} and pushed_authorization_requests.used_at is null
       and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.expires_at > ${i.now})
+      and ${more}
     ${returning} pushed_authorization_requests.id`,
   spent: sql`delete from authorization_requests ${using} where authorization_requests.id = ${i.request_id}`,
 })
 
-/** Columns of every operation in which a user allows a client something; `redirect_host` is empty where no redirect follows. */
-export const growConsentColumns = {
-  user_id: 'text',
-  client_id: 'text',
-  consent_scope: 'text',
-  consent_resources: 'text',
-  redirect_host: 'text',
-  now: 'int',
-} as const
+/** Columns of every operation in which a user allows a client something. */
+export const growConsentColumns = { user_id: 'text', now: 'int', ...consentColumns } as const
 
 /** The consent grows inside the statement, so that of two forms allowed at once neither is forgotten. */
 export const growConsent = (i: Refs<typeof growConsentColumns>) =>
@@ -100,10 +117,9 @@ export const growConsent = (i: Refs<typeof growConsentColumns>) =>
     redirect_host: i.redirect_host,
     created_at: i.now,
     updated_at: i.now,
-  })} on conflict (user_id, client_id) do update set
+  })} on conflict (user_id, client_id, redirect_host) do update set
     scope = ${unionOfWords('consents.scope', 'excluded.scope')},
     resources = ${unionOfWords('consents.resources', 'excluded.resources')},
-    redirect_host = case when excluded.redirect_host = '' then consents.redirect_host else excluded.redirect_host end,
     updated_at = excluded.updated_at`
 
 const allowColumns = {
@@ -113,6 +129,10 @@ const allowColumns = {
   ...eventColumns,
 } as const
 
+/** Who allows is enabled and still signed in, and the client is still there. */
+const mayAllow = (i: Refs<typeof allowColumns>): Sql =>
+  sql`${livingUser(i.user_id)} and ${livingClient(i.client_id)} and ${livingSignIn(i.sign_in_row)}`
+
 const allowed = (i: Refs<typeof allowColumns>) => [growConsent(i), insertCode(i), appendEvent(i)]
 
 /**
@@ -120,16 +140,17 @@ const allowed = (i: Refs<typeof allowColumns>) => [growConsent(i), insertCode(i)
  * comes back.
  */
 export const allowRequest = write('allow_request', allowColumns, (i) => ({
-  guard: spendRequest(i),
+  guard: spendRequest(i, mayAllow(i)),
   effects: allowed(i),
+  order: 'user_id',
 }))
 
 export const allowPushedRequest = write(
   'allow_pushed_request',
   { pushed_id: 'text', ...allowColumns },
   (i) => {
-    const { guard, spent } = spendPushedAndRequest(i)
-    return { guard, effects: [spent, ...allowed(i)] }
+    const { guard, spent } = spendPushedAndRequest(i, mayAllow(i))
+    return { guard, effects: [spent, ...allowed(i)], order: 'user_id' }
   },
 )
 
@@ -152,9 +173,10 @@ export const denyPushedRequest = write(
   },
 )
 
-/** What a user allowed one client, and how it was used. */
+/** What a user allowed one client at one host, and how the client was used. */
 export interface ConnectedAppRow {
   client_id: string
+  redirect_host: string
   name: string
   logo_uri: string | null
   client_uri: string | null
@@ -165,11 +187,11 @@ export interface ConnectedAppRow {
   sessions: number
 }
 
-/** The apps a user is connected with, the last used first. Ended sessions count as long as they are kept. */
+/** The apps a user is connected with, the last used first, a row for each consent of theirs. Ended sessions count as long as they are kept. */
 export const connectedApps = select(
   'connected_apps',
   { user_id: 'text', now: 'int' },
-  (i) => sql<ConnectedAppRow>`select c.client_id, k.name, k.logo_uri, k.client_uri, c.scope,
+  (i) => sql<ConnectedAppRow>`select c.client_id, c.redirect_host, k.name, k.logo_uri, k.client_uri, c.scope,
       c.created_at, coalesce(s.last_active_at, c.updated_at) as last_used_at, coalesce(s.uses, 0) as uses,
       coalesce(s.sessions, 0) as sessions
     from consents c
@@ -177,31 +199,10 @@ export const connectedApps = select(
       left join (select client_id, max(last_active_at) as last_active_at, cast(sum(uses) as bigint) as uses,
           count(case when revoked_at is null and expires_at > ${i.now} then 1 end) as sessions
         from sessions where user_id = ${i.user_id} group by client_id) s on s.client_id = c.client_id
-    where c.user_id = ${i.user_id} order by last_used_at desc, c.client_id`,
+    where c.user_id = ${i.user_id} order by last_used_at desc, c.client_id, c.redirect_host`,
 )
 
-/**
- * Ends sessions of the two that no consent stands behind: a code that was being redeemed while the consent was withdrawn
- * may have begun one.
- */
-export const endUnconsentedSessions = write(
-  'end_unconsented_sessions',
-  { user_id: 'text', client_id: 'text', now: 'int' },
-  (i) => ({
-    effects: [
-      noticeLogouts(
-        i,
-        sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}
-          and not exists (select 1 from consents k where k.user_id = s.user_id and k.client_id = s.client_id)`,
-      ),
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
-        where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null
-          and not exists (select 1 from consents c where c.user_id = sessions.user_id and c.client_id = sessions.client_id)`,
-    ],
-  }),
-)
-
-/** The user disconnects an app: consent, codes that are still out and every session of the two end together. */
+/** The user disconnects an app: every consent to it, open forms, codes that are still out and every session of the two end together. */
 export const withdrawConsent = write(
   'withdraw_consent',
   { user_id: 'text', client_id: 'text', now: 'int', ...eventColumns },
@@ -212,10 +213,13 @@ export const withdrawConsent = write(
         and codes.used_at is null`,
       sql`delete from device_codes ${using} where device_codes.user_id = ${i.user_id}
         and device_codes.client_id = ${i.client_id} and device_codes.used_at is null`,
+      sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.user_id}
+        and authorization_requests.client_id = ${i.client_id}`,
       noticeLogouts(i, sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}`),
       sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
         where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null`,
       appendEvent(i),
     ],
+    lock: lockRows('users', [i.user_id]),
   }),
 )

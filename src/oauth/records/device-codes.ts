@@ -1,7 +1,9 @@
-import { from, insert, returning, select, sql, write } from '../../db/sql.ts'
+import { livingClient, livingSignIn, livingUser } from '../../db/living.ts'
+import { from, insert, lockRows, type Refs, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { consentColumns, consentCovers } from './consent-covers.ts'
 import { growConsent, growConsentColumns } from './consents.ts'
-import { beginSession, sessionColumns } from './sessions.ts'
+import { beginSession, fewerSessionsThan, sessionColumns } from './sessions.ts'
 
 /** A device that waits for a person, or waited. */
 export interface DeviceRow {
@@ -103,6 +105,7 @@ export const approveDevice = write(
     auth_time: 'int?',
     acr: 'text?',
     amr: 'text?',
+    sign_in_row: 'text?',
     ...growConsentColumns,
     ...eventColumns,
   },
@@ -112,8 +115,10 @@ export const approveDevice = write(
         ${from}
       where device_codes.id = ${i.id} and device_codes.client_id = ${i.client_id} and device_codes.decision is null
         and device_codes.expires_at > ${i.now}
+        and ${livingUser(i.user_id)} and ${livingClient(i.client_id)} and ${livingSignIn(i.sign_in_row)}
       ${returning} device_codes.id`,
     effects: [growConsent(i), appendEvent(i)],
+    order: 'user_id',
   }),
 )
 
@@ -124,16 +129,32 @@ export const denyDevice = write('deny_device', { id: 'text', now: 'int', ...even
   effects: [appendEvent(i)],
 }))
 
-/**
- * Spends an approved device code once, for its own client only, and begins the session with its first tokens
- * (RFC 8628 §3.5); not for a user who was disabled or withdrew the consent behind it.
- */
-export const redeemDevice = write('redeem_device', { device_id: 'text', ...sessionColumns }, (i) => ({
-  guard: sql<{ id: string }>`update device_codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
+const redeemColumns = { device_id: 'text', ...consentColumns, ...sessionColumns } as const
+
+const spendDevice = (i: Refs<typeof redeemColumns>, more = sql``) =>
+  sql<{ id: string }>`update device_codes set used_at = ${i.now}, session_id = ${i.session_id} ${from}
     where device_codes.id = ${i.device_id} and device_codes.client_id = ${i.client_id}
       and device_codes.decision = 'approved' and device_codes.used_at is null and device_codes.expires_at > ${i.now}
-      and exists (select 1 from users u where u.id = device_codes.user_id and u.disabled_at is null)
-      and exists (select 1 from consents k where k.user_id = device_codes.user_id and k.client_id = device_codes.client_id)
-    ${returning} device_codes.id`,
+      and ${livingClient(i.client_id, i.client_method)} and ${consentCovers(sql`device_codes.user_id`, i)} ${more}
+    ${returning} device_codes.id`
+
+/**
+ * Spends an approved device code once, for its own client only, and begins the session with its first tokens
+ * (RFC 8628 §3.5); not for a user who was disabled, nor beyond what the user still consents to.
+ */
+export const redeemDevice = write('redeem_device', redeemColumns, (i) => ({
+  guard: spendDevice(i),
   effects: beginSession(i),
+  order: 'user_id',
 }))
+
+/** The same where the user may have only so many sessions with the client: over them the code stays as it is. */
+export const redeemDeviceWithinQuota = write(
+  'redeem_device_within_quota',
+  { quota: 'int', ...redeemColumns },
+  (i) => ({
+    guard: spendDevice(i, sql`and ${fewerSessionsThan(i)}`),
+    effects: beginSession(i),
+    lock: lockRows('users', [i.user_id]),
+  }),
+)

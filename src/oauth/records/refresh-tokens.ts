@@ -25,6 +25,7 @@ export interface RefreshTokenRow {
   authorization_details: string | null
   session_expires_at: number
   session_revoked_at: number | null
+  user_disabled_at: number | null
   successor_hash: string | null
   successor_salt: string | null
   successor_rotated_at: number | null
@@ -39,9 +40,10 @@ export const findRefreshToken = select(
   ) => sql<RefreshTokenRow>`select t.id, t.session_id, t.scope, t.resources, t.jkt, t.expires_at, t.rotated_at, t.rotated_to,
       t.rotated_for, s.client_id, s.user_id, s.subject, s.auth_time, s.acr, s.amr,
       s.sid, s.claims, s.authorization_details, s.expires_at as session_expires_at,
-      s.revoked_at as session_revoked_at, n.hash as successor_hash, n.salt as successor_salt,
+      s.revoked_at as session_revoked_at, u.disabled_at as user_disabled_at, n.hash as successor_hash, n.salt as successor_salt,
       n.rotated_at as successor_rotated_at, n.expires_at as successor_expires_at
-    from refresh_tokens t join sessions s on s.id = t.session_id left join refresh_tokens n on n.id = t.rotated_to
+    from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
+      left join refresh_tokens n on n.id = t.rotated_to
     where t.id = ${i.id} and t.hash = ${i.hash}`,
 )
 

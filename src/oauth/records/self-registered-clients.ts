@@ -1,5 +1,5 @@
 import { stepLimit } from '../../db/deletion.ts'
-import { from, insert, join, raw, returning, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, join, lockRows, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { editable } from './clients.ts'
 
@@ -65,6 +65,7 @@ export const deleteRegistration = write(
     guard: sql<{ id: string }>`delete from clients ${using} where clients.id = ${i.id}
       and clients.registration_token_hash = ${i.registration_token_hash} ${returning} clients.id`,
     effects: [appendEvent(i)],
+    lock: lockRows('clients', [i.id]),
   }),
 )
 
@@ -93,6 +94,7 @@ export const saveDocument = write(
         where sessions.client_id = ${i.id} and ${i.ends} = 1 and sessions.revoked_at is null`,
       appendEvent(i),
     ],
+    lock: lockRows('clients', [i.id]),
   }),
 )
 
@@ -156,5 +158,6 @@ export const reapClient = write(
     }>`delete from clients ${using} where clients.id = ${i.id} and clients.source in ('dcr', 'cimd')
       and ${idle(i)} ${returning} clients.id`,
     effects: [appendEvent(i)],
+    lock: lockRows('clients', [i.id]),
   }),
 )

@@ -1,5 +1,7 @@
+import { livingClient, livingUser } from '../../db/living.ts'
 import {
   andFrom,
+  earlierInBatch,
   from,
   insert,
   join,
@@ -59,6 +61,8 @@ export type GrantedRow = Pick<
 
 /** Columns of every operation that begins a session with its first tokens; the refresh token is left out when `refresh_id` is null. */
 export const sessionColumns = {
+  /** How the client authenticated. */
+  client_method: 'text',
   granted_scope: 'text',
   granted_resources: 'text',
   auth_time: 'int?',
@@ -118,10 +122,17 @@ export const beginSession = (i: Refs<typeof sessionColumns>): Sql[] => [
 
 /** A session that begins by the word of an issuer: no code is spent, and no consent stands behind it. */
 export const beginAssertedSession = write('begin_asserted_session', sessionColumns, (i) => ({
-  guard: sql<{ id: string }>`${selecting} u.id from users u ${andFrom}
-    where u.id = ${i.user_id} and u.disabled_at is null`,
+  guard: sql<{ id: string }>`${selecting} k.id from users k ${andFrom}
+    where k.id = ${i.user_id} and ${livingUser(i.user_id)} and ${livingClient(i.client_id, i.client_method)}`,
   effects: beginSession(i),
+  order: 'user_id',
 }))
+
+/** The user has fewer living sessions with the client than so many; counted under a lock on the user. */
+export const fewerSessionsThan = (
+  i: Refs<{ user_id: 'text'; client_id: 'text'; now: 'int'; quota: 'int' }>,
+): Sql => sql`(select count(*) from sessions f where f.user_id = ${i.user_id} and f.client_id = ${i.client_id}
+    and f.revoked_at is null and f.expires_at > ${i.now}) + ${earlierInBatch(['user_id', 'client_id'])} < ${i.quota}`
 
 export const findSession = select(
   'find_session',
@@ -137,7 +148,8 @@ export const findSessionOfSubject = select(
     where s.user_id = coalesce((select p.user_id from pairwise_subjects p where p.subject = ${i.subject}),
         (select u.id from users u where u.subject = ${i.subject}))
       and s.client_id = ${i.client_id} and s.subject = ${i.subject} and coalesce(s.auth_time / 1000, -1) = ${i.auth_time}
-      and s.revoked_at is null and s.expires_at > ${i.now} order by s.id desc limit 1`,
+      and s.revoked_at is null and s.expires_at > ${i.now}
+      and exists (select 1 from users o where o.id = s.user_id and o.disabled_at is null) order by s.id desc limit 1`,
 )
 
 /** Living sessions of a user with a client beyond the quota: the ones idle for longest. */

@@ -130,9 +130,9 @@ function checkTransport(call: Call, { issuer, secure, loopback }: Settings, repo
 async function checkDatabase(call: Call, settings: Settings | undefined, report: Report): Promise<void> {
   await withDatabase(call, async (db) => {
     report({ check: 'database', result: 'ok', found: db.dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL' })
-    await checkRequests(db, report)
     await checkClock(db, report)
     if (!(await checkSchema(call, db, report))) return
+    await checkRequests(db, report)
     await tryWriting(db).then(
       () => report({ check: 'writing', result: 'ok', found: 'a row could be written' }),
       (error) =>

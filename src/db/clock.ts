@@ -1,7 +1,7 @@
 import { uptime } from 'node:os'
 import type { Database } from './database.ts'
 import { databaseClock } from './health.ts'
-import { select, sql } from './sql.ts'
+import { sql } from './sql.ts'
 
 /** The one time that decides what lives and what has ended, and whether it can be trusted. */
 export interface Clock {
@@ -149,12 +149,6 @@ async function openDatabaseClock(needs: Needs): Promise<Clock> {
   }
 }
 
-const lastCleanUp = select(
-  'last_clean_up',
-  { name: 'text' },
-  (i) => sql<{ at: number | null }>`select last_started_at as at from jobs where name = ${i.name}`,
-)
-
 /**
  * All processes of an SQLite file share one machine and one clock, so there is nothing to agree on. But there is nobody to ask
  * either whether it is right: after somebody has set it, or when it is far from the last run of the clean-up, nothing is deleted
@@ -175,7 +169,10 @@ async function openMachineClock(needs: Needs): Promise<Clock> {
     log.warn('the clock was set: nothing is deleted for ten minutes', { by_ms: Math.round(by) })
   }
 
-  const last = (await db.one(lastCleanUp, { name: 'clean_up' }))?.at ?? null
+  const [row] = await db.query(
+    sql<{ at: number | null }>`select last_started_at as at from jobs where name = 'clean_up'`,
+  )
+  const last = row?.at ?? null
   if (last !== null) {
     const gap = seen.system - last
     if (gap < -limit || gap > longGap) {

@@ -11,11 +11,15 @@ export async function databaseClock(db: Database): Promise<number> {
   return row!.now
 }
 
-const nothing = select('nothing', { key: 'text' }, (i) => sql`select 1 as one where ${i.key} is not null`)
+export const findCounter = select(
+  'find_counter',
+  { key: 'text' },
+  (i) => sql<{ key: string }>`select key from rate_limits where key = ${i.key}`,
+)
 
 /** Asks as a request does: over its connections, with their settings. Rejects when that cannot be answered. */
 export async function answersRequests(db: Database): Promise<void> {
-  await db.one(nothing, { key: '' })
+  await db.one(findCounter, { key: '' })
 }
 
 /** Writes a row and takes it back. Rejects with what the database says when it may not. */

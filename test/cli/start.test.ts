@@ -170,7 +170,11 @@ describe('what can go wrong at the start is one clear line and exit code 1:', ()
     const folder = emptyFolder()
     assert.equal((await run(folder, ['migrate', 'up'])).code, 0)
     const db = openSqlite(join(folder, '.gatehouse/gatehouse.db'))
-    await db.connection((run) => run("insert into schema_migrations values (9999, 'later', 'x', 1)"))
+    await db.connection((run) =>
+      run(
+        "insert into schema_migrations (version, name, checksum, applied_at) values (9999, 'later', 'x', 1)",
+      ),
+    )
     await db.close()
     assert.match(
       await refusal(folder),

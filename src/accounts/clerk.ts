@@ -1,6 +1,7 @@
 // Clerk session tokens (claims `azp`, `sid`, `sts`, `fva`, `act`; RFC 7519) and Clerk's `user.deleted` webhook (Standard Webhooks under `svix-…` headers).
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
+import { parseJson } from '../crypto/bounded-json.ts'
 import { verifyStandardWebhook, webhookKey } from '../crypto/standard-webhooks.ts'
 import { type Accounts, UnverifiedWebhook } from './account.ts'
 import { checkTokenRules } from './jwt/token-rules.ts'
@@ -144,7 +145,7 @@ async function bodyOf(request: Request): Promise<Buffer> {
 
 function eventOf(body: Buffer): { type?: unknown; data?: { id?: unknown } | null } | null {
   try {
-    return JSON.parse(body.toString('utf8'))
+    return parseJson(body.toString('utf8')) as ReturnType<typeof eventOf>
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
 // OpenID Connect Core 1.0 §2 and §3.1.3.7 for the claims of a token whose issuer is pinned in the configuration: Supabase, Auth0, or any issuer with public keys.
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
+import { parseJson } from '../crypto/bounded-json.ts'
 import type { Accounts } from './account.ts'
 import { checkTokenRules, type TokenKeys } from './jwt/token-rules.ts'
 import type { Claims, TokenRefusal } from './jwt/verifier.ts'
@@ -244,7 +245,7 @@ function supabaseCookie(request: Request, name: string): string | undefined {
     text += chunk
   }
   try {
-    const session: unknown = JSON.parse(
+    const session = parseJson(
       text.startsWith('base64-')
         ? Buffer.from(text.slice('base64-'.length), 'base64url').toString('utf8')
         : decodeURIComponent(text),

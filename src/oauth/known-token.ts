@@ -1,5 +1,6 @@
 // RFC 7662 §2.1, RFC 7009 §2.1: finding the row of a presented token, whatever its kind. Hints are not needed: the prefix tells.
 
+import { parseJson } from '../crypto/bounded-json.ts'
 import { readToken, sha256 } from '../crypto/tokens.ts'
 import { type AccessTokenRow, findAccessToken } from './records/access-tokens.ts'
 import { findRefreshToken, type RefreshTokenRow } from './records/refresh-tokens.ts'
@@ -56,7 +57,9 @@ function jtiOf(token: string): string | undefined {
   const end = token.indexOf('.', start + 1)
   if (start < 1 || end < 0 || token.length > 16_384) return undefined
   try {
-    const { jti } = JSON.parse(Buffer.from(token.slice(start + 1, end), 'base64url').toString('utf8'))
+    const { jti } = parseJson(Buffer.from(token.slice(start + 1, end), 'base64url').toString('utf8')) as {
+      jti?: unknown
+    }
     return typeof jti === 'string' && /^[0-9a-z]{26}$/.test(jti) ? jti : undefined
   } catch {
     return undefined

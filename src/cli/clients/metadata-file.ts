@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { parseJson } from '../../crypto/bounded-json.ts'
 import type { ClientInput } from '../../oauth/clients/client-input.ts'
 import { fromWire } from '../../oauth/clients/client-metadata.ts'
 import { Failure } from '../failures.ts'
@@ -35,7 +36,7 @@ export function readMetadataFile(file: string): Partial<ClientInput> {
 function readObject(file: string): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'))
+    value = parseJson(readFileSync(file === '-' ? 0 : file, 'utf8'))
   } catch (error) {
     throw new Failure(`${file} cannot be read as JSON: ${(error as Error).message}`)
   }

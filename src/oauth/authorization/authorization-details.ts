@@ -2,6 +2,7 @@
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
 import { isDeepStrictEqual } from 'node:util'
+import { parseJson } from '../../crypto/bounded-json.ts'
 import { told } from '../../log.ts'
 import type { DetailSchema, Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
@@ -83,7 +84,7 @@ function parseDetails(text: string): AuthorizationDetail[] | Refusal {
   if (text.length > longest) return malformed
   let details: unknown
   try {
-    details = JSON.parse(text)
+    details = parseJson(text)
   } catch {
     return malformed
   }

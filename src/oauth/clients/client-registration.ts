@@ -1,5 +1,6 @@
 // RFC 7591 §2, §3, §3.1, §3.2.1, §3.2.2; RFC 6750 §2.1, §3; RFC 8252 §8.4; RFC 9700 §2.1.1: clients that register themselves.
 
+import { parseJson } from '../../crypto/bounded-json.ts'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
@@ -112,7 +113,7 @@ export async function readMetadata(request: Incoming): Promise<Record<string, un
   if (isRefusal(text)) return text
   let metadata: unknown
   try {
-    metadata = JSON.parse(text)
+    metadata = parseJson(text)
   } catch {
     return refuse('registration_not_json')
   }

@@ -2,6 +2,7 @@
 // endpoints are and which keys sign.
 
 import type { KeyObject } from 'node:crypto'
+import { parseJson } from '../../crypto/bounded-json.ts'
 import { type PublicJwk, publicKeyFrom } from '../../crypto/jws.ts'
 import type { Log } from '../../log.ts'
 import type { TokenAlgorithm } from '../bearer.ts'
@@ -187,7 +188,7 @@ export async function getJson(
       await response.body?.cancel()
       throw new UnexpectedStatus(url, response)
     }
-    const value: unknown = JSON.parse(await limitedText(response))
+    const value = parseJson(await limitedText(response))
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>
     throw new IssuerUnavailable(`${url} answered no JSON object`)

@@ -4,7 +4,7 @@ import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { sidOf } from './accounts/sign-outs.ts'
-import { claimsOf, resolveUser } from './accounts/users.ts'
+import { claimsOf, isOfAuthority, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { secretProblems } from './config/secret.ts'
 import { type Config, resolveConfig } from './config.ts'
@@ -103,6 +103,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       clientKeys: openClientKeys({ outbound, log, now }),
       nonces: nonceByTime(core.secrets, { required: settings.dpop.nonces === 'required' }),
       frame,
+      authority: accounts.authority,
       claimNames: ['name', 'email', ...(accounts.claimNames ?? [])],
       claims: (userId, scopes) => claimsOf(core, accounts, userId, scopes),
       signOut:
@@ -113,11 +114,11 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       async signedIn(request, ask) {
         const account = await accounts.authenticate(request.request(), ask)
         if (account === null || isResponse(account)) return account
-        return userOf(core, account)
+        return userOf(core, accounts, account)
       },
       async endedStatement(request, after) {
         const account = await accounts.endedStatement?.(request.request(), after)
-        const user = account ? await userOf(core, account) : undefined
+        const user = account ? await userOf(core, accounts, account) : undefined
         return user && !('disabled' in user) ? user : undefined
       },
     }
@@ -128,8 +129,9 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   }
 }
 
-async function userOf(core: Core, account: Account) {
-  const user = await resolveUser(core, account)
+async function userOf(core: Core, { authority }: Accounts, account: Account) {
+  const bare = authority === undefined || isOfAuthority(account, authority)
+  const user = await resolveUser(core, account, bare)
   if (user.disabled_at !== null) return { disabled: account }
   return {
     id: user.id,

@@ -10,7 +10,7 @@ import { paths as accountPaths } from './accounts/account-pages.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { sidOf } from './accounts/sign-outs.ts'
-import { claimsOf, knownUser, resolveUser } from './accounts/users.ts'
+import { claimsOf, isOfAuthority, knownUser, resolveUser } from './accounts/users.ts'
 import { answerWebhook, webhookPath } from './accounts/webhook.ts'
 import { secretProblems } from './config/secret.ts'
 import { type Config, resolveConfig } from './config.ts'
@@ -119,6 +119,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
       clientKeys: openClientKeys({ outbound, log, now }),
       nonces: nonceByTime(core.secrets, { required: settings.dpop.nonces === 'required' }),
       frame,
+      authority: accounts.authority,
       claimNames: ['name', 'email', ...(accounts.claimNames ?? [])],
       claims: (userId, scopes) => claimsOf(core, accounts, userId, scopes),
       signOut:
@@ -146,8 +147,9 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   }
 }
 
-async function userOf(core: Core, { keepsSignIns }: Accounts, account: Account) {
-  const user = await resolveUser(core, account)
+async function userOf(core: Core, { authority, keepsSignIns }: Accounts, account: Account) {
+  const bare = authority === undefined || isOfAuthority(account, authority)
+  const user = await resolveUser(core, account, bare)
   if (user.disabled_at !== null) return { disabled: account }
   return {
     id: user.id,

@@ -90,6 +90,11 @@ export function authenticationIsRecent(
 export interface Accounts {
   authenticate: Authenticate
   /**
+   * Whose subjects stand in tokens as they are, for an adapter that signs in people of several issuers, or whose issuer makes
+   * assertions, too; every other account's `sub` is an id of ours. Default: every account that the adapter answers.
+   */
+  readonly authority?: Pick<Account, 'provider' | 'issuer'>
+  /**
    * Only for adapters whose statements end within minutes and are renewed by pages of the provider alone: whom the statement
    * that the request still carries was about, though it has ended since `after` (epoch milliseconds). Everything but its age
    * is verified as ever. Without it a form is only good while its user is signed in.

@@ -54,7 +54,11 @@ export function betterAuthAccounts(options: BetterAuthAccountsOptions): Accounts
   const { database, secondaryStorage } = (auth.options ?? {}) as Record<string, unknown>
   const stored = Boolean(database || secondaryStorage)
 
-  return { authenticate, signOut: signOutRedirect(options) }
+  return {
+    authenticate,
+    authority: { provider: 'better-auth', issuer: '' },
+    signOut: signOutRedirect(options),
+  }
 
   async function authenticate(request: Request, ask: Ask): Promise<Account | Response | null> {
     const account = await signedIn(request)

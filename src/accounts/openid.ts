@@ -156,6 +156,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
     }
 
     return {
+      authority: { provider, issuer: options.issuer },
       async authenticate(request, ask) {
         const answer = await pages.authenticate(request, ask)
         if (!isResponse(answer)) return answer

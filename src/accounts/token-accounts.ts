@@ -35,6 +35,7 @@ export function tokenAccounts(options: TokenAccountsOptions, dialect: TokenDiale
 
   return {
     authenticate,
+    authority: { provider: dialect.provider, issuer: options.issuer },
     signOut: signOutRedirect(options),
     endedStatement: async (request, after) => (await signedIn(request, after)) ?? null,
   }

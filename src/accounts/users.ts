@@ -18,15 +18,30 @@ export function knownUser(
   return core.db.one(findUserByIdentity, { provider, issuer, subject })
 }
 
-/** The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. */
-export async function resolveUser(core: Pick<Core, 'db' | 'now'>, account: Account): Promise<UserRow> {
+/** Whether an account's subject stands in tokens as it is: only those of the one authority may. */
+export function isOfAuthority(
+  { provider, issuer }: Pick<Account, 'provider' | 'issuer'>,
+  authority: Accounts['authority'],
+): boolean {
+  return authority?.provider === provider && authority.issuer === issuer
+}
+
+/**
+ * The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. A new one is
+ * called by the account's own subject where that is bare, and else, or where it is taken, by an id of ours.
+ */
+export async function resolveUser(
+  core: Pick<Core, 'db' | 'now'>,
+  account: Account,
+  bare = true,
+): Promise<UserRow> {
   const key = { provider: account.provider, issuer: account.issuer, subject: account.subject }
   const known = await core.db.one(findUserByIdentity, key)
   if (known) return refreshProfile(core, known, account)
   const now = core.now()
   const id = `usr_${timeOrderedId(now)}`
   const profile = { name: account.name ?? null, email: account.email ?? null }
-  for (const userSubject of [account.subject, id]) {
+  for (const userSubject of bare ? [account.subject, id] : [id]) {
     try {
       await core.db.write(insertUser, { ...key, ...profile, id, user_subject: userSubject, now })
       break

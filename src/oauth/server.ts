@@ -1,6 +1,6 @@
 // Serves every endpoint of OAuth 2.1: what the protocol works with, and the user it works for.
 
-import type { Account, Ask } from '../accounts/account.ts'
+import type { Account, Accounts, Ask } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
 import type { Clock } from '../db/clock.ts'
 import type { Counters } from '../db/counters.ts'
@@ -55,6 +55,8 @@ export interface Server extends Core {
   endedStatement(request: Incoming, after: number): Promise<Pick<User, 'id' | 'sid'> | undefined>
   /** What is known of a user for these scopes, in the names of OpenID Connect Core §5.1. */
   claims(userId: string, scopes: readonly string[]): Promise<Record<string, unknown>>
+  /** The one issuer whose subjects stand in tokens as they are, where the accounts adapter names one. */
+  readonly authority: Accounts['authority']
   /** Every claim about a user that can be known. */
   readonly claimNames: readonly string[]
   /** Signs the browser out and sends it on to an address of ours; undefined where that is done elsewhere. */

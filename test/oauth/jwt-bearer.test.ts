@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Account, Accounts } from '../../src/accounts/account.ts'
 import { disableUser } from '../../src/accounts/user-operations.ts'
 import type { AssertionIssuerConfig } from '../../src/config/assertion-issuers.ts'
 import { type Config, resolveConfig } from '../../src/config.ts'
@@ -9,7 +10,7 @@ import { clientKeys } from '../support/assertions.ts'
 import { openDocuments } from '../support/documents.ts'
 import { makeProofKey, proofFor } from '../support/dpop.ts'
 import { bring, enterprise, identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'
-import { credentials, introspect, readTokens } from '../support/flow.ts'
+import { credentials, introspect, obtainTokens, readTokens } from '../support/flow.ts'
 import {
   alice,
   type House,
@@ -70,7 +71,8 @@ onBothDatabases('JWT bearer', (dialect) => {
     assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
     assert.deepEqual([body.token_type, body.scope], ['Bearer', 'applications:read jobs:read'])
     const { iss, sub, aud, client_id, auth_time, acr, amr, act } = claimsOf(body.access_token)
-    assert.deepEqual([iss, sub, aud, client_id], [issuer, 'U019488227', mail, 'agent'])
+    assert.match(String(sub), /^usr_/)
+    assert.deepEqual([iss, aud, client_id], [issuer, mail, 'agent'])
     assert.deepEqual([auth_time, acr, amr, act], [authTime, 'phrh', ['hwk', 'user'], { sub: 'assistant' }])
     const [user] = await house.app.server.db.query(
       sql<
@@ -105,6 +107,60 @@ onBothDatabases('JWT bearer', (dialect) => {
         and expires_at > ${house.clock.now()}`,
     )
     assert.equal(Number(living!.count), 0)
+  })
+
+  test('RFC 9068 §5: an issuer of assertions owns no bare subject, and its tokens say who vouched', async () => {
+    const { house, client, make } = await setUp()
+    const asserted = claimsOf(
+      (await readTokens(await bring(house, client, make({ sub: 'alice' })))).access_token,
+    )
+    assert.match(String(asserted['sub']), /^usr_/)
+    assert.equal(asserted['asserted_by'], enterprise)
+    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    const site = await house.createClient()
+    const own = claimsOf((await obtainTokens(house, site)).access_token)
+    assert.equal(own['sub'], 'alice', 'the primary adapter owns it, whoever came first')
+    assert.equal(own['asserted_by'], undefined)
+    const again = claimsOf(
+      (await readTokens(await bring(house, client, make({ sub: 'alice' })))).access_token,
+    )
+    assert.equal(again['sub'], asserted['sub'])
+  })
+
+  test('RFC 9068 §5: an assertion of the very issuer whose people the adapter signs in names them as the adapter does', async () => {
+    const accounts: Accounts = {
+      authority: { provider: 'openid', issuer: enterprise },
+      authenticate: () => null,
+    }
+    const house = await openHouse(dialect, { ...config, accounts })
+    try {
+      const client = await agent(house)
+      const assertion = identityAssertion(key, 'agent', house.clock.now(), { sub: 'maya' })
+      const { sub, asserted_by } = claimsOf(
+        (await readTokens(await bring(house, client, assertion))).access_token,
+      )
+      assert.deepEqual([sub, asserted_by], ['maya', enterprise])
+    } finally {
+      await house.close()
+    }
+  })
+
+  test('RFC 9068 §5: of an adapter that signs in people of several issuers only the primary one owns bare subjects', async () => {
+    const state: { account: Account | null } = { account: null }
+    const accounts: Accounts = {
+      authority: { provider: 'test', issuer: '' },
+      authenticate: () => state.account,
+    }
+    const house = await openHouse(dialect, { ...config, accounts })
+    try {
+      const site = await house.createClient()
+      state.account = { ...alice, issuer: 'https://other.example', authTime: house.clock.now() }
+      assert.match(String(claimsOf((await obtainTokens(house, site)).access_token)['sub']), /^usr_/)
+      state.account = { ...alice, authTime: house.clock.now() }
+      assert.equal(claimsOf((await obtainTokens(house, site)).access_token)['sub'], 'alice')
+    } finally {
+      await house.close()
+    }
   })
 
   test('RFC 7523 §3, §3.1: a bad signature, aud, exp or any other claim is invalid_grant (N93)', async () => {

@@ -164,7 +164,7 @@ async function grantCode(
   const { code, input } = await codeInput(server, asked, user, now)
   const full = takeRoom(server, 'codes', {
     user: user.id,
-    address: visit.request.address,
+    address: request.address,
     client: asked.client,
     bytes: bytesOf(input),
   })

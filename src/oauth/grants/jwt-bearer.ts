@@ -1,7 +1,7 @@
 // RFC 7523 §2.1, §3, §3.1; RFC 7521 §4.1, §5.2; Identity Assertion JWT Authorization Grant (draft 04) §3.1, §4.4: an access token
 // for the signed word of an issuer that speaks for its users.
 
-import { knownUser, resolveUser } from '../../accounts/users.ts'
+import { isOfAuthority, knownUser, resolveUser } from '../../accounts/users.ts'
 import { isOpenidScope } from '../../config/scopes.ts'
 import { parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
@@ -75,7 +75,7 @@ export const jwtBearer: GrantType = {
         details: null,
         binding,
         brief: true,
-        ...(claims.act === undefined ? {} : { claims: { act: claims.act } }),
+        claims: { ...(claims.act === undefined ? {} : { act: claims.act }), asserted_by: issuer.id },
       },
       now,
     )
@@ -284,11 +284,15 @@ async function userOf(
   const user =
     (await knownUser(server, account)) ??
     (unknownUsers === 'create'
-      ? await resolveUser(server, {
-          ...account,
-          ...(isText(name) && name.length <= longestSubject ? { name } : {}),
-          ...(isText(email) && email.length <= longestSubject ? { email } : {}),
-        })
+      ? await resolveUser(
+          server,
+          {
+            ...account,
+            ...(isText(name) && name.length <= longestSubject ? { name } : {}),
+            ...(isText(email) && email.length <= longestSubject ? { email } : {}),
+          },
+          isOfAuthority(account, server.authority),
+        )
       : undefined)
   if (!user) return refuse('assertion_user', { client: client.id, issuer: id, known: false })
   return user.disabled_at === null ? user : refuse('assertion_user', { client: client.id, user: user.id })

@@ -1,7 +1,7 @@
 // RFC 8628 §3.1, §3.2, §5.2; RFC 8707 §2; RFC 9396 §3, §5: a device asks for a code that a person allows elsewhere.
 
+import { networkLimit } from '../core.ts'
 import { makeToken } from '../crypto/tokens.ts'
-import { networkOf } from '../http/address.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { requestedDetails } from './authorization/authorization-details.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -81,11 +81,10 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
 }
 
 /** Rows are cheap to ask for, since many devices prove nothing: one network may have only so many. */
-async function limitNetwork(server: Server, address: string, limit: number): Promise<Refusal | undefined> {
-  if (address === '') return undefined
-  const key = `device:${networkOf(address)}`
-  const wait = server.counters.blockedFor(key, limit)
-  if (wait > 0) return refuse('too_many_devices', { limit }, { retryAfter: Math.ceil(wait / 1_000) })
-  void server.counters.count(key, window)
+async function limitNetwork(server: Server, address: string, most: number): Promise<Refusal | undefined> {
+  const limit = networkLimit(server.settings, address, 'device', { most, window })
+  const wait = await server.counters.take([limit])
+  if (wait > 0)
+    return refuse('too_many_devices', { limit: limit.most }, { retryAfter: Math.ceil(wait / 1_000) })
   return undefined
 }

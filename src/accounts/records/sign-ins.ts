@@ -1,4 +1,4 @@
-import { from, insert, type Refs, returning, type Sql, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, type Refs, raw, returning, type Sql, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { endWithSignIn } from './session-endings.ts'
 
@@ -75,8 +75,18 @@ export const endFormerSignIn = (i: Refs<typeof signInColumns>): Sql[] => [
   ...endWithSignIn(i, { user: i.ended_user, sid: i.ended_sid }),
 ]
 
+/** Living sign-ins of one user, as many as the account page shows. */
+const mostPerUser = 50
+
+/** Makes room for one more: the sign-in that was idle for longest goes, as if it had expired. */
+const endIdleSignIns = (i: Refs<typeof signInColumns>): Sql => sql`delete from sign_ins ${using}
+  where sign_ins.user_id = ${i.user_id} and sign_ins.id in (
+    select s.id from sign_ins s where s.user_id = ${i.user_id}
+    order by s.last_seen_at desc, s.id desc limit 1000 offset ${raw(String(mostPerUser - 1))})`
+
 export const beginSignIn = write('begin_sign_in', signInColumns, (i) => ({
-  effects: [insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
+  // Before the new one is there: an effect sees what the others do on one database only.
+  effects: [endIdleSignIns(i), insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
 }))
 
 /**

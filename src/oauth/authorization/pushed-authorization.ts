@@ -2,8 +2,8 @@
 // sends the user with a name for it. It is checked as a whole when it is pushed, and again when the user arrives; it is good
 // for one flow.
 
+import { networkLimit } from '../../core.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
-import { networkOf } from '../../http/address.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { type Answer, type Incoming, json } from '../../http/message.ts'
 import { readBackChannelForm } from '../back-channel.ts'
@@ -41,7 +41,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (form.get('request_uri') !== undefined) return refuse('pushed_request_nested', { client: client.id })
-  const tooMany = limitNetwork(server, request, client, pushedRequests.perNetwork)
+  const tooMany = await limitNetwork(server, request, client, pushedRequests.perNetwork)
   if (tooMany) return tooMany
 
   const now = server.now()
@@ -111,22 +111,21 @@ export async function findPushedRequest(
 }
 
 /** Pushed by whoever knows a client_id: what such requests take up is bounded by where they come from. */
-function limitNetwork(
-  { counters }: Server,
+async function limitNetwork(
+  { counters, settings }: Server,
   { address }: Incoming,
   client: Client,
-  limit: number,
-): Refusal | undefined {
-  if (client.confidential || address === '') return undefined
-  const key = `pushed:${networkOf(address)}`
-  const wait = counters.blockedFor(key, limit)
+  most: number,
+): Promise<Refusal | undefined> {
+  if (client.confidential) return undefined
+  const limit = networkLimit(settings, address, 'pushed', { most, window: networkWindow })
+  const wait = await counters.take([limit])
   if (wait > 0)
     return refuse(
       'too_many_pushed_requests',
-      { client: client.id, limit },
+      { client: client.id, limit: limit.most },
       { retryAfter: Math.ceil(wait / 1_000) },
     )
-  void counters.count(key, networkWindow)
   return undefined
 }
 

@@ -104,7 +104,7 @@ function readDocument(server: Server, url: string, address: string): Promise<Ref
 async function fetchDocument(server: Server, url: string, address: string): Promise<Refusal | undefined> {
   const row = await server.db.one(findClient, { id: url })
   // What is known is read again at no cost, as long as it can be.
-  const full = row ? triesAreUp(server, address) : await countTry(server, address)
+  const full = row ? await triesAreUp(server, address) : await countTry(server, address)
   if (full) return full
   const etag = row ? (JSON.parse(row.metadata) as { etag?: string }).etag : undefined
   const answer = await server.outbound.getJson(url, {
@@ -120,7 +120,7 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
     if (row) await countTry(server, address)
     return read
   }
-  return keep(server, url, row, read)
+  return keep(server, url, row, read, address)
 }
 
 type Read = Description & { freshUntil: number }
@@ -177,13 +177,16 @@ async function keep(
   url: string,
   row: ClientRow | undefined,
   { columns, freshUntil }: Read,
+  address: string,
 ): Promise<Refusal | undefined> {
   const changed = described.filter((name) => name !== 'metadata' && row?.[name] !== columns[name])
   if (changed.length === 0) {
     await confirm(server, url, columns.metadata, freshUntil)
     return undefined
   }
-  const overFull = await (row ? reserveChange(server, url) : reserveArrival(server))
+  const overFull = await (row
+    ? reserveChange(server, url, { host: new URL(url).hostname })
+    : reserveArrival(server, address))
   if (overFull) return overFull
   for (const alg of answerAlgorithms(fromWire(JSON.parse(columns.registered_metadata)))) {
     await server.keys.ensure(alg)

@@ -1,7 +1,9 @@
 // Clerk session tokens (claims `azp`, `sid`, `sts`, `fva`, `act`; RFC 7519) and Clerk's `user.deleted` webhook (Standard Webhooks under `svix-…` headers).
+
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { verifyStandardWebhook, webhookKey } from '../crypto/standard-webhooks.ts'
+import { exactText, parseExactJson } from '../exact-text.ts'
 import { type Accounts, UnverifiedWebhook } from './account.ts'
 import { checkTokenRules } from './jwt/token-rules.ts'
 import type { Claims, TokenRefusal } from './jwt/verifier.ts'
@@ -144,7 +146,7 @@ async function bodyOf(request: Request): Promise<Buffer> {
 
 function eventOf(body: Buffer): { type?: unknown; data?: { id?: unknown } | null } | null {
   try {
-    return JSON.parse(body.toString('utf8'))
+    return parseExactJson(exactText(body) ?? '') as ReturnType<typeof eventOf>
   } catch {
     return null
   }

@@ -10,6 +10,7 @@ import {
   verify,
 } from 'node:crypto'
 import { promisify } from 'node:util'
+import { exactText, parseExactJson } from '../exact-text.ts'
 import { derFromRaw, rawFromDer } from './ecdsa-der.ts'
 
 /** The algorithms this server signs and verifies with (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1 with Ed25519). */
@@ -86,7 +87,7 @@ export function parseJwt(token: string): UnverifiedJwt | undefined {
   try {
     const [header, claims] = parts
       .slice(0, 2)
-      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')))
+      .map((part) => parseExactJson(exactText(Buffer.from(part, 'base64url')) ?? ''))
     if (!isObject(header) || !isObject(claims)) return undefined
     return { header, claims, input: `${parts[0]}.${parts[1]}`, signature }
   } catch {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { createSecureContext, getCACertificates } from 'node:tls'
+import { parseExactJson } from '../exact-text.ts'
 import { isSpecialAddress } from './special-addresses.ts'
 import { openTurns } from './turns.ts'
 
@@ -199,7 +200,7 @@ function readJson(answer: OutboundAnswer, conditional: boolean): JsonAnswer | Ou
   const type = header('content-type') ?? ''
   if (!jsonType.test(type)) return fail('answer_refused', `content type ${type}`)
   try {
-    return { status, header, json: JSON.parse(body) }
+    return { status, header, json: parseExactJson(body) }
   } catch {
     return fail('answer_refused', 'no JSON')
   }

@@ -2,6 +2,7 @@
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
 import { isDeepStrictEqual } from 'node:util'
+import { parseExactJson } from '../../exact-text.ts'
 import type { DetailSchema, Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
@@ -82,7 +83,7 @@ function parseDetails(text: string): AuthorizationDetail[] | Refusal {
   if (text.length > longest) return malformed
   let details: unknown
   try {
-    details = JSON.parse(text)
+    details = parseExactJson(text)
   } catch {
     return malformed
   }

@@ -5,6 +5,7 @@
 import { networkLimit } from '../../core.ts'
 import type { UnverifiedJwt } from '../../crypto/jws.ts'
 import type { Limit } from '../../db/counters.ts'
+import { exactText } from '../../exact-text.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import type { Settings } from '../../settings.ts'
@@ -209,7 +210,8 @@ function readBasic(header: string): Credentials | Refusal {
   const malformed = refuse('client_authentication_malformed')
   const match = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header)
   if (!match) return malformed
-  const text = Buffer.from(match[1]!, 'base64').toString('utf8')
+  const text = exactText(Buffer.from(match[1]!, 'base64'))
+  if (text === undefined) return malformed
   const colon = text.indexOf(':')
   if (colon < 1) return malformed
   try {

@@ -4,6 +4,7 @@ import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
+import { parseExactJson } from '../../exact-text.ts'
 import { type Answer, empty, type Incoming, json } from '../../http/message.ts'
 import { originOf } from '../back-channel.ts'
 import { jsonRefusal, uncached } from '../error-answer.ts'
@@ -111,7 +112,7 @@ export async function readMetadata(request: Incoming): Promise<Record<string, un
   if (isRefusal(text)) return text
   let metadata: unknown
   try {
-    metadata = JSON.parse(text)
+    metadata = parseExactJson(text)
   } catch {
     return refuse('registration_not_json')
   }

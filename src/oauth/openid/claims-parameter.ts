@@ -1,5 +1,6 @@
 // OpenID Connect Core §5.5, §5.5.1, §5.5.1.1: the claims a client asks for one by one, beside its scopes.
 
+import { parseExactJson } from '../../exact-text.ts'
 import type { Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import { type Refusal, refuse } from '../refusals.ts'
@@ -72,7 +73,7 @@ export function storedClaims(
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = parseExactJson(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined

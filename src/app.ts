@@ -26,7 +26,7 @@ import { settledWithin } from './deadline.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
-import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
+import { type Answer, BodyCutOff, BodyNotText, type Incoming } from './http/message.ts'
 import { answerFromResponse, isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
 import { type Job, startScheduler } from './jobs/scheduler.ts'
@@ -219,7 +219,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      refusal = error instanceof BodyCutOff ? refuse('body_cut_off') : troubleFrom(error, path, log)
+      refusal = bodyRefusal(error) ?? troubleFrom(error, path, log)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
@@ -270,6 +270,12 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       if (ownsDatabase) await server.db.close()
     },
   }
+}
+
+/** What the client did wrong with the body itself. */
+function bodyRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof BodyCutOff) return refuse('body_cut_off')
+  return error instanceof BodyNotText ? refuse('body_not_utf8') : undefined
 }
 
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {

@@ -85,7 +85,10 @@ export interface Config {
     /** Sentences of the pages by key, overriding the defaults. */
     texts?: Record<string, string>
   }
-  /** Addresses or subnets of proxies whose `x-forwarded-for` is believed. */
+  /**
+   * Addresses or subnets of proxies whose `x-forwarded-for` is believed; `[]` says that there is none, and every peer is a
+   * client itself. Default: unknown, so that peers of a private network count as one that all users share.
+   */
   trustedProxies?: string[]
   /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
   cors?: '*' | string[]
@@ -233,7 +236,7 @@ export function resolveConfig(config: Config): Settings {
   const tokens = config.tokens ?? {}
   let proxies: BlockList | undefined
   try {
-    proxies = trustedProxies(config.trustedProxies ?? [])
+    proxies = config.trustedProxies && trustedProxies(config.trustedProxies)
   } catch (error) {
     problem('trustedProxies', 'addresses or subnets', (error as Error).message, '10.0.0.0/8')
   }

@@ -1,5 +1,6 @@
 import { type App, openApp } from './app.ts'
 import type { Config } from './config.ts'
+import { proxiesUnknown } from './core.ts'
 import type { EventContext, EventType } from './events/append.ts'
 import { recordEvent } from './events/record.ts'
 import { clientAddress, isTrustedProxy } from './http/address.ts'
@@ -98,6 +99,7 @@ export async function gatehouse(config: Config): Promise<Gatehouse> {
 export function embed(app: App): Gatehouse {
   const { server, settings } = app
   const listeners = new Set<() => Promise<void>>()
+  let addressMissed = false
   return {
     issuer: settings.issuer,
     authenticate: guardResources(server),
@@ -105,6 +107,12 @@ export function embed(app: App): Gatehouse {
     openapi: (api) => openapiDocument(settings, api),
     async fetch(request, connection) {
       const peer = connection?.address ?? ''
+      if (peer === '' && !addressMissed) {
+        addressMissed = true
+        server.log.warn(
+          'requests come without the address of their peer: limits count all of them as one network, and the audit log cannot tell where they came from. Pass it: fetch(request, { address })',
+        )
+      }
       const { trustedProxies } = settings
       const forwarded = request.headers.get('x-forwarded-for') ?? undefined
       const incoming = incomingFrom(request, settings.base, {
@@ -134,6 +142,8 @@ export function embed(app: App): Gatehouse {
     },
     events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
     async listen({ port, host = '127.0.0.1' }) {
+      const warning = proxiesUnknown(settings)
+      if (warning) server.log.warn(warning)
       const listening = await listen(nodeServer(app.answer, settings), { port, host })
       const close = () => {
         listeners.delete(close)

@@ -53,6 +53,7 @@ export interface Settings {
     variables?: Record<string, string>
     texts?: Record<string, string>
   }
+  /** Empty when there are none; undefined when nobody said. */
   trustedProxies: BlockList | undefined
   /** Clients may register themselves; null when they may not. */
   registration: {

@@ -33,7 +33,9 @@ const { origin } = new URL(auth.issuer)
 const server = createServer(
   toNodeHandler({
     issuer: auth.issuer,
-    async fetch(request) {
+    async fetch(request, connection) {
+      // As the proxy in front of your app does.
+      request.headers.set('x-real-ip', connection?.address ?? '')
       const { pathname } = new URL(request.url)
       const route = routes.find(({ pattern }) => pattern.test(pathname))
       const method = (await route?.module())?.[request.method]

@@ -1,8 +1,10 @@
 // Clerk session tokens (claims `azp`, `sid`, `sts`, `fva`, `act`; RFC 7519) and Clerk's `user.deleted` webhook (Standard Webhooks under `svix-…` headers).
+
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { parseJson } from '../crypto/bounded-json.ts'
 import { verifyStandardWebhook, webhookKey } from '../crypto/standard-webhooks.ts'
+import { exactText } from '../exact-text.ts'
 import { type Accounts, UnverifiedWebhook } from './account.ts'
 import { checkTokenRules } from './jwt/token-rules.ts'
 import type { Claims, TokenRefusal } from './jwt/verifier.ts'
@@ -145,7 +147,7 @@ async function bodyOf(request: Request): Promise<Buffer> {
 
 function eventOf(body: Buffer): { type?: unknown; data?: { id?: unknown } | null } | null {
   try {
-    return parseJson(body.toString('utf8')) as ReturnType<typeof eventOf>
+    return parseJson(exactText(body) ?? '') as ReturnType<typeof eventOf>
   } catch {
     return null
   }

@@ -3,6 +3,7 @@ import type { Accounts, AccountsHouse, AccountsRoute } from './account.ts'
 import { accountPages, paths } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
+import { deviceCookies } from './local/device-cookie.ts'
 import { type LocalAccountsHouse, type LocalAccountsOptions, provider } from './local/house.ts'
 import { emailOf } from './local/login.ts'
 import { passwordHashing, standardMinimum } from './local/password.ts'
@@ -29,6 +30,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
       signIns,
       passwords: passwordHashing(),
       attempts: signInAttempts(given),
+      devices: deviceCookies(given),
       options: complete,
     }
     const password = passwordPages(house)

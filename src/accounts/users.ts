@@ -1,7 +1,8 @@
 import type { Core } from '../core.ts'
 import { timeOrderedId } from '../crypto/ids.ts'
 import { Unavailable } from '../db/database.ts'
-import { type Account, type Accounts, fromHost } from './account.ts'
+import { isExact } from '../exact-text.ts'
+import { type Account, type Accounts, AccountsUnavailable, fromHost } from './account.ts'
 import {
   findIdentityOfUser,
   findUserByIdentity,
@@ -15,7 +16,7 @@ export function knownUser(
   core: Pick<Core, 'db'>,
   { provider, issuer, subject }: Pick<Account, 'provider' | 'issuer' | 'subject'>,
 ): Promise<UserRow | undefined> {
-  return core.db.one(findUserByIdentity, { provider, issuer, subject })
+  return core.db.one(findUserByIdentity, exactKey({ provider, issuer, subject }))
 }
 
 /** Whether an account's subject stands in tokens as it is: only those of the one authority may. */
@@ -27,6 +28,19 @@ export function isOfAuthority(
 }
 
 /**
+ * Accounts are told apart by text as the database keeps it. What it cannot keep as it is names nobody: two of them might
+ * become one user.
+ */
+function exactKey(key: Pick<Account, 'provider' | 'issuer' | 'subject'>): typeof key {
+  const wrong = (['provider', 'issuer', 'subject'] as const).find((name) => !isExact(key[name]))
+  if (wrong === undefined) return key
+  throw new AccountsUnavailable(`the ${wrong} of an account holds half a character or NUL`)
+}
+
+/** For pages: without what cannot be kept. */
+const shown = (text: string | undefined) => text?.toWellFormed().replaceAll('\0', '')
+
+/**
  * The user an account belongs to, made at first sight. Keyed by (provider, issuer, subject), never by e-mail. A new one is
  * called by the account's own subject where that is bare, and else, or where it is taken, by an id of ours.
  */
@@ -35,12 +49,12 @@ export async function resolveUser(
   account: Account,
   bare = true,
 ): Promise<UserRow> {
-  const key = { provider: account.provider, issuer: account.issuer, subject: account.subject }
+  const key = exactKey({ provider: account.provider, issuer: account.issuer, subject: account.subject })
   const known = await core.db.one(findUserByIdentity, key)
   if (known) return refreshProfile(core, known, account)
   const now = core.now()
   const id = `usr_${timeOrderedId(now)}`
-  const profile = { name: account.name ?? null, email: account.email ?? null }
+  const profile = { name: shown(account.name) ?? null, email: shown(account.email) ?? null }
   for (const userSubject of bare ? [account.subject, id] : [id]) {
     try {
       await core.db.write(insertUser, { ...key, ...profile, id, user_subject: userSubject, now })
@@ -64,8 +78,8 @@ async function refreshProfile(
 ): Promise<UserRow> {
   // Whoever is shut out is not written about: the profile of an account that was deleted stays empty.
   if (user.disabled_at !== null) return user
-  const name = account.name ?? user.name
-  const email = account.email ?? user.email
+  const name = shown(account.name) ?? user.name
+  const email = shown(account.email) ?? user.email
   if (name === user.name && email === user.email) return user
   await core.db.write(updateUserProfile, { id: user.id, name, email })
   return { ...user, name, email }

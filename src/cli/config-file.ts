@@ -72,6 +72,7 @@ export async function loadConfig(call: Call, purpose: Purpose): Promise<Loaded> 
     issuer,
     secret,
     ...(env.GATEHOUSE_DATABASE_URL ? { database: env.GATEHOUSE_DATABASE_URL } : {}),
+    ...(env.GATEHOUSE_TRUSTED_PROXIES ? { trustedProxies: proxiesFrom(env.GATEHOUSE_TRUSTED_PROXIES) } : {}),
     log: logFor(env) ?? given.log ?? (purpose === 'serve' ? 'info' : 'warn'),
   }
   const ownPort = local ? Number(new URL(issuer).port) || undefined : undefined
@@ -125,6 +126,11 @@ function portFrom(call: Call): number | undefined {
     )
   }
   return Number(text)
+}
+
+/** Addresses and subnets, separated by commas or spaces; `none` says that there is none. */
+function proxiesFrom(text: string): string[] {
+  return text === 'none' ? [] : text.split(/[\s,]+/).filter((one) => one !== '')
 }
 
 /** `dev` never speaks as the public issuer of the configuration: unless it is told, it stays on localhost. */

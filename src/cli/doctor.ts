@@ -52,6 +52,7 @@ export const command: Command = {
       report({ check: 'configuration', result: 'ok', found: loaded.file ?? 'environment and defaults' })
       checkSecret(call, loaded, report)
       checkTransport(call, loaded.settings, report)
+      checkProxies(loaded.settings, report)
     }
     await checkDatabase(call, loaded?.settings, report)
     if (loaded) await checkIssuer(call, loaded.settings, report)
@@ -123,6 +124,21 @@ function checkTransport(call: Call, { issuer, secure, loopback }: Settings, repo
       result: loopback ? 'failed' : 'warning',
       found: `${issuer} is not https`,
       todo: 'set GATEHOUSE_ISSUER to the public https address, and let a proxy end TLS before this server',
+    })
+  }
+}
+
+/** Whether limits can tell users apart: behind https there is a proxy, and it must be known. */
+function checkProxies({ secure, trustedProxies }: Settings, report: Report): void {
+  const check = 'proxies'
+  if (!secure) return
+  if (trustedProxies) report({ check, result: 'ok', found: 'it is known whose x-forwarded-for is believed' })
+  else {
+    report({
+      check,
+      result: 'failed',
+      found: 'the issuer is https, and no proxy is trusted: limits per network take all users for one',
+      todo: 'set GATEHOUSE_TRUSTED_PROXIES (or trustedProxies) to the addresses of the proxies in front, e.g. 10.0.0.0/8; none, where the app in which this runs ends TLS itself',
     })
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { type App, openApp } from '../app.ts'
 import { type Config, resolveConfig } from '../config.ts'
+import { proxiesUnknown } from '../core.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import { type Listening, listen, type NodeOptions, nodeServer } from '../http/node.ts'
 import type { Settings } from '../settings.ts'
@@ -54,6 +55,8 @@ export async function start(loaded: Loaded): Promise<Running> {
   }
   answer = app.answer
   opening.resolve(app)
+  const warning = proxiesUnknown(settings)
+  if (warning) app.server.log.warn(warning)
   const unfollow = followSecrets(app, loaded.secretFile)
   const ended = untilSignal(app, async () => {
     unfollow()

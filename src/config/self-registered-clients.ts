@@ -21,11 +21,11 @@ export interface SelfRegisteredClientsConfig {
   schemes?: string[]
   /** Hosts their https redirect URIs may name, e.g. `claude.ai` or `*.example.com`. Default: any. */
   redirectHosts?: string[]
-  /** New ones an hour, in all. Default 1000. */
+  /** New ones an hour, in all but the networks that are named, fairly shared among networks. Default 1000. */
   perHour?: number
   /** New ones an hour from one network (IPv4 address, IPv6 /64). Default 60. */
   perNetworkPerHour?: number
-  /** The same for networks that many users share, by address or subnet, e.g. `{ '198.51.100.0/24': 600 }`. */
+  /** The same for networks that many users share, by address or subnet, beside `perHour`, e.g. `{ '198.51.100.0/24': 600 }`. */
   networks?: Record<string, number>
   /** Hours until one that never got a grant is removed. Default 24. */
   keepUnusedHours?: number

@@ -1,10 +1,18 @@
+import { isAllExact } from '../exact-text.ts'
+
 /** Far deeper than any honest document. JSON can be read much deeper than it can be written again, or walked. */
 const deepest = 32
 
-/** `JSON.parse` for a text from outside (RFC 8259 §9): throws a `SyntaxError` also for one that is nested too deeply. */
+/**
+ * `JSON.parse` for a text from outside (RFC 8259 §8.2, §9): throws a `SyntaxError` also for one that is nested too deeply, or
+ * with a name or string that would not be stored as it is.
+ */
 export function parseJson(text: string): unknown {
   if (isTooDeep(text)) throw new SyntaxError('JSON that is nested too deeply')
-  return JSON.parse(text)
+  const value: unknown = JSON.parse(text)
+  // Only an escape can bring in what the text itself does not hold.
+  if (/\\u(?:0000|d[89a-f])/i.test(text) && !isAllExact(value)) throw new SyntaxError('a string is not exact')
+  return value
 }
 
 /** One pass over the text; a bracket inside a string is none. */

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { exactText } from '../exact-text.ts'
 
 /** Names of attribute types that are one and the same, by object identifier or by habit. Upper case. */
 const attributeNames: Readonly<Record<string, string>> = {
@@ -73,7 +74,7 @@ function plainValue(escaped: string): string | undefined {
   const bytes = characters.map((one) =>
     /^\\[0-9a-f]{2}$/i.test(one) ? Buffer.from(one.slice(1), 'hex') : Buffer.from(one.replace(/^\\/, '')),
   )
-  return Buffer.concat(bytes).toString('utf8')
+  return exactText(Buffer.concat(bytes))
 }
 
 /** A UTF8String, PrintableString or IA5String of at most 127 bytes. */
@@ -81,7 +82,7 @@ function shortString(hexadecimal: string): string | undefined {
   const bytes = Buffer.from(hexadecimal, 'hex')
   const [tag = 0, length = 0] = bytes
   const isOne = [0x0c, 0x13, 0x16].includes(tag) && length === bytes.length - 2 && length < 128
-  return isOne ? bytes.subarray(2).toString('utf8') : undefined
+  return isOne ? exactText(bytes.subarray(2)) : undefined
 }
 
 export type AlternativeName = 'DNS' | 'URI' | 'IP Address' | 'email'

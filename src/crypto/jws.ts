@@ -10,6 +10,7 @@ import {
   verify,
 } from 'node:crypto'
 import { promisify } from 'node:util'
+import { exactText } from '../exact-text.ts'
 import { parseJson } from './bounded-json.ts'
 import { derFromRaw, rawFromDer } from './ecdsa-der.ts'
 
@@ -87,7 +88,7 @@ export function parseJwt(token: string): UnverifiedJwt | undefined {
   try {
     const [header, claims] = parts
       .slice(0, 2)
-      .map((part) => parseJson(Buffer.from(part, 'base64url').toString('utf8')))
+      .map((part) => parseJson(exactText(Buffer.from(part, 'base64url')) ?? ''))
     if (!isObject(header) || !isObject(claims)) return undefined
     return { header, claims, input: `${parts[0]}.${parts[1]}`, signature }
   } catch {

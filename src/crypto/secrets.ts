@@ -10,7 +10,13 @@ import {
 } from 'node:crypto'
 
 /** What a derived key is for; each purpose has a key of its own. */
-export type Purpose = 'sealing' | 'refresh successor' | 'form token' | 'dpop nonce' | 'user code'
+export type Purpose =
+  | 'sealing'
+  | 'refresh successor'
+  | 'form token'
+  | 'dpop nonce'
+  | 'user code'
+  | 'device cookie'
 
 interface Root {
   /** Names the root in what it sealed; says nothing about it. */

@@ -23,8 +23,7 @@ export function isTrustedProxy(peer: string, trusted: BlockList | undefined): bo
 }
 
 /** Addresses and subnets (`10.0.0.0/8`) of the proxies in front. Throws a plain sentence for one that is neither. */
-export function trustedProxies(list: readonly string[]): BlockList | undefined {
-  if (list.length === 0) return undefined
+export function trustedProxies(list: readonly string[]): BlockList {
   const trusted = new BlockList()
   for (const entry of list) {
     const [address, bits] = entry.split('/') as [string, string | undefined]
@@ -40,19 +39,57 @@ export function trustedProxies(list: readonly string[]): BlockList | undefined {
   return trusted
 }
 
-/** The network a limit counts by: the whole IPv4 address, the /64 of an IPv6 one. */
-export function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address
+/** Where a request comes from, as limits count it. */
+export interface Network {
+  /** The whole IPv4 address, the /64 of an IPv6 one; `unknown` where nothing told the address. */
+  name: string
+  /** What one party may hold as easily: the /24 or /48 around it. */
+  block: string
+  /** The /16 or /32 around it, unless the address is unknown. */
+  region?: string
+  /** Everybody may come from there: no address was told, or it is one of our own network, most likely a proxy's. */
+  shared: boolean
+}
+
+/** `proxiesKnown`: the addresses of proxies are configured, so that what is left is the client's own. */
+export function networkOf(address: string, proxiesKnown: boolean): Network {
+  const family = isIP(address)
+  if (family === 0) return { name: address || 'unknown', block: address || 'unknown', shared: address === '' }
+  const shared = !proxiesKnown && contains(own, address.split('%')[0]!)
+  if (family === 4) {
+    const bytes = address.split('.')
+    const first = (count: number) => [...bytes.slice(0, count), ...Array(4 - count).fill('0')].join('.')
+    return { name: address, block: `${first(3)}/24`, region: `${first(2)}/16`, shared }
+  }
+  const groups = groupsOf(address)
+  const first = (count: number) => `${groups.slice(0, count).join(':')}::/${count * 16}`
+  return { name: first(4), block: first(3), region: first(2), shared }
+}
+
+/** Addresses of this machine and of private networks (RFC 1918, RFC 6598, RFC 4193, RFC 3927, RFC 4291 §2.5.6). */
+const own = new BlockList()
+for (const [address, bits] of [
+  ['127.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['100.64.0.0', 10],
+  ['169.254.0.0', 16],
+] as const)
+  own.addSubnet(address, bits, 'ipv4')
+own.addAddress('::1', 'ipv6')
+own.addSubnet('fc00::', 7, 'ipv6')
+own.addSubnet('fe80::', 10, 'ipv6')
+
+/** The first four groups of an IPv6 address, without leading zeros. */
+function groupsOf(address: string): string[] {
   const [head = '', tail = ''] = address.split('%')[0]!.split('::')
   const left = head === '' ? [] : head.split(':')
   const right = tail === '' ? [] : tail.split(':')
   const groups = address.includes('::')
     ? [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
     : left
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':')}::/64`
+  return groups.slice(0, 4).map((group) => Number.parseInt(group || '0', 16).toString(16))
 }
 
 function contains(list: BlockList, address: string): boolean {

@@ -11,7 +11,10 @@ export interface Incoming {
   readonly viaTrustedProxy: boolean
   /** One header by lower-case name; repeated headers are joined by ', '. */
   header(name: string): string | undefined
-  /** Whole body as text; rejects with `BodyTooLarge` above `limit` bytes, with `BodyCutOff` when it breaks off. */
+  /**
+   * Whole body as text; rejects with `BodyTooLarge` above `limit` bytes, with `BodyCutOff` when it breaks off, with
+   * `BodyNotText` when it is not UTF-8.
+   */
   text(limit: number): Promise<string>
   /** The web-standard view, body unread, for code of the host app. */
   request(): Request
@@ -31,6 +34,11 @@ export class BodyTooLarge extends Error {
 /** The client went away in the middle of the body: nobody's fault here, and nobody to answer. */
 export class BodyCutOff extends Error {
   override name = 'BodyCutOff'
+}
+
+/** The bytes of the body are no text. */
+export class BodyNotText extends Error {
+  override name = 'BodyNotText'
 }
 
 const noStore = { 'cache-control': 'no-store' }

@@ -1,8 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { exactText } from '../exact-text.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
-import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
+import { type Answer, BodyCutOff, BodyNotText, BodyTooLarge, type Incoming } from './message.ts'
 import { pathBelow } from './web.ts'
 
 // An import of node:http also loads the whole fetch client behind its WebSocket export, a third of the time a start takes.
@@ -132,9 +133,11 @@ function readText(message: IncomingMessage, limit: number): Promise<string> {
         reject(new BodyTooLarge())
       } else chunks.push(chunk)
     })
-    message.on('end', () =>
-      resolve(chunks.length === 1 ? chunks[0]!.toString('utf8') : Buffer.concat(chunks).toString('utf8')),
-    )
+    message.on('end', () => {
+      const text = exactText(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+      if (text === undefined) reject(new BodyNotText())
+      else resolve(text)
+    })
     message.on('error', (cause) => reject(new BodyCutOff('the body broke off', { cause })))
   })
 }

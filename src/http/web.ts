@@ -1,4 +1,5 @@
-import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
+import { exactText } from '../exact-text.ts'
+import { type Answer, BodyCutOff, BodyNotText, BodyTooLarge, type Incoming } from './message.ts'
 
 /** What the server in front of a web-standard handler knows about a connection. */
 export interface Connection {
@@ -76,5 +77,7 @@ async function limitedText(request: Request, limit: number): Promise<string> {
   } catch (cause) {
     throw cause instanceof BodyTooLarge ? cause : new BodyCutOff('the body broke off', { cause })
   }
-  return Buffer.concat(chunks).toString('utf8')
+  const text = exactText(Buffer.concat(chunks))
+  if (text === undefined) throw new BodyNotText()
+  return text
 }

@@ -1,7 +1,7 @@
 // RFC 8628 §3.1, §3.2, §5.2; RFC 8707 §2; RFC 9396 §3, §5: a device asks for a code that a person allows elsewhere.
 
+import { networkLimit } from '../core.ts'
 import { makeToken } from '../crypto/tokens.ts'
-import { networkOf } from '../http/address.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { requestedDetails } from './authorization/authorization-details.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -13,7 +13,7 @@ import { paths } from './paths.ts'
 import { insertDevice } from './records/device-codes.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { requestedResources } from './resource-indicators.ts'
-import { type Asking, bytesOf, takeRoom } from './room.ts'
+import { type Asking, bytesOf, roomWindow, takeRoom } from './room.ts'
 import { canonicalScope, requestedScope } from './scope.ts'
 import type { Server } from './server.ts'
 import { hashUserCode, makeUserCode, shownUserCode } from './user-code.ts'
@@ -53,7 +53,7 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
     address,
     client,
     bytes: bytesOf(kept),
-    ...(address === '' ? {} : { party: partyOf(address, perNetwork) }),
+    party: partyOf(server, address, perNetwork),
   })
   if (full) return full
   for (let n = 0; n < tries; n++) {
@@ -88,6 +88,8 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
   throw new Error('no user code is free')
 }
 
-function partyOf(address: string, most: number): NonNullable<Asking['party']> {
-  return { key: `from:${networkOf(address)}`, most, full: 'too_many_devices' }
+/** Rows are cheap to ask for, since many devices prove nothing: one network may have only so many. */
+function partyOf(server: Server, address: string, most: number): NonNullable<Asking['party']> {
+  const limit = networkLimit(server.settings, address, 'device', { most, window: roomWindow })
+  return { limit, full: 'too_many_devices' }
 }

@@ -1,8 +1,9 @@
 // RFC 8628 §3.3, §3.3.1, §5.1, §5.4: the page where a person says which device they mean, sees what it asks, and decides. A link
 // alone decides nothing: only the browser in which the code was entered sees the question, and only its form answers it.
 
+import { networkLimit } from '../core.ts'
+import type { Limit } from '../db/counters.ts'
 import { eventInput } from '../events/append.ts'
-import { networkOf } from '../http/address.ts'
 import { type Browser, browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
 import type { Form } from '../http/forms.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
@@ -125,17 +126,23 @@ async function countAttempt(server: Server, request: Incoming, browser: Browser)
     returnTo: settings.issuer,
     interactive: false,
   })
-  const limits: [key: string, limit: number][] = [[`device browser:${browser.id}`, mostAttempts]]
-  if (request.address !== '')
-    limits.push([`device network:${networkOf(request.address)}`, settings.limits.failuresPerNetwork])
-  if (user !== null && 'id' in user) limits.push([`device user:${user.id}`, mostAttempts])
-  const wait = (more: number) =>
-    Math.max(...limits.map(([key, limit]) => counters.blockedFor(key, limit + more)))
-  const before = wait(0)
+  const { shared, ...network } = networkLimit(settings, request.address, 'device network', {
+    most: settings.limits.failuresPerNetwork,
+    window,
+  })
+  const limits: Limit[] = [
+    // Anybody can make up browsers: where there is no room for their counters, their network's will do.
+    { key: `device browser:${browser.id}`, most: mostAttempts, window, wider: network },
+  ]
+  const userId = user !== null && 'id' in user ? user.id : undefined
+  if (userId !== undefined) limits.push({ key: `device user:${userId}`, most: mostAttempts, window })
+  // Where all users seem to come from one network, those who are signed in have enough with their own.
+  if (!shared || userId === undefined) limits.push(network)
+  const before = await counters.take(limits, true)
   if (before > 0) return Math.ceil(before / 1_000)
-  await Promise.all(limits.map(([key]) => counters.count(key, window, true)))
-  // By now this process knows what the others have counted.
-  return Math.ceil(wait(1) / 1_000)
+  // By now this process knows what the others have counted, and this attempt with it.
+  const after = await Promise.all(limits.map((limit) => counters.blockedFor(limit, -1)))
+  return Math.ceil(Math.max(...after) / 1_000)
 }
 
 async function findWaiting(server: Server, code: string): Promise<string | undefined> {

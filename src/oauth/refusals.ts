@@ -28,6 +28,7 @@ export const refusals = {
   missing_parameter: invalidRequest('A required parameter is missing'),
   parameters_in_query: invalidRequest('Parameters must be sent in the body'),
   body_cut_off: invalidRequest('The body ended early'),
+  body_not_utf8: invalidRequest('The body is not UTF-8'),
   body_too_large: row(413, 'invalid_request', 'The body is too large'),
   method_not_allowed: row(405, 'invalid_request', 'The method is not allowed here'),
 

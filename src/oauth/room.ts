@@ -1,7 +1,8 @@
 // RFC 6819 §4.4.1.11 (attacks that exhaust resources); RFC 9126 §7.1; RFC 8628 §5.1: how much may wait at a time, for one user,
 // network and client, and in all. Counted in memory and shared by all processes; whoever caused most is refused first.
 
-import { networkOf } from '../http/address.ts'
+import { networkLimit } from '../core.ts'
+import type { Limit } from '../db/counters.ts'
 import { type Client, cameByItself } from './clients/clients.ts'
 import { type Reason, type Refusal, refuse } from './refusals.ts'
 import type { Server } from './server.ts'
@@ -31,8 +32,8 @@ export interface Asking {
   client: Client
   /** What the row holds besides times and ids. */
   bytes?: number
-  /** How often a party may in this window, by a key that names it; where that is used up it is refused for the reason. */
-  party?: { key: string; most: number; full: Reason }
+  /** A limit of its own, and the reason it is refused for where that is used up. */
+  party?: { limit: Limit; full: Reason }
 }
 
 /**
@@ -45,49 +46,53 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
   const pieces = Math.max(1, Math.ceil(bytes / pieceSize))
   const { perUser } = settings.storage
   const inAll = settings.storage.inAll * (kind === 'used_jtis' ? jtisInPiece : 1)
-  const wait = (key: string, most: number) => counters.blockedFor(`${kind}:${key}`, most - pieces + 1)
+  const limitOf = (key: string, most: number): Limit => ({ key: `${kind}:${key}`, most, window: roomWindow })
+  const wait = (limit: Limit, most = limit.most) =>
+    counters.blockedHere({ ...limit, most: most - pieces + 1 })
 
-  const own: [key: string, most: number, full: Reason][] = []
-  if (party) own.push([party.key, party.most, party.full])
+  const own: { limit: Limit; full: Reason }[] = []
+  if (party) own.push(party)
   if (user !== undefined) {
-    own.push([`user:${user}`, perUser, 'user_limit_reached'])
-    own.push([`user:${user} ${client.id}`, Math.ceil(perUser / 3), 'user_limit_reached'])
+    const full = 'user_limit_reached'
+    own.push({ limit: limitOf(`user:${user}`, perUser), full })
+    own.push({ limit: limitOf(`user:${user} ${client.id}`, Math.ceil(perUser / 3)), full })
   }
-  for (const [key, most, full] of own) {
-    const left = wait(key, most)
-    if (left > 0) return refuse(full, { client: client.id, limit: most, user }, after(left))
+  for (const { limit, full } of own) {
+    const left = wait(limit)
+    if (left > 0) return refuse(full, { client: client.id, limit: limit.most, user }, after(left))
   }
 
-  const take = (keys: readonly string[]) => {
-    for (const key of keys) {
-      for (let n = 0; n < pieces; n++) void counters.count(`${kind}:${key}`, roomWindow)
+  const take = (limits: readonly Limit[]) => {
+    for (const limit of limits) {
+      for (let n = 0; n < pieces; n++) void counters.count(limit)
     }
     return undefined
   }
-  const ownKeys = own.map(([key]) => key)
-  if (user === undefined && client.confidential && !cameByItself(client)) return take(ownKeys)
+  const ownLimits = own.map(({ limit }) => limit)
+  if (user === undefined && client.confidential && !cameByItself(client)) return take(ownLimits)
 
-  const shares: string[] = []
-  if (wait('all', Math.ceil(inAll / 2)) > 0) {
+  const all = limitOf('all', inAll)
+  const shares: Limit[] = []
+  if (wait(all, Math.ceil(inAll / 2)) > 0) {
     const share = Math.max(leastShare, Math.ceil(inAll / 100))
-    const network = address === '' ? undefined : `network:${networkOf(address)}`
-    const ofClient = `client:${client.id}`
-    shares.push(...(network === undefined ? [ofClient] : [network, ofClient]))
-    const ofNetwork = network === undefined ? 0 : wait(network, share)
-    if (ofNetwork > 0) return shed(server, kind, { share: 'network', limit: share }, ofNetwork)
+    const network = networkLimit(settings, address, `${kind}:network`, { most: share, window: roomWindow })
     // Who authenticated is to blame for all of it. A public client's id is anyone's: its share is larger, and a network that
     // has hardly asked is not refused for what others do in its name.
     const itself = client.confidential && user === undefined
-    if (itself || network === undefined || wait(network, leastShare) > 0) {
-      const most = itself ? share : Math.ceil(inAll / 4)
-      const left = wait(ofClient, most)
-      if (left > 0) return shed(server, kind, { share: 'client', client: client.id, limit: most }, left)
+    const ofClient = limitOf(`client:${client.id}`, itself ? share : Math.ceil(inAll / 4))
+    shares.push(network, ofClient)
+    const ofNetwork = wait(network)
+    if (ofNetwork > 0) return shed(server, kind, { share: 'network', limit: network.most }, ofNetwork)
+    if (itself || network.shared || wait(network, leastShare) > 0) {
+      const left = wait(ofClient)
+      if (left > 0)
+        return shed(server, kind, { share: 'client', client: client.id, limit: ofClient.most }, left)
     }
   }
-  const full = wait('all', inAll)
+  const full = wait(all)
   if (full > 0) return shed(server, kind, { share: 'all', limit: inAll }, full)
 
-  return take(['all', ...ownKeys, ...shares])
+  return take([all, ...ownLimits, ...shares])
 }
 
 /**
@@ -95,8 +100,9 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
  * written a few times in a window, and stands in the log beyond that.
  */
 export function mayRecord({ counters }: Server, key: string, most: number): boolean {
-  if (counters.blockedFor(`event:${key}`, most) > 0) return false
-  void counters.count(`event:${key}`, roomWindow)
+  const limit = { key: `event:${key}`, most, window: roomWindow }
+  if (counters.blockedHere(limit) > 0) return false
+  void counters.count(limit)
   return true
 }
 

@@ -1,37 +1,43 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PasswordsBusy, passwordHashing } from '../../src/accounts/local/password.ts'
+import { QueueFull } from '../../src/accounts/local/fair-queue.ts'
+import { type Asking, passwordHashing } from '../../src/accounts/local/password.ts'
 import { localAccounts } from '../../src/accounts/local.ts'
 import { houseFor } from '../support/house.ts'
 import { ann, visit } from './visitor.ts'
 
+const asking: Asking = ['203.0.113.0/24', '203.0.113.7', 'ann']
+const anybody = (n: number): Asking => ['203.0.113.0/24', '203.0.113.7', `user ${n}`]
+
 test('RFC 9106 §4: a password is kept as argon2id with a salt of its own', async () => {
   const passwords = passwordHashing()
-  const [one, two] = [await passwords.hash(ann.password), await passwords.hash(ann.password)]
+  const [one, two] = [await passwords.hash(asking, ann.password), await passwords.hash(asking, ann.password)]
   assert.match(one, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   assert.notEqual(one, two)
-  assert.equal(await passwords.fits(ann.password, one), true)
-  assert.equal(await passwords.fits(`${ann.password} `, one), false)
+  assert.equal(await passwords.fits(asking, ann.password, one), true)
+  assert.equal(await passwords.fits(asking, `${ann.password} `, one), false)
 })
 
 test('without an account a password is compared all the same, takes its turn, and never fits', async () => {
-  const passwords = passwordHashing({ atOnce: 1, waiting: 0 })
-  const running = passwords.fits('a password nobody has', undefined)
-  await assert.rejects(passwords.fits('a password nobody has', undefined), PasswordsBusy)
+  const passwords = passwordHashing({ atOnce: 1, waiting: 0, shares: [] })
+  const running = passwords.fits(asking, 'a password nobody has', undefined)
+  await assert.rejects(passwords.fits(asking, 'a password nobody has', undefined), QueueFull)
   assert.equal(await running, false)
 })
 
 test('so many hashes at once, so many waiting, and the next is refused; the event loop stays free', async () => {
-  const passwords = passwordHashing({ atOnce: 2, waiting: 3 })
+  const passwords = passwordHashing({ atOnce: 2, waiting: 3, shares: [3, 3, 1] })
   let turns = 0
   const beat = setInterval(() => turns++, 1)
-  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => passwords.hash(ann.password)))
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, n) => passwords.hash(anybody(n), ann.password)),
+  )
   clearInterval(beat)
   const refused = outcomes.filter((one) => one.status === 'rejected')
   assert.equal(refused.length, 3)
-  for (const one of refused) assert.ok(one.reason instanceof PasswordsBusy)
+  for (const one of refused) assert.ok(one.reason instanceof QueueFull)
   assert.ok(turns > 0)
-  assert.match(await passwords.hash(ann.password), /^\$argon2id/, 'a turn is free again')
+  assert.match(await passwords.hash(asking, ann.password), /^\$argon2id/, 'a turn is free again')
 })
 
 const open = houseFor('sqlite', { accounts: localAccounts() })

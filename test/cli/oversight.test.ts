@@ -180,6 +180,12 @@ onBothDatabases('beside a running server', (dialect) => {
     const stranger = `http://127.0.0.1:${new URL(server().issuer).port}`
     assert.deepEqual(await failing({ GATEHOUSE_ISSUER: stranger }), ['issuer'])
     assert.deepEqual(await failing({ GATEHOUSE_ISSUER: `http://localhost:${await freePort()}` }), ['issuer'])
+    const behind = { GATEHOUSE_ISSUER: `https://localhost:${await freePort()}` }
+    assert.deepEqual(await failing(behind), ['proxies', 'issuer'])
+    for (const said of ['127.0.0.1, 10.0.0.0/8', 'none']) {
+      assert.deepEqual(await failing({ ...behind, GATEHOUSE_TRUSTED_PROXIES: said }), ['issuer'])
+    }
+    assert.deepEqual(await failing({ GATEHOUSE_TRUSTED_PROXIES: 'the balancer' }), ['configuration'])
     assert.deepEqual(await failing({ GATEHOUSE_SECRET: 'another-secret-than-the-one-of-the-keys-0123' }), [
       'keys',
     ])

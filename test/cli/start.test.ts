@@ -303,6 +303,24 @@ describe('serve', () => {
     await again.end()
   })
 
+  test('RFC 7239 §8.1: behind an https issuer says that no proxy is trusted, and takes them from the environment', async () => {
+    const folder = emptyFolder()
+    const env = {
+      GATEHOUSE_ISSUER: 'https://auth.example.com',
+      GATEHOUSE_SECRET: '0123456789abcdefghijklmnopqrstuvwxyzABCDEFG',
+      PORT: await freePort(),
+    }
+    const warning = /"level":"warn".*GATEHOUSE_TRUSTED_PROXIES/
+    const untold = await serve(folder, ['serve'], env)
+    await untold.line('stderr', warning)
+    await untold.end()
+    const told = await serve(folder, ['serve'], { ...env, GATEHOUSE_TRUSTED_PROXIES: '127.0.0.1 ::1' })
+    await fetch(`${told.url}/`, { headers: { 'x-forwarded-for': '192.0.2.55' } })
+    await told.line('stderr', /"address":"192\.0\.2\.55"/)
+    await told.end()
+    await assert.rejects(told.line('stderr', warning))
+  })
+
   test('ends at once on a second signal', async () => {
     const server = await serve(emptyFolder(), ['serve', '--port', '0'], { GATEHOUSE_ISSUER: issuer })
     const slow = connect(Number(new URL(server.url).port), '127.0.0.1')

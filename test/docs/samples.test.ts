@@ -84,3 +84,12 @@ test('every ts sample of README.md and docs/ compiles', (t) => {
   })
   assert.equal(status, 0, `${stdout}${stderr}`)
 })
+
+test('every sample that hands requests over tells where they come from', () => {
+  const files = [...globSync('*.md', { cwd: root }), ...globSync('{docs,examples}/**/*.md', { cwd: root })]
+  const samples = files.flatMap(samplesOf).filter(({ code }) => code.includes('auth.fetch('))
+  assert.ok(samples.some(({ name }) => name.startsWith('README')))
+  for (const { name, code } of samples) {
+    for (const [call] of code.matchAll(/auth\.fetch\([^\n]*/g)) assert.match(call, /address|connection/, name)
+  }
+})

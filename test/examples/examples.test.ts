@@ -132,6 +132,10 @@ for (const { name, script, path } of examples) {
       }
     })
 
+    test('limits know where requests come from', async () => {
+      assert.doesNotMatch((await open()).output(), /address of their peer/)
+    })
+
     test('it ends when asked', async () => {
       const running = await open()
       assert.equal(await running.stop(), 0, running.output())

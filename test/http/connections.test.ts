@@ -14,7 +14,8 @@ after(() => {
 
 async function serve(
   connections: Partial<typeof limits> & { exemptLoopback?: boolean },
-  answer: Parameters<typeof nodeServer>[0] = async (request) => json(200, { text: await request.text(1_000) }),
+  answer: Parameters<typeof nodeServer>[0] = async (request) =>
+    json(200, { text: await request.text(1_000) }),
 ) {
   const options = { origin: 'http://127.0.0.1', base: '', trustedProxies: undefined }
   const server = nodeServer(answer, {

@@ -222,7 +222,7 @@ onBothDatabases('clients that arrived and are gone', (dialect) => {
         for (let passed = 0; passed < 30; passed++) {
           const answers = await Promise.all(
             Array.from({ length: 60 }, (_, n) =>
-              register(house, publicMetadata, { address: `198.51.100.${n}` }),
+              register(house, publicMetadata, { address: `198.18.${n}.1` }),
             ),
           )
           const made = answers.filter(({ status }) => status === 201).length

@@ -756,7 +756,7 @@ onBothDatabases('client registration', (dialect) => {
   test('RFC 7591 §5: so many an hour from one network, and in all', async () => {
     const limited = await openHouse(dialect, {
       registration: { policy: 'open' },
-      selfRegisteredClients: { perNetworkPerHour: 3, perHour: 8, networks: { '160.79.104.0/21': 5 } },
+      selfRegisteredClients: { perNetworkPerHour: 3, perHour: 5, networks: { '160.79.104.0/21': 4 } },
     })
     try {
       const { g } = await limited.twin()
@@ -777,11 +777,14 @@ onBothDatabases('client registration', (dialect) => {
         return statuses
       }
       assert.deepEqual(await from('203.0.113.1', 4), [201, 201, 201, 429])
-      assert.deepEqual(await from('2001:db8::1', 2), [201, 201])
-      assert.deepEqual(await from('160.79.104.7', 1), [201])
+      assert.deepEqual(await from('2001:db8::1', 2), [201, 429], 'one of the last places')
       // Another process counts on from there, as soon as it has counted once.
-      assert.deepEqual(await from('160.79.105.8', 3, twin), [201, 201, 429])
-      assert.equal(await countClients(limited), 8)
+      assert.deepEqual(await from('198.51.100.1', 1, twin), [201])
+      assert.deepEqual(await from('198.18.0.1', 1, twin), [429], 'none is left')
+      assert.deepEqual(await from('160.79.104.7', 1), [201], 'a named network has places of its own')
+      assert.deepEqual(await from('160.79.105.8', 4, twin), [201, 201, 201, 201])
+      assert.deepEqual(await from('160.79.104.7', 4), [201, 201, 201, 429])
+      assert.equal(await countClients(limited), 13)
       limited.clock.advance(hour)
       assert.deepEqual(await from('203.0.113.1', 1), [201])
     } finally {

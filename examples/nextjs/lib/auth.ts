@@ -30,7 +30,10 @@ async function open(): Promise<Kept> {
   return { site, auth }
 }
 
-/** What `route.ts` exports for every address that is Gatehouse's. Your proxy must set `x-real-ip`; leave it out otherwise. */
+/**
+ * What `route.ts` exports for every address that is Gatehouse's. Route handlers do not learn their peer's address: your proxy
+ * must set `x-real-ip`, also over one that the client sent. Without such a proxy pass nothing, and all clients count as one.
+ */
 export function passToGatehouse(request: Request): Promise<Response> {
   return auth.fetch(request, { address: request.headers.get('x-real-ip') ?? '' })
 }

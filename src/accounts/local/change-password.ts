@@ -14,8 +14,9 @@ import { errorAnswer, pageMethods, readPosted } from '../page-forms.ts'
 import { changePassword, findLocalAccount } from '../records/local-accounts.ts'
 import type { SignInRow } from '../records/sign-ins.ts'
 import { originOf } from '../sign-ins.ts'
-import { type LocalAccountsHouse, withPassword } from './house.ts'
-import { longestPassword, type PasswordProblem, PasswordsBusy, passwordProblem } from './password.ts'
+import { QueueFull } from './fair-queue.ts'
+import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
+import { longestPassword, type PasswordProblem, passwordProblem } from './password.ts'
 
 export function passwordError(frame: Frame, problem: PasswordProblem, minimum: number): string {
   return sayPlain(frame, `password.${problem}`, {
@@ -28,7 +29,7 @@ export function passwordPages(house: LocalAccountsHouse): {
   form: ChangePasswordForm
   change(show: AccountPages['show']): (request: Incoming) => Promise<Answer>
 } {
-  const { settings, signIns, passwords, attempts, options, secrets } = house
+  const { settings, signIns, passwords, attempts, devices, options, secrets } = house
   const purpose = (row: SignInRow) => `change password ${row.id}`
   /** Vouches that the password was just changed, so that no link can claim it was. */
   const notice = (signInId: string) => `password changed ${signInId}`
@@ -70,8 +71,11 @@ export function passwordPages(house: LocalAccountsHouse): {
           const weak = passwordProblem(wanted, options.minimumPasswordLength, known)
           if (weak) return refuse(422, passwordError(frame, weak, options.minimumPasswordLength), 'new')
           try {
-            const passed = await attempts.check(request, account.login, () =>
-              passwords.fits(form.get('current_password') ?? '', account.password_hash),
+            const asking = askingFor(house, request, account.login)
+            // Who is signed in here has proved more than a device cookie says.
+            const attempt = { login: account.login, device: row.id }
+            const passed = await attempts.check(request, attempt, () =>
+              passwords.fits(asking, form.get('current_password') ?? '', account.password_hash),
             )
             if (typeof passed === 'object') {
               return refuse(429, sayPlain(frame, 'sign_in.too_many'), 'current', passed.retryAfter)
@@ -84,7 +88,7 @@ export function passwordPages(house: LocalAccountsHouse): {
               })
               return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
             }
-            const new_hash = await passwords.hash(wanted)
+            const new_hash = await passwords.hash(asking, wanted)
             const { input, setCookie } = await signIns.prepare(
               request,
               row.user_id,
@@ -96,10 +100,13 @@ export function passwordPages(house: LocalAccountsHouse): {
             if (changed.length === 0) return refuse(422, sayPlain(frame, 'account.password_wrong'), 'current')
             const proof = secrets.mac('form token', notice(input.sign_in_id))
             return seeOther(`${settings.issuer}${paths.account}?changed=${proof}`, {
-              'set-cookie': setCookie,
+              'set-cookie': [
+                setCookie,
+                devices.remember(request, { user_id: row.user_id, password_hash: new_hash }),
+              ],
             })
           } catch (error) {
-            if (!(error instanceof PasswordsBusy)) throw error
+            if (!(error instanceof QueueFull)) throw error
             return refuse(503, sayPlain(frame, 'sign_in.busy'), 'current', error.retryAfter)
           }
         },

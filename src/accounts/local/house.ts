@@ -1,7 +1,11 @@
+import { sha256 } from '../../crypto/tokens.ts'
+import { networkOf } from '../../http/address.ts'
+import type { Incoming } from '../../http/message.ts'
 import type { AccountsHouse } from '../account.ts'
 import type { SignIns } from '../sign-ins.ts'
 import type { SignInAttempts } from './attempts.ts'
-import type { Passwords } from './password.ts'
+import type { DeviceCookies } from './device-cookie.ts'
+import type { Asking, Passwords } from './password.ts'
 
 export interface LocalAccountsOptions {
   /** Whether people may make an account themselves. Default true. */
@@ -20,6 +24,7 @@ export interface LocalAccountsHouse extends AccountsHouse {
   signIns: SignIns
   passwords: Passwords
   attempts: SignInAttempts
+  devices: DeviceCookies
   options: Required<LocalAccountsOptions>
 }
 
@@ -27,3 +32,9 @@ export interface LocalAccountsHouse extends AccountsHouse {
 export const withPassword = { amr: ['pwd'] }
 /** Of every account with a password of ours. */
 export const provider = 'local'
+
+/** Who takes a turn at the queue of passwords. */
+export function askingFor({ settings }: AccountsHouse, request: Incoming, login: string): Asking {
+  const { block, name } = networkOf(request.address, settings.trustedProxies !== undefined)
+  return [block, name, sha256(login)]
+}

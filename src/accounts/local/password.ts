@@ -1,10 +1,13 @@
 // NIST SP 800-63B-4 §3.1.1 and RFC 9106 (argon2id): what a password must be, how it is kept and checked.
+import { fairQueue, type QueueBounds } from './fair-queue.ts'
+
 /** The first choice of OWASP's password storage advice: 19 MiB, two passes, one lane. */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
-/** Hashes computed at once. They share the thread pool with the disk, so half of its four threads. */
-const mostAtOnce = 2
-/** Hashes that may wait for their turn: about two seconds of work. */
-const mostWaiting = 64
+/**
+ * Hashes computed at once: they share the thread pool with the disk, so half of its four threads. Those that wait are about
+ * two seconds of work, of which a /24 or /48 may have three quarters, an address half, a login an eighth.
+ */
+const queue: QueueBounds = { atOnce: 2, waiting: 64, shares: [48, 32, 8] }
 /** Longest password that is hashed, in characters. */
 export const longestPassword = 1_000
 /**
@@ -12,50 +15,24 @@ export const longestPassword = 1_000
  */
 export const standardMinimum = 15
 
-/** Too many passwords wait to be hashed: the client may try again after `retryAfter` seconds. */
-export class PasswordsBusy extends Error {
-  override name = 'PasswordsBusy'
-  readonly retryAfter = 2
-}
+/** Whose password is hashed, from the largest party to the smallest: the network around the address, the address, the login. */
+export type Asking = readonly [block: string, network: string, login: string]
 
+/** Hashing in turns that are fair to networks and logins; rejects with `QueueFull` when too many wait. */
 export interface Passwords {
-  hash(password: string): Promise<string>
+  hash(asking: Asking, password: string): Promise<string>
   /** Whether the password fits; without a stored hash it costs the same time and is false. */
-  fits(password: string, stored: string | undefined): Promise<boolean>
+  fits(asking: Asking, password: string, stored: string | undefined): Promise<boolean>
 }
 
-export interface PasswordLimits {
-  atOnce?: number
-  waiting?: number
-}
-
-/** Hashes off the event loop, so many at once and no more. Rejects with `PasswordsBusy` when too many wait already. */
-export function passwordHashing({
-  atOnce = mostAtOnce,
-  waiting = mostWaiting,
-}: PasswordLimits = {}): Passwords {
-  let running = 0
-  const queue: (() => void)[] = []
+/** Hashes off the event loop, so many at once and no more. */
+export function passwordHashing(bounds: QueueBounds = queue): Passwords {
+  const inTurn = fairQueue(bounds)
   let decoy: Promise<string> | undefined
-
-  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= atOnce) {
-      if (queue.length >= waiting) throw new PasswordsBusy('too many passwords are being checked')
-      await new Promise<void>((resolve) => queue.push(resolve))
-    } else running++
-    try {
-      return await work()
-    } finally {
-      const next = queue.shift()
-      if (next) next()
-      else running--
-    }
-  }
-
   return {
-    hash: (password) => inTurn(async () => (await argon2()).hash(normalized(password), cost)),
-    fits: (password, stored) =>
-      inTurn(async () => {
+    hash: (asking, password) => inTurn(asking, async () => (await argon2()).hash(normalized(password), cost)),
+    fits: (asking, password, stored) =>
+      inTurn(asking, async () => {
         const { hash, verify } = await argon2()
         const compared = stored ?? (await (decoy ??= hash('a password nobody has', cost)))
         const fits = await verify(compared, normalized(password))

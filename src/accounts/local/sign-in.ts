@@ -8,9 +8,9 @@ import { pageMethods, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
-import { type LocalAccountsHouse, withPassword } from './house.ts'
+import { QueueFull } from './fair-queue.ts'
+import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
 import { canonicalLogin, longestLogin } from './login.ts'
-import { PasswordsBusy } from './password.ts'
 
 interface Shown {
   returnTo: string | undefined
@@ -23,7 +23,7 @@ interface Shown {
 }
 
 export function signInPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
-  const { settings, signIns, passwords, attempts } = house
+  const { settings, signIns, passwords, attempts, devices } = house
   const purpose = (returnTo: string | undefined) => `sign in ${returnTo ?? ''}`
 
   async function show(request: Incoming, { returnTo, login, problem }: Shown): Promise<Answer> {
@@ -71,8 +71,13 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
       const login = canonicalLogin(form.get('login') ?? '')
       const account = await house.db.one(findLocalAccount, { login })
       try {
-        const passed = await attempts.check(request, login, () =>
-          passwords.fits(form.get('password') ?? '', account?.password_hash),
+        const device = account && devices.deviceOf(request, account)
+        const passed = await attempts.check(request, { login, device }, () =>
+          passwords.fits(
+            askingFor(house, request, login),
+            form.get('password') ?? '',
+            account?.password_hash,
+          ),
         )
         if (typeof passed === 'object') {
           const { retryAfter } = passed
@@ -86,7 +91,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           return show(request, { ...shown, problem: { status: 422, error: 'sign_in.wrong' } })
         }
       } catch (error) {
-        if (!(error instanceof PasswordsBusy)) throw error
+        if (!(error instanceof QueueFull)) throw error
         const { retryAfter } = error
         return show(request, { ...shown, problem: { status: 503, error: 'sign_in.busy', retryAfter } })
       }
@@ -102,7 +107,9 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
       // Disabled meanwhile, or with a password that was just replaced.
       if (setCookie === undefined)
         return show(request, { ...shown, problem: { status: 422, error: 'sign_in.wrong' } })
-      return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
+      return seeOther(returnTo ?? settings.issuer + paths.account, {
+        'set-cookie': [setCookie, devices.remember(request, account)],
+      })
     },
   })
 }

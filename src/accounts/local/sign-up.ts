@@ -10,9 +10,10 @@ import { pageMethods, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount, signUp } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { passwordError } from './change-password.ts'
-import { type LocalAccountsHouse, provider, withPassword } from './house.ts'
+import { QueueFull } from './fair-queue.ts'
+import { askingFor, type LocalAccountsHouse, provider, withPassword } from './house.ts'
 import { canonicalLogin, emailOf, isLogin, longestLogin } from './login.ts'
-import { PasswordsBusy, passwordProblem } from './password.ts'
+import { passwordProblem } from './password.ts'
 
 interface Shown {
   returnTo: string | undefined
@@ -22,7 +23,7 @@ interface Shown {
 }
 
 export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
-  const { settings, signIns, passwords, attempts, options } = house
+  const { settings, signIns, passwords, attempts, devices, options } = house
   const purpose = (returnTo: string | undefined) => `sign up ${returnTo ?? ''}`
 
   async function show(request: Incoming, { returnTo, problem, ...fields }: Shown): Promise<Answer> {
@@ -82,11 +83,11 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
         const error = passwordError(frame, weak, options.minimumPasswordLength)
         return refuse({ status: 422, error, field: 'password' })
       }
-      const limited = attempts.limitNetwork(request, 'sign-up')
+      const limited = await attempts.limitNetwork(request, 'sign-up')
       if (limited) return refuse({ status: 429, error: sayPlain(frame, 'sign_in.too_many'), ...limited })
       if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
       try {
-        const password_hash = await passwords.hash(password)
+        const password_hash = await passwords.hash(askingFor(house, request, login), password)
         const { input, setCookie } = await signIns.prepare(
           request,
           `usr_${timeOrderedId(house.now())}`,
@@ -107,9 +108,12 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
           if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
           throw error
         }
-        return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
+        const account = { user_id: input.user_id, password_hash }
+        return seeOther(returnTo ?? settings.issuer + paths.account, {
+          'set-cookie': [setCookie, devices.remember(request, account)],
+        })
       } catch (error) {
-        if (!(error instanceof PasswordsBusy)) throw error
+        if (!(error instanceof QueueFull)) throw error
         const { retryAfter } = error
         return refuse({ status: 503, error: sayPlain(frame, 'sign_in.busy'), retryAfter })
       }

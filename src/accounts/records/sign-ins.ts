@@ -6,6 +6,7 @@ import {
   insert,
   lockRows,
   type Refs,
+  raw,
   returning,
   type Sql,
   select,
@@ -97,12 +98,22 @@ const mayBegin = (i: Refs<typeof signInColumns>): Sql => sql`${livingUser(i.user
   and (${i.checked_hash} is null or exists (select 1 from local_accounts l
     where l.user_id = ${i.user_id} and l.password_hash = ${i.checked_hash} ${forShare}))`
 
+/** Living sign-ins of one user, as many as the account page shows. */
+const mostPerUser = 50
+
+/** Makes room for one more: the sign-in that was idle for longest goes, as if it had expired. */
+const endIdleSignIns = (i: Refs<typeof signInColumns>): Sql => sql`delete from sign_ins ${using}
+  where sign_ins.user_id = ${i.user_id} and sign_ins.id in (
+    select s.id from sign_ins s where s.user_id = ${i.user_id}
+    order by s.last_seen_at desc, s.id desc limit 1000 offset ${raw(String(mostPerUser - 1))})`
+
 /** Signs a browser in; no row for a user who was disabled, or whose password was changed, since it was checked. */
 export const beginSignIn = write('begin_sign_in', signInColumns, (i) => ({
   guard: sql<{
     id: string
   }>`${selecting} u.id from users u ${andFrom} where u.id = ${i.user_id} and ${mayBegin(i)}`,
-  effects: [insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
+  // Before the new one is there: an effect sees what the others do on one database only.
+  effects: [endIdleSignIns(i), insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
   lock: lockRows('users', [i.user_id, i.ended_user]),
 }))
 

@@ -2,8 +2,8 @@
 // sends the user with a name for it. It is checked as a whole when it is pushed, and again when the user arrives; it is good
 // for one flow.
 
+import { networkLimit } from '../../core.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
-import { networkOf } from '../../http/address.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { type Answer, type Incoming, json } from '../../http/message.ts'
 import { readBackChannelForm } from '../back-channel.ts'
@@ -14,7 +14,7 @@ import type { Proof } from '../dpop.ts'
 import { uncached } from '../error-answer.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { type Asking, takeRoom } from '../room.ts'
+import { type Asking, roomWindow, takeRoom } from '../room.ts'
 import { nextNonce, proofOf, spendProof } from '../sender-constraint.ts'
 import type { Server } from '../server.ts'
 import {
@@ -42,7 +42,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   const client = await authenticateClient(server, request, form)
   if (isRefusal(client)) return client
   if (form.get('request_uri') !== undefined) return refuse('pushed_request_nested', { client: client.id })
-  const blamed = blamedFor(request, client, pushedRequests.perNetwork)
+  const blamed = blamedFor(server, request, client, pushedRequests.perNetwork)
 
   const now = server.now()
   const object = form.get('request')
@@ -125,11 +125,18 @@ export async function findPushedRequest(
 }
 
 /** A public client's id is known to everyone: what is pushed in its name is its network's. One that came by itself and authenticated answers for itself. */
-function blamedFor({ address }: Incoming, client: Client, perNetwork: number): Asking['party'] {
+function blamedFor(
+  { settings }: Server,
+  { address }: Incoming,
+  client: Client,
+  perNetwork: number,
+): Asking['party'] {
   const full = 'too_many_pushed_requests'
-  if (client.confidential)
-    return cameByItself(client) ? { key: `by:${client.id}`, most: perNetwork * 10, full } : undefined
-  return address === '' ? undefined : { key: `from:${networkOf(address)}`, most: perNetwork, full }
+  const window = roomWindow
+  if (!client.confidential)
+    return { limit: networkLimit(settings, address, 'pushed', { most: perNetwork, window }), full }
+  const itself = { key: `pushed by:${client.id}`, most: perNetwork * 10, window }
+  return cameByItself(client) ? { limit: itself, full } : undefined
 }
 
 function ownParameters(form: Form, client: Client): Form {

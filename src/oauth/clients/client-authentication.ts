@@ -2,21 +2,26 @@
 // client_secret_basic and client_secret_post alike; every other method is the registered one and no other. Failures and
 // requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
+import { networkLimit } from '../../core.ts'
 import type { UnverifiedJwt } from '../../crypto/jws.ts'
-import { networkOf } from '../../http/address.ts'
+import type { Limit } from '../../db/counters.ts'
+import { exactText } from '../../exact-text.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import { told } from '../../log.ts'
 import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
-import { clientSecretCheck, type SecretCheck } from './client-secret.ts'
+import { clientSecretCheck, isSlow, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
+import { knownNetworks } from './known-networks.ts'
 import { verifyCertificate } from './mutual-tls.ts'
 import type { AuthenticationMethod } from './profiles.ts'
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
+/** Wrong imported secrets of one client from a network where it was right before. */
+const mostWhereKnown = 10
 
 interface Credentials {
   clientId: string
@@ -25,11 +30,13 @@ interface Credentials {
 }
 
 const check: SecretCheck = clientSecretCheck()
+const known = knownNetworks()
 
 /**
  * The authenticated client of a back-channel request, or why it is none. Failures are limited per client and network;
  * beyond the limit a wrong secret is 429 and costs nothing, while the right one is never locked out by others' wrong
- * ones (many clients share the networks of the large platforms, and client ids are no secrets).
+ * ones (many clients share the networks of the large platforms, and client ids are no secrets). An imported one, whose check
+ * is expensive, is not where it was right before.
  */
 export async function authenticateClient(
   server: Server,
@@ -38,33 +45,34 @@ export async function authenticateClient(
 ): Promise<Client | Refusal> {
   const credentials = readCredentials(request, form)
   if (isRefusal(credentials)) return credentials
-  const known = await server.clients.find(credentials.clientId)
-  const client = known && (await server.freshClient(known))
+  const named = await server.clients.find(credentials.clientId)
+  const client = named && (await server.freshClient(named))
   if (isRefusal(client)) return client
-  const { limits } = server.settings
-  const networkKey = () => (request.address === '' ? undefined : `network:${networkOf(request.address)}`)
-  const account = client && `client:${client.id}`
-  const wait = () => {
-    const network = networkKey()
-    return Math.max(
-      network === undefined ? 0 : server.counters.blockedFor(network, limits.failuresPerNetwork),
-      account === undefined ? 0 : server.counters.blockedFor(account, limits.clientAuthenticationFailures),
-    )
-  }
-
   const verified = client
-    ? await verify(server, request, client, credentials, () => wait() === 0)
+    ? await verify(server, request, client, credentials)
     : refuse('client_unknown', { client: told(credentials.clientId) })
-  if (!isRefusal(verified)) return withinHourlyLimit(server, verified)
+  if (!isRefusal(verified)) return withinHourlyLimit(server, request, verified)
   // Keys that cannot be had say nothing about whoever asks.
   if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
-  const retryAfter = Math.ceil(wait() / 1_000)
+  const limits = failureLimits(server, request, client)
+  const retryAfter = Math.ceil((await server.counters.take(limits, true)) / 1_000)
   if (retryAfter > 0) {
     return refuse('too_many_failures', { client: client?.id ?? told(credentials.clientId) }, { retryAfter })
   }
-  const keys = [networkKey(), account].filter((key) => key !== undefined)
-  await Promise.all(keys.map((key) => server.counters.count(key, failureWindow, true)))
   return verified
+}
+
+/** What a failure counts for: where it came from, and the client if there is such a one. */
+function failureLimits({ settings }: Server, { address }: Incoming, client: Client | undefined): Limit[] {
+  const { failuresPerNetwork, clientAuthenticationFailures } = settings.limits
+  const window = failureWindow
+  const network = networkLimit(settings, address, 'client network', { most: failuresPerNetwork, window })
+  if (!client) return [network]
+  return [network, { key: `client:${client.id}`, most: clientAuthenticationFailures, window }]
+}
+
+async function longestWait({ counters }: Server, limits: readonly Limit[]): Promise<number> {
+  return Math.max(0, ...(await Promise.all(limits.map((limit) => counters.blockedFor(limit)))))
 }
 
 async function verify(
@@ -72,7 +80,6 @@ async function verify(
   request: Incoming,
   client: Client,
   { secret, assertion }: Credentials,
-  mayGuess: () => boolean,
 ): Promise<Client | Refusal> {
   const facts = { client: client.id }
   if (!client.active) return refuse('client_inactive', facts)
@@ -82,7 +89,7 @@ async function verify(
     return refuse(reason, { ...facts, presented, method: client.method })
   }
   if (assertion) return verifyAssertion(server, client, assertion, request.address)
-  if (secret !== undefined) return verifySecret(server, client, secret, mayGuess)
+  if (secret !== undefined) return verifySecret(server, request, client, secret)
   return client.method === 'none' ? client : verifyCertificate(server, request, client)
 }
 
@@ -98,34 +105,73 @@ const inTheForm: Readonly<Record<AuthenticationMethod, 'secret' | 'assertion' | 
 
 async function verifySecret(
   server: Server,
+  request: Incoming,
   client: Client,
   secret: string,
-  mayGuess: () => boolean,
 ): Promise<Client | Refusal> {
   const now = server.now()
-  if (client.secretHash && (await check(secret, client.secretHash, now, mayGuess))) return client
-  const { previousSecretHash, previousSecretExpiresAt } = client
-  if (
-    previousSecretHash &&
-    previousSecretExpiresAt > now &&
-    (await check(secret, previousSecretHash, now, mayGuess))
-  )
-    return client
+  const { secretHash, previousSecretHash, previousSecretExpiresAt } = client
+  const good = [secretHash, previousSecretExpiresAt > now ? previousSecretHash : null]
+  for (const stored of good) {
+    if (stored && (await isSecret(server, request, client, secret, stored))) return client
+  }
   return refuse('client_secret_wrong', { client: client.id })
 }
 
-function withinHourlyLimit(server: Server, client: Client): Client | Refusal {
+async function isSecret(
+  server: Server,
+  request: Incoming,
+  client: Client,
+  secret: string,
+  stored: string,
+): Promise<boolean> {
+  const now = server.now()
+  if (!isSlow(stored)) return check(secret, stored, now, () => true)
+  const { settings, counters } = server
+  const here = networkLimit(settings, request.address, `client from:${client.id}`, {
+    most: mostWhereKnown,
+    window: failureWindow,
+  })
+  const wasRightHere = known.has(client.id, here.key)
+  const [network, ...own] = failureLimits(server, request, client)
+  // Where all requests seem to come from one network, its failures are anybody's.
+  const limits = here.shared ? own : [network!, ...own]
+  const mayGuess = async () =>
+    (await longestWait(server, limits)) === 0 || (wasRightHere && (await counters.blockedFor(here)) === 0)
+  const right = await check(secret, stored, now, mayGuess)
+  if (right) known.add(client.id, here.key)
+  else if (wasRightHere) await counters.count(here, true)
+  return right
+}
+
+/** Whoever may be blamed for a request: a client that proves itself, or else the network it came from. */
+function requestLimit(
+  { settings }: Server,
+  { address }: Incoming,
+  { id, confidential }: Client,
+  most: number,
+): Limit {
+  const key = `requests:${id}`
+  return confidential
+    ? { key, most, window: hour }
+    : networkLimit(settings, address, key, { most, window: hour })
+}
+
+async function withinHourlyLimit(
+  server: Server,
+  request: Incoming,
+  client: Client,
+): Promise<Client | Refusal> {
   if (client.requestsPerHour === null) return client
-  const key = `requests:${client.id}`
-  const wait = server.counters.blockedFor(key, client.requestsPerHour)
+  const limit = requestLimit(server, request, client, client.requestsPerHour)
+  const wait = await server.counters.take([limit])
   if (wait > 0) {
     return refuse(
       'too_many_requests',
-      { client: client.id, limit: client.requestsPerHour },
+      { client: client.id, limit: limit.most },
       { retryAfter: Math.ceil(wait / 1_000) },
     )
   }
-  void server.counters.count(key, hour)
   return client
 }
 
@@ -157,7 +203,8 @@ function readBasic(header: string): Credentials | Refusal {
   const malformed = refuse('client_authentication_malformed')
   const match = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header)
   if (!match) return malformed
-  const text = Buffer.from(match[1]!, 'base64').toString('utf8')
+  const text = exactText(Buffer.from(match[1]!, 'base64'))
+  if (text === undefined) return malformed
   const colon = text.indexOf(':')
   if (colon < 1) return malformed
   try {

@@ -153,8 +153,8 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
   const row = await server.db.one(findClient, { id: url })
   // What is known is read again at no cost, as long as it can be.
   const full = row
-    ? triesAreUp(server, address)
-    : ((await countTry(server, address)) ?? countUnknown(server, url))
+    ? await triesAreUp(server, address)
+    : ((await countTry(server, address)) ?? (await countUnknown(server, url)))
   if (full) return full
   const etag = row ? (JSON.parse(row.metadata) as { etag?: string }).etag : undefined
   const answer = await server.outbound.getJson(url, {
@@ -170,17 +170,15 @@ async function fetchDocument(server: Server, url: string, address: string): Prom
     if (row) await countTry(server, address)
     return read
   }
-  return keep(server, url, row, read)
+  return keep(server, url, row, read, address)
 }
 
 /** Anybody can name addresses at somebody else's host. */
-function countUnknown({ counters }: Server, url: string): Refusal | undefined {
+async function countUnknown({ counters }: Server, url: string): Promise<Refusal | undefined> {
   const key = `documents:${new URL(url).host}`
-  const wait = counters.blockedFor(key, mostUnknownOfHost)
-  if (wait > 0)
-    return refuse('too_many_arrivals', { client: toldUrl(url) }, { retryAfter: Math.ceil(wait / 1_000) })
-  void counters.count(key, minute)
-  return undefined
+  const wait = await counters.take([{ key, most: mostUnknownOfHost, window: minute }])
+  if (wait === 0) return undefined
+  return refuse('too_many_arrivals', { client: toldUrl(url) }, { retryAfter: Math.ceil(wait / 1_000) })
 }
 
 type Read = Description & { freshUntil: number }
@@ -250,13 +248,16 @@ async function keep(
   url: string,
   row: ClientRow | undefined,
   { columns, freshUntil }: Read,
+  address: string,
 ): Promise<Refusal | undefined> {
   const changed = described.filter((name) => name !== 'metadata' && row?.[name] !== columns[name])
   if (changed.length === 0) {
     await confirm(server, url, columns.metadata, freshUntil)
     return undefined
   }
-  const overFull = await (row ? reserveChange(server, url) : reserveArrival(server))
+  const overFull = await (row
+    ? reserveChange(server, url, { host: new URL(url).hostname })
+    : reserveArrival(server, address))
   if (overFull) return overFull
   const now = server.now()
   const event = row

@@ -77,7 +77,7 @@ async function replace(
   const { columns } = description
   if (kindOf(columns.token_endpoint_auth_method) !== kindOf(row.token_endpoint_auth_method))
     return unfit('token_endpoint_auth_method', 'must be of the same kind as before')
-  const overFull = await reserveChange(server, row.id)
+  const overFull = await reserveChange(server, row.id, request)
   if (overFull) return overFull
 
   const now = Math.max(server.now(), row.updated_at + 1)

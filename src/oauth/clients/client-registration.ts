@@ -39,7 +39,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
   const described = await describeClient(server, read, request.address)
   if (isRefusal(described)) return described
   const { columns, hasSecret } = described
-  const overFull = token ? undefined : await reserveArrival(server)
+  const overFull = token ? undefined : await reserveArrival(server, request.address)
   if (overFull) return overFull
 
   const now = server.now()

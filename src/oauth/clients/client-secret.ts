@@ -27,12 +27,17 @@ export function storeBcryptHash(hash: string): string | undefined {
   return /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/.test(hash) ? `bcrypt${hash}` : undefined
 }
 
+/** Whether a stored secret is expensive to check. */
+export function isSlow(stored: string): boolean {
+  return stored.startsWith('bcrypt$')
+}
+
 /** `mayGuess` says, when the turn of a slow hash comes, whether the caller still has attempts left. */
 export type SecretCheck = (
   secret: string,
   stored: string,
   now: number,
-  mayGuess: () => boolean,
+  mayGuess: () => boolean | Promise<boolean>,
 ) => Promise<boolean>
 
 /**
@@ -75,7 +80,7 @@ export function clientSecretCheck(): SecretCheck {
     if ((matched.get(key) ?? 0) > now) return true
     let answer = underWay.get(key)
     if (!answer) {
-      answer = inTurn(async () => mayGuess() && compare(secret, stored, key, now)).finally(() =>
+      answer = inTurn(async () => (await mayGuess()) && compare(secret, stored, key, now)).finally(() =>
         underWay.delete(key),
       )
       underWay.set(key, answer)

@@ -8,6 +8,7 @@ import {
 } from './config/authorization-details.ts'
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
+import { type ConnectionsConfig, connectionsSettings } from './config/connections.ts'
 import { type DeviceConfig, deviceSettings } from './config/device.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
@@ -61,6 +62,7 @@ export interface Config {
     keepDays?: number
   }
   limits?: LimitConfig
+  connections?: ConnectionsConfig
   signingKeys?: {
     /** An EC P-256 private key in base64 to sign with from the start (PKCS #8 or SEC 1, DER or PEM). */
     ecPrivateKeyBase64?: string
@@ -306,6 +308,7 @@ export function resolveConfig(config: Config): Settings {
     authorizationDetails: authorizationDetailsSettings(config.authorizationDetails, checks),
     dpop: dpopSettings(config.dpop, checks),
     device: deviceSettings(config.device, checks),
+    connections: connectionsSettings(config.connections, checks),
     tokenExchange: tokenExchangeSettings(config.tokenExchange, registry, checks),
     assertionIssuers: assertionIssuersSettings(config.assertionIssuers, registry, checks),
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),

@@ -2,6 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { clientAddress, isTrustedProxy } from './address.ts'
+import {
+  type ConnectionLimits,
+  enterConnection,
+  hasTooManyHeaders,
+  limitConnections,
+  standardConnections,
+  timeLimits,
+} from './connections.ts'
 import { type Answer, BodyCutOff, BodyTooLarge, type Incoming } from './message.ts'
 import { pathBelow } from './web.ts'
 
@@ -13,6 +21,8 @@ export interface NodeOptions {
   origin: string
   base: string
   trustedProxies: BlockList | undefined
+  /** What connections may take; the standard where it is left out. */
+  connections?: ConnectionLimits
 }
 
 /** A plain Node server in front of `answer`, without the cost of web-standard objects on the hot path. */
@@ -31,7 +41,15 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
       }
     }
   }
-  const server = createServer((message, response) => {
+  const { connections = standardConnections } = options
+  const server = createServer(timeLimits(connections), (message, response) => {
+    const leave = enterConnection(message)
+    if (!leave) return
+    response.once('close', leave)
+    if (hasTooManyHeaders(message)) {
+      response.writeHead(431, { connection: 'close', 'cache-control': 'no-store' }).end()
+      return
+    }
     answer(incomingFromNode(message, options)).then(
       (result) => {
         if (ready.length === 0) setImmediate(sendReady)
@@ -40,8 +58,7 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
       () => response.destroy(),
     )
   })
-  server.keepAliveTimeout = 65_000
-  server.requestTimeout = 30_000
+  limitConnections(server, connections, options.trustedProxies)
   return server
 }
 

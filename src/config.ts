@@ -8,6 +8,7 @@ import {
 } from './config/authorization-details.ts'
 import type { Checks } from './config/checks.ts'
 import { type ClientIdMetadataConfig, clientIdMetadataSettings } from './config/client-id-metadata.ts'
+import { type ConnectionsConfig, connectionsSettings } from './config/connections.ts'
 import { type DeviceConfig, deviceSettings } from './config/device.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
@@ -65,6 +66,7 @@ export interface Config {
   limits?: LimitConfig
   /** How much strangers and users may have stored. */
   storage?: StorageConfig
+  connections?: ConnectionsConfig
   signingKeys?: {
     /** An EC P-256 private key in base64 to sign with from the start (PKCS #8 or SEC 1, DER or PEM). */
     ecPrivateKeyBase64?: string
@@ -322,6 +324,7 @@ export function resolveConfig(config: Config): Settings {
     openid: openidSettings(config.openid, checks),
     dpop: dpopSettings(config.dpop, checks),
     device: deviceSettings(config.device, checks),
+    connections: connectionsSettings(config.connections, checks),
     tokenExchange: tokenExchangeSettings(config.tokenExchange, registry, checks),
     assertionIssuers: assertionIssuersSettings(config.assertionIssuers, registry, checks),
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { BlockList } from 'node:net'
 import type { Algorithm } from './crypto/jws.ts'
+import type { ConnectionLimits } from './http/connections.ts'
 import type { OutboundSettings } from './http/guarded-fetch.ts'
 import type { Log, LogLevel } from './log.ts'
 
@@ -86,6 +87,8 @@ export interface Settings {
     origin: string | null
   } | null
   outbound: OutboundSettings
+  /** What connections to the server's own listener may take. */
+  connections: ConnectionLimits
   /** Pushed authorization requests; null when they are not accepted. */
   pushedRequests: { required: boolean; lifetime: number; perNetwork: number } | null
   /** The types of `authorization_details` that may be asked for. */

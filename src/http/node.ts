@@ -3,6 +3,14 @@ import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { exactText } from '../exact-text.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
+import {
+  type ConnectionLimits,
+  enterConnection,
+  hasTooManyHeaders,
+  limitConnections,
+  standardConnections,
+  timeLimits,
+} from './connections.ts'
 import { type Answer, BodyCutOff, BodyNotText, BodyTooLarge, type Incoming } from './message.ts'
 import { pathBelow } from './web.ts'
 
@@ -14,6 +22,8 @@ export interface NodeOptions {
   origin: string
   base: string
   trustedProxies: BlockList | undefined
+  /** What connections may take; the standard where it is left out. */
+  connections?: ConnectionLimits
 }
 
 /** A plain Node server in front of `answer`, without the cost of web-standard objects on the hot path. */
@@ -32,7 +42,15 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
       }
     }
   }
-  const server = createServer((message, response) => {
+  const { connections = standardConnections } = options
+  const server = createServer(timeLimits(connections), (message, response) => {
+    const leave = enterConnection(message)
+    if (!leave) return
+    response.once('close', leave)
+    if (hasTooManyHeaders(message)) {
+      response.writeHead(431, { connection: 'close', 'cache-control': 'no-store' }).end()
+      return
+    }
     answer(incomingFromNode(message, options)).then(
       (result) => {
         if (ready.length === 0) setImmediate(sendReady)
@@ -41,8 +59,7 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
       () => response.destroy(),
     )
   })
-  server.keepAliveTimeout = 65_000
-  server.requestTimeout = 30_000
+  limitConnections(server, connections, options.trustedProxies)
   return server
 }
 

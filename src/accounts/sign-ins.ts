@@ -50,10 +50,10 @@ export interface SignIns {
 
 export function openSignIns(house: AccountsHouse, provider: string, lifetime: number): SignIns {
   const { db, settings, now } = house
-  const { secure } = settings
+  const { secure, base } = settings
 
   function presented(request: Headers): StoredToken | undefined {
-    const token = readCookie(request, cookieName(cookie, secure))
+    const token = readCookie(request, cookieName(cookie, settings))
     return token === undefined ? undefined : readToken('gh_si', token)
   }
 
@@ -73,7 +73,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         sign_in_expires_at: time + lifetime,
         ...eventInput(time, event, { userId, ...originOf(request) }, { provider }),
       },
-      setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
+      setCookie: writeCookie(cookie, token, { secure, base, maxAge: Math.floor(lifetime / 1_000) }),
     }
   }
 
@@ -145,7 +145,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         // A code that was being redeemed meanwhile may have begun a session.
         await endSignedOut(house, { id: row.user_id, sid }, undefined)
       }
-      return writeCookie(cookie, '', { secure, maxAge: 0 })
+      return writeCookie(cookie, '', { secure, base, maxAge: 0 })
     },
 
     ofUser: (userId) => db.all(signInsOfUser, { user_id: userId, now: now() }),

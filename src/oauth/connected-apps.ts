@@ -35,7 +35,7 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
   const { settings, secrets } = server
   await server.activity.flush()
   const rows = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const clients = await Promise.all(rows.map((row) => server.clients.find(row.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
   const page = connectedAppsPage(server.frame(user), {
@@ -79,7 +79,7 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   if (clientId === undefined) return refuse('missing_parameter', { parameter: 'client' })
   const { settings, secrets } = server
   const purpose = disconnectPurpose(user.id, clientId)
-  if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token'))) {
+  if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token'))) {
     return refuse('form_token_wrong')
   }
   // Whoever withdraws more than there can be only fills the audit log.

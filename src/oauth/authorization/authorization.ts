@@ -181,7 +181,7 @@ async function askConsent(
     now,
     expires_at: now + patience,
   })
-  const browser = browserOf(request, server.settings.secure)
+  const browser = browserOf(request, server.settings)
   const switchUrl = server.switchUrl(returnAddress(server, form, asked))
   const cookie = arrivalCookie(server, form)
   return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })

@@ -52,13 +52,14 @@ const openedCookie = 'gh_opened'
 export function arrivalCookie(server: Server, form: Form): string | undefined {
   if (!expires(form)) return undefined
   const moment = writeMoment(server, openedAt(server, form), opened(form))
-  return writeCookie(openedCookie, moment, { secure: server.settings.secure, maxAge: patience / 1_000 })
+  const { secure, base } = server.settings
+  return writeCookie(openedCookie, moment, { secure, base, maxAge: patience / 1_000 })
 }
 
 /** The form with the moment its browser remembers; one that belongs to another request is worth nothing. */
 export function withArrival({ settings }: Server, request: Incoming, form: Form): Form {
   if (!expires(form) || form.get(openedParameter) !== undefined) return form
-  const moment = readCookie(request, cookieName(openedCookie, settings.secure))
+  const moment = readCookie(request, cookieName(openedCookie, settings))
   return moment === undefined ? form : formOf([...pairsOf(form), [openedParameter, moment]])
 }
 

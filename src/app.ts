@@ -167,12 +167,11 @@ async function userOf(core: Core, { authority, keepsSignIns }: Accounts, account
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
-  const table = new Map<string, Route>(
-    [...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnownRoutes(settings)].map((route) => [
-      route.path,
-      route,
-    ]),
-  )
+  const byPath = (list: readonly Route[]) => new Map(list.map((route) => [route.path, route]))
+  const wellKnown = wellKnownRoutes(settings)
+  const table = byPath([...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnown])
+  // Of an issuer with a path only these stand outside it (RFC 8414 §3.1).
+  const outside = byPath(wellKnown)
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()
@@ -194,8 +193,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
 
   async function answer(request: Incoming): Promise<Answer> {
     const started = performance.now()
-    const route = table.get(request.path)
-    const page = route ? undefined : pages.get(request.path)
+    const route = (request.outside ? outside : table).get(request.path)
+    const page = route || request.outside ? undefined : pages.get(request.path)
     const path = route || page ? request.path : toldPath(request.path)
     let result: Answer
     let refusal: Refusal | undefined
@@ -213,6 +212,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
           result = answerRefusal(server, route.speaks, request, outcome)
         } else result = outcome
       } else if (page) result = await page.answer(request)
+      else if (request.outside) result = notFound(server)
       else if (request.path === webhookPath && accounts.onWebhook) {
         result = await answerWebhook(server, accounts.onWebhook, request)
       } else if (request.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {

@@ -74,10 +74,10 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         }
         const name = cookieOf(begun.state)
         const sealed = secrets.seal(JSON.stringify(underWay), name)
-        const { secure } = settings
-        const left = oldest(request).map((one) => writeCookie(one, '', { secure, maxAge: 0 }))
+        const { secure, base } = settings
+        const left = oldest(request).map((one) => writeCookie(one, '', { secure, base, maxAge: 0 }))
         return seeOther(location, {
-          'set-cookie': [writeCookie(name, sealed, { secure, maxAge: patience / 1_000 }), ...left],
+          'set-cookie': [writeCookie(name, sealed, { secure, base, maxAge: patience / 1_000 }), ...left],
         })
       },
     })
@@ -88,7 +88,11 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         if (!underWay) return errorAnswer(house, 400, 'openid.unknown')
         const url = new URL(`${settings.issuer}${callbackPath}?${request.search}`)
         const claims = await upstream.finish(url, underWay, lifetime)
-        const done = writeCookie(cookieOf(underWay.state), '', { secure: settings.secure, maxAge: 0 })
+        const done = writeCookie(cookieOf(underWay.state), '', {
+          secure: settings.secure,
+          base: settings.base,
+          maxAge: 0,
+        })
         if ('error' in claims && typeof claims.error === 'string' && !('sub' in claims)) {
           house.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
           return notSignedIn(underWay, claims.error, done)
@@ -109,7 +113,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
 
     /** Cookies of those that were begun first and must make room; browsers name them in that order (RFC 6265 §5.4). */
     function oldest(request: Incoming): string[] {
-      const first = cookieName(`${cookie}_`, settings.secure)
+      const first = cookieName(`${cookie}_`, settings)
       const pairs = (request.header('cookie') ?? '').split(';').map((pair) => pair.trim())
       const names = pairs.filter((pair) => pair.startsWith(first)).map((pair) => pair.split('=')[0]!)
       const plain = names.map((name) => name.slice(first.length - cookie.length - 1))
@@ -120,7 +124,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       const state = queryParameter(request, 'state')
       if (state === undefined) return undefined
       const name = cookieOf(state)
-      const sealed = readCookie(request, cookieName(name, settings.secure))
+      const sealed = readCookie(request, cookieName(name, settings))
       if (sealed === undefined) return undefined
       try {
         const found = JSON.parse(secrets.open(sealed, name)) as UnderWay

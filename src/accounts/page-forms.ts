@@ -29,7 +29,7 @@ export async function readPosted(house: AccountsHouse, request: Incoming): Promi
   const { secrets, settings } = house
   return {
     form,
-    ours: (purpose) => formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token')),
+    ours: (purpose) => formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')),
   }
 }
 
@@ -40,7 +40,7 @@ export function showForms(
   make: (token: (purpose: string) => string) => Page,
   more: { status?: number; retryAfter?: number } = {},
 ): Answer {
-  const browser: Browser = browserOf(request, house.settings.secure)
+  const browser: Browser = browserOf(request, house.settings)
   const page = make((purpose) => formToken(house.secrets, browser, purpose))
   return answerPage(more.status === undefined ? page : { ...page, status: more.status }, {
     ...(browser.setCookie === undefined ? {} : { 'set-cookie': browser.setCookie }),

@@ -35,8 +35,13 @@ export function signInRedirect(
   again: boolean,
 ): Response | null {
   const flow = createHash('sha256').update(ask.returnTo).digest('base64url').slice(0, 16)
-  const secure = ask.returnTo.startsWith('https:')
-  const redirects = cookieValues(request, cookieName(COOKIE, secure))
+  const { protocol, pathname } = new URL(ask.returnTo)
+  // Nothing but the address to come back to is known of the issuer here.
+  const scope = {
+    secure: protocol === 'https:',
+    base: pathname.replace(/\/(oauth\/authorize|device|account\/apps)?$/, ''),
+  }
+  const redirects = cookieValues(request, cookieName(COOKIE, scope))
     .map((value) => value.split('.'))
     .filter(([of]) => of === flow)
     .reduce((most, [, count]) => Math.max(most, Number(count) || 0), 0)
@@ -45,7 +50,7 @@ export function signInRedirect(
   const location = pageWithReturn(pages.signInUrl, pages, ask.returnTo)
   if (ask.loginHint) location.searchParams.set('login_hint', ask.loginHint)
   if (again) location.searchParams.set('prompt', 'login')
-  const cookie = writeCookie(COOKIE, `${flow}.${redirects + 1}`, { secure, maxAge: RETURN_WINDOW })
+  const cookie = writeCookie(COOKIE, `${flow}.${redirects + 1}`, { ...scope, maxAge: RETURN_WINDOW })
   return seeOther(location, { 'set-cookie': cookie })
 }
 

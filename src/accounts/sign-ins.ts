@@ -57,10 +57,10 @@ export interface SignIns {
 
 export function openSignIns(house: AccountsHouse, provider: string, lifetime: number): SignIns {
   const { db, settings, now } = house
-  const { secure } = settings
+  const { secure, base } = settings
 
   function presented(request: Headers): StoredToken | undefined {
-    const token = readCookie(request, cookieName(cookie, secure))
+    const token = readCookie(request, cookieName(cookie, settings))
     return token === undefined ? undefined : readToken('gh_si', token)
   }
 
@@ -81,7 +81,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         checked_hash: how.checkedHash ?? null,
         ...eventInput(time, event, { userId, ...originOf(request) }, { provider }),
       },
-      setCookie: writeCookie(cookie, token, { secure, maxAge: Math.floor(lifetime / 1_000) }),
+      setCookie: writeCookie(cookie, token, { secure, base, maxAge: Math.floor(lifetime / 1_000) }),
     }
   }
 
@@ -151,7 +151,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
         )
         await db.write(endSignIn, { id: row.id, hash, user_id: row.user_id, sid, now: time, ...event })
       }
-      return writeCookie(cookie, '', { secure, maxAge: 0 })
+      return writeCookie(cookie, '', { secure, base, maxAge: 0 })
     },
 
     ofUser: (userId) => db.all(signInsOfUser, { user_id: userId, now: now() }),

@@ -11,19 +11,33 @@ export function readCookie(request: Pick<Incoming, 'header'>, name: string): str
   return undefined
 }
 
-export interface CookieOptions {
-  /** Secure, with the `__Host-` prefix; only off for a development issuer on http. */
+/** Whose cookie it is: several issuers may stand on one host. */
+export interface CookieScope {
+  /** Secure, with a prefix that says so; only off for a development issuer on http. */
   secure: boolean
+  /** Path of the issuer, '' at the root. */
+  base: string
+}
+
+export interface CookieOptions extends CookieScope {
   /** Seconds; absent for a cookie that ends with the browser, 0 to remove it. */
   maxAge?: number
 }
 
-/** The name a cookie goes by: `__Host-` binds it to this very host (RFC 6265bis §4.1.3.2). */
-export function cookieName(name: string, secure: boolean): string {
-  return secure ? `__Host-${name}` : name
+/**
+ * The name a cookie goes by: `__Host-` binds it to this very host (RFC 6265bis §4.1.3.2). That prefix demands the path `/`, so
+ * cookies of an issuer with a path have `__Secure-` and a name that holds the path.
+ */
+export function cookieName(name: string, { secure, base }: CookieScope): string {
+  if (base === '') return secure ? `__Host-${name}` : name
+  // Two characters of hexadecimal digits for whatever is none of a name's: no two paths have one name.
+  const path = base
+    .slice(1)
+    .replace(/[^A-Za-z0-9-]/g, (one) => `_${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return `${secure ? '__Secure-' : ''}${path}.${name}`
 }
 
 export function writeCookie(name: string, value: string, options: CookieOptions): string {
   const age = options.maxAge === undefined ? '' : `; Max-Age=${options.maxAge}`
-  return `${cookieName(name, options.secure)}=${value}; Path=/; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}${age}`
+  return `${cookieName(name, options)}=${value}; Path=${options.base || '/'}; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}${age}`
 }

@@ -1,8 +1,10 @@
 /** A request as every room of the house sees it, whichever server it came through. */
 export interface Incoming {
   readonly method: string
-  /** Path below the issuer's own path, always with a leading slash. */
+  /** Path below the issuer's own path, always with a leading slash; the whole one where it stands outside. */
   readonly path: string
+  /** The path does not stand below the issuer's. */
+  readonly outside?: boolean
   /** Query string without its question mark; empty when there is none. */
   readonly search: string
   /** Client address after the configured trusted proxies, '' when unknown. */

@@ -111,7 +111,7 @@ export function incomingFromNode(message: IncomingMessage, options: NodeOptions)
   let body: Promise<string> | undefined
   return {
     method: message.method ?? 'GET',
-    path: pathBelow(path, options.base),
+    ...pathBelow(path, options.base),
     search: mark < 0 ? '' : url.slice(mark + 1),
     address: clientAddress(
       message.socket.remoteAddress ?? '',

@@ -16,7 +16,7 @@ export function incomingFrom(
   const url = new URL(request.url)
   return {
     method: request.method,
-    path: pathBelow(url.pathname, base),
+    ...pathBelow(url.pathname, base),
     search: url.search.slice(1),
     address,
     viaTrustedProxy,
@@ -27,10 +27,11 @@ export function incomingFrom(
 }
 
 /** The path below the issuer's own; the path itself where it does not stand below. */
-export function pathBelow(path: string, base: string): string {
-  if (base === '' || !path.startsWith(base)) return path
+export function pathBelow(path: string, base: string): Pick<Incoming, 'path' | 'outside'> {
+  if (base === '') return { path }
   const rest = path.slice(base.length)
-  return rest === '' ? '/' : rest.startsWith('/') ? rest : path
+  if (!path.startsWith(base) || (rest !== '' && !rest.startsWith('/'))) return { path, outside: true }
+  return { path: rest === '' ? '/' : rest }
 }
 
 /** True for a Response of any make: some frameworks put a class of their own in place of the platform's. */

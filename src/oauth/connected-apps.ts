@@ -36,7 +36,7 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
   await server.activity.flush()
   const consents = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
   const apps = [...Map.groupBy(consents, (row) => row.client_id).values()]
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const clients = await Promise.all(apps.map(([row]) => server.clients.find(row!.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
   const page = connectedAppsPage(server.frame(user), {
@@ -93,7 +93,7 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   if (clientId === undefined) return refuse('missing_parameter', { parameter: 'client' })
   const { settings, secrets } = server
   const purpose = disconnectPurpose(user.id, clientId)
-  if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token'))) {
+  if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token'))) {
     return refuse('form_token_wrong')
   }
   // Whoever withdraws more than there can be only fills the audit log.

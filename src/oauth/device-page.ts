@@ -67,7 +67,7 @@ function askCode(
   { typed, problem }: { typed?: string | undefined; problem?: Problem },
 ): Answer {
   const { settings, secrets } = server
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const code = readUserCode(typed)
   const frame = server.frame()
   const page = deviceCodePage(frame, {
@@ -98,10 +98,10 @@ const enteredIn = (browser: Browser) => `device entered ${browser.id}`
 
 async function enterCode(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
   const { settings, secrets } = server
-  if (!formTokenIsValid(secrets, request, settings.secure, codePurpose, form.get('form_token')))
+  if (!formTokenIsValid(secrets, request, settings, codePurpose, form.get('form_token')))
     return refuse('form_token_wrong')
   const typed = form.get('user_code')
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const retryAfter = await countAttempt(server, request, browser)
   if (retryAfter > 0)
     return askCode(server, request, { typed, problem: { status: 429, text: 'device.too_many', retryAfter } })
@@ -156,7 +156,7 @@ async function findWaiting(server: Server, code: string): Promise<string | undef
 /** Whoever entered the code signs in and sees what the device asks. */
 async function askConsent(server: Server, request: Incoming, shown: string): Promise<Answer | Refusal> {
   const { settings, secrets } = server
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const entered = open<Entered>(server, browser, shown, enteredIn)
   if (!entered) return askCode(server, request, { problem: { status: 400, text: 'device.elsewhere' } })
   const asked = await readWaiting(server, entered.device)
@@ -245,7 +245,7 @@ async function quotaFull(server: Server, client: Client, userId: string): Promis
 }
 
 async function decide(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
-  const browser = browserOf(request, server.settings.secure)
+  const browser = browserOf(request, server.settings)
   const shown = open<Decision>(server, browser, form.get('form_token'), decidedIn)
   if (!shown) return refuse('form_token_wrong')
   const asked = await readWaiting(server, shown.device)

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { SignJWT } from 'jose'
 import type { Account, Accounts, Ask } from '../../src/accounts/account.ts'
 
-export const RETURN_TO = 'https://auth.example.com/authorize?client_id=c&state=s%26t'
+export const RETURN_TO = 'https://auth.example.com/oauth/authorize?client_id=c&state=s%26t'
 
 /** What the authorization endpoint asks; interactive unless said otherwise. */
 export function ask(changes: Partial<Ask> = {}): Ask {

@@ -28,12 +28,12 @@ export interface DeviceCookies {
 }
 
 export function deviceCookies({ secrets, settings }: AccountsHouse): DeviceCookies {
-  const { secure } = settings
+  const { secure, base } = settings
   const message = ({ user_id, password_hash }: Vouched, device: string) =>
     `${user_id} ${password_hash} ${device}`
 
   function entriesOf(request: Pick<Incoming, 'header'>): string[] {
-    const value = readCookie(request, cookieName(cookie, secure)) ?? ''
+    const value = readCookie(request, cookieName(cookie, settings)) ?? ''
     const entries = value.split('.', mostAccounts + 1)
     return entries.filter((one) => entry.test(one)).slice(0, mostAccounts)
   }
@@ -52,7 +52,7 @@ export function deviceCookies({ secrets, settings }: AccountsHouse): DeviceCooki
       const others = entriesOf(request).filter((one) => !vouches(one, account))
       const device = randomBytes(16).toString('base64url')
       const own = device + secrets.mac('device cookie', message(account, device))
-      return writeCookie(cookie, [own, ...others].slice(0, mostAccounts).join('.'), { secure, maxAge })
+      return writeCookie(cookie, [own, ...others].slice(0, mostAccounts).join('.'), { secure, base, maxAge })
     },
   }
 }

@@ -39,7 +39,7 @@ import { authenticateUser } from './user-authentication.ts'
 export async function authorize(server: Server, request: Incoming): Promise<Answer> {
   const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
-  const browser = browserOf(request, server.settings.secure)
+  const browser = browserOf(request, server.settings)
   const form = withArrival(server, request, browser, sent)
   const visit: Visit = { request, browser, form }
   const unwelcome = await beginFlow(server, form, request.address)

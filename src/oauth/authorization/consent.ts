@@ -203,9 +203,8 @@ async function readDecision(server: Server, request: Incoming): Promise<Decision
   const row = await server.db.one(findAuthorizationRequest, { id: stored.id, hash: stored.hash })
   if (!row || row.expires_at <= server.now()) return refuse('form_already_answered')
   const held = JSON.parse(row.request) as HeldRequest
-  const { secure } = server.settings
   const purpose = purposeOf(row.id, held.userId)
-  if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))
+  if (!formTokenIsValid(server.secrets, request, server.settings, purpose, form.get('form_token')))
     return refuse('form_token_wrong')
 
   const user = await decidingUser(server, request, held)

@@ -60,7 +60,8 @@ const openedCookie = 'gh_opened'
 export function arrivalCookie(server: Server, browser: Browser, form: Form): string | undefined {
   if (!expires(form)) return undefined
   const moment = writeMoment(server, openedAt(server, form), openedIn(browser, form))
-  return writeCookie(openedCookie, moment, { secure: server.settings.secure, maxAge: patience / 1_000 })
+  const { secure, base } = server.settings
+  return writeCookie(openedCookie, moment, { secure, base, maxAge: patience / 1_000 })
 }
 
 /**
@@ -72,7 +73,7 @@ export function withArrival(server: Server, request: Incoming, browser: Browser,
   const others =
     said === undefined ? form : formOf(pairsOf(form).filter(([name]) => name !== openedParameter))
   if (!expires(form)) return others
-  const moment = said ?? readCookie(request, cookieName(openedCookie, server.settings.secure))
+  const moment = said ?? readCookie(request, cookieName(openedCookie, server.settings))
   const at = readMoment(server, moment, openedIn(browser, form))
   return at === undefined
     ? others

@@ -43,7 +43,7 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   if (isRefusal(asked)) return asked
   const done = form.get(doneParameter)
   const { secrets, settings } = server
-  if (formTokenIsValid(secrets, request, settings.secure, donePurpose(asked), done)) return away(asked)
+  if (formTokenIsValid(secrets, request, settings, donePurpose(asked), done)) return away(asked)
 
   const user = await whoIsSignedIn(server, request)
   // A POST from another site comes without the cookies that say who is signed in; the same as a GET brings them.
@@ -52,7 +52,7 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   if (!user) return nobodyIsSignedIn(server, asked)
   if (request.method === 'POST' && form.get('form_token') !== undefined) {
     const purpose = formPurpose(asked, user)
-    if (!formTokenIsValid(secrets, request, settings.secure, purpose, form.get('form_token')))
+    if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')))
       return refuse('form_token_wrong', { client: asked.client?.id })
     return signOut(server, request, user, asked)
   }
@@ -96,7 +96,7 @@ async function signOut(server: Server, request: Incoming, user: User, asked: Log
   const clientId = asked.client?.id
   const { settings, secrets } = server
   // In other browsers the way back leads to a page: who has been there could send anybody on.
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const returnTo = new URL(settings.issuer + paths.logout)
   if (asked.redirectUri !== undefined) {
     returnTo.search = new URLSearchParams({
@@ -141,7 +141,7 @@ function nobodyIsSignedIn(server: Server, asked: LogoutRequest): Answer {
 
 function askFirst(server: Server, request: Incoming, user: User, asked: LogoutRequest): Answer {
   const { settings, secrets } = server
-  const browser = browserOf(request, settings.secure)
+  const browser = browserOf(request, settings)
   const page = signOutPage(server.frame(user), {
     action: settings.base + paths.logout,
     hidden: { ...parametersOf(asked), form_token: formToken(secrets, browser, formPurpose(asked, user)) },

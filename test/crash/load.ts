@@ -180,8 +180,8 @@ export class Load {
       return undefined
     }
     const tokens = JSON.parse(answer.body) as Tokens
-    // With another verifier, as somebody would who found it.
-    const again = redeemShot(client, code, makePkce())
+    // With all that goes with it, as somebody would who had taken it from the client.
+    const again = redeemShot(client, code, pkce)
     const chain = chainFrom(tokens, { client, again, from: 'code' })
     journal.chains.push(chain)
     journal.count('codes redeemed')

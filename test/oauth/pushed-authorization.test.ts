@@ -505,7 +505,8 @@ onBothDatabases('pushed authorization requests', (dialect) => {
       const back = new URL(new URL(shown.headers.get('location')!).searchParams.get('to')!)
       house.signedIn.account = alice
       house.clock.advance(29 * minute)
-      const page = await readConsent(await house.request(`${back.pathname}${back.search}`))
+      const cookie = shown.headers.getSetCookie()[0]!.split(';')[0]!
+      const page = { ...(await readConsent(await house.request(back.href, { cookie }))), cookie }
       house.clock.advance(29 * minute)
       await run()
       assert.ok(readAnswer(await answerConsent(house, page, { decision: 'allow' })).get('code'))

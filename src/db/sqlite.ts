@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '../log.ts'
 import { type Database, type Run, Unavailable } from './database.ts'
 import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
 import { startCheckpoints } from './sqlite-checkpoint.ts'
@@ -17,6 +18,13 @@ const storageFailures = new Set([sqliteBusy, 6, 8, 10, 13, 14])
 /** Calls back once what was written to the file is on the disk. */
 type ForceToDisk = (file: number, done: (error: Error | null) => void) => void
 
+export interface SqliteOptions {
+  log?: Log
+  /** Bytes of the log at which it is carried over, and at which writes are refused. */
+  logLimits?: { carry: number; most: number }
+  fdatasync?: ForceToDisk
+}
+
 interface Pending {
   run: () => unknown[]
   resolve: (rows: never[]) => void
@@ -29,7 +37,7 @@ interface Pending {
  * disk by `fdatasync` on a thread of the pool, and only then is any of them answered. This is what
  * `synchronous=FULL` does at each commit, without stopping the event loop for the disk.
  */
-export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = {}): Database {
+export function openSqlite(file: string, options: SqliteOptions = {}): Database {
   const sync: ForceToDisk = options.fdatasync ?? fdatasync
   const writer = open(file)
   becomeWal(writer)

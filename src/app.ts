@@ -75,6 +75,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     options.database ??
     (await openDatabase(settings.database, {
       connections: settings.databaseConnections,
+      log,
       onError: (error) => log.warn('database connection lost', { error: error.message }),
     }))
   try {

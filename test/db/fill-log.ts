@@ -16,7 +16,7 @@ async function fill() {
   let [answered, refused] = [0, 0]
   const faults: string[] = []
   for (let n = 0; n < Number(times); n++) {
-    const label = `${n}`.repeat(100_000)
+    const label = `${process.hrtime.bigint()} `.repeat(7_000)
     await db
       .query(
         sql`insert into things (id, label) values (${`${n % 4}`}, ${label}) on conflict (id) do update set label = ${label}`,

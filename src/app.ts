@@ -50,6 +50,9 @@ export interface App {
   readonly server: Server
   readonly accounts: Accounts
   answer(request: Incoming): Promise<Answer>
+  /** The process is about to end, or after all it is not: fails `/readyz` at once. */
+  stopping(so?: boolean): void
+  readonly health: { forget(): void }
   /**
    * Takes other root secrets while serving, newest first. They verify at once; the newest seals and derives only after
    * `settle` milliseconds, when every process that was told at the same time knows it too. Throws `ConfigError`.
@@ -219,6 +222,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     server,
     accounts,
     answer,
+    stopping() {},
+    health: { forget() {} },
     replaceSecrets(secrets, settle = 3_000) {
       const turn = replacing.then(() => replaceSecrets(secrets, settle))
       replacing = turn.catch(() => {})

@@ -15,6 +15,7 @@ import type { Database } from './db/database.ts'
 import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
+import { type Health, healthPaths, openHealth, type Probe } from './health.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
 import { type Answer, BodyCutOff, type Incoming } from './http/message.ts'
@@ -52,7 +53,7 @@ export interface App {
   answer(request: Incoming): Promise<Answer>
   /** The process is about to end, or after all it is not: fails `/readyz` at once. */
   stopping(so?: boolean): void
-  readonly health: { forget(): void }
+  readonly health: Health
   /**
    * Takes other root secrets while serving, newest first. They verify at once; the newest seals and derives only after
    * `settle` milliseconds, when every process that was told at the same time knows it too. Throws `ConfigError`.
@@ -144,12 +145,13 @@ async function userOf(core: Core, account: Account) {
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
-  const table = new Map<string, Route>(
-    [...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnownRoutes(settings)].map((route) => [
-      route.path,
-      route,
-    ]),
-  )
+  const health = openHealth(server, probesOf(server))
+  const served = [
+    ...routes.filter(({ on }) => on?.(settings) ?? true),
+    ...wellKnownRoutes(settings),
+    ...healthRoutes(health),
+  ]
+  const table = new Map<string, Route>(served.map((route) => [route.path, route]))
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()
@@ -190,6 +192,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
+    if (route?.quiet) return result
     log.info('request', {
       method: request.method,
       path: request.path,
@@ -222,8 +225,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     server,
     accounts,
     answer,
-    stopping() {},
-    health: { forget() {} },
+    stopping: (so = true) => health.stopping(so),
+    health,
     replaceSecrets(secrets, settle = 3_000) {
       const turn = replacing.then(() => replaceSecrets(secrets, settle))
       replacing = turn.catch(() => {})
@@ -239,6 +242,31 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
       if (ownsDatabase) await server.db.close()
     },
   }
+}
+
+/** What `/readyz` looks at beside the database. */
+function probesOf({ keys }: Server): Probe[] {
+  return [
+    {
+      name: 'keys',
+      get ok() {
+        return keys.list().some((key) => key.state === 'signs')
+      },
+    },
+  ]
+}
+
+/** Asked every few seconds by machines: no line in the log for each. */
+function healthRoutes(health: Health): Route[] {
+  const route = (path: string, run: Route['run']): Route => ({
+    methods: ['GET', 'HEAD'],
+    path,
+    cors: false,
+    speaks: 'json',
+    quiet: true,
+    run,
+  })
+  return [route(healthPaths.live, health.live), route(healthPaths.ready, health.ready)]
 }
 
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {

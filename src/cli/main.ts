@@ -97,7 +97,8 @@ function help(): string {
     'the exit code is 0 when it is done, 1 when it failed, 2 when the command was not understood.',
     '',
     'Environment: PORT, HOST, GATEHOUSE_ISSUER, GATEHOUSE_SECRET (several, newest first, separated by spaces),',
-    'GATEHOUSE_SECRET_FILE (one a line, newest first), GATEHOUSE_DATABASE_URL, GATEHOUSE_LOG (info, warn, error, silent).',
+    'GATEHOUSE_SECRET_FILE (one a line, newest first), GATEHOUSE_DATABASE_URL, GATEHOUSE_LOG (info, warn, error, silent),',
+    'GATEHOUSE_DRAIN (seconds).',
   ].join('\n')
 }
 

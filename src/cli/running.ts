@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { type App, openApp } from '../app.ts'
 import { type Config, resolveConfig } from '../config.ts'
+import { healthPaths, whileStarting } from '../health.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import { type Listening, listen, type NodeOptions, nodeServer } from '../http/node.ts'
 import type { Settings } from '../settings.ts'
@@ -31,7 +32,7 @@ export async function start(loaded: Loaded): Promise<Running> {
   const checked = resolveConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})
-  let answer = async (request: Incoming) => (await opening.promise).answer(request)
+  let answer = async (request: Incoming) => whileStarting(request) ?? (await opening.promise).answer(request)
   const options: NodeOptions = { ...checked }
   const listening = await listen(
     nodeServer((request) => answer(request), options),
@@ -45,16 +46,19 @@ export async function start(loaded: Loaded): Promise<Running> {
     app = await openApp(config)
   } catch (error) {
     opening.reject(error)
-    await listening.close(0)
+    await listening.close({ grace: 0 })
     if ((error as Error).name === 'UnknownSecret') forgetMadeSecret(loaded)
     throw error
   }
   answer = app.answer
   opening.resolve(app)
   const unfollow = followSecrets(app, loaded.secretFile)
-  const ended = untilSignal(app, async () => {
+  const ended = untilSignal(app, async (signal) => {
+    app.stopping()
+    // Whoever presses Ctrl+C waits for it.
+    const drain = signal === 'SIGINT' || isatty(0) ? 0 : (settings.drain ?? (settings.loopback ? 0 : 5_000))
+    await listening.close({ drain })
     unfollow()
-    await listening.close()
     await app.close()
   })
   return { app, settings, listening, ended, answerWith: (other) => (answer = other) }
@@ -68,7 +72,7 @@ function onPort(config: Config, port: number): Config {
   return { ...config, issuer: issuer.origin + (issuer.pathname === '/' ? '' : issuer.pathname) }
 }
 
-function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
+function untilSignal(app: App, stop: (signal: NodeJS.Signals) => Promise<void>): Promise<void> {
   const { log } = app.server
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let first: { signal: NodeJS.Signals; at: number } | undefined
@@ -79,7 +83,7 @@ function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
     if (first) process.exit(1)
     first = { signal, at: now }
     log.info('stopping', { signal })
-    stop().then(() => {
+    stop(signal).then(() => {
       for (const one of signals) process.off(one, onSignal)
       resolve()
     }, reject)
@@ -127,5 +131,16 @@ function textOf(file: string): string | undefined {
 /** Which process this is, for scripts that wait for it. */
 export function announcement(running: Running): string {
   const { settings, listening } = running
-  return JSON.stringify({ ready: true, issuer: settings.issuer, url: listening.url, pid: process.pid })
+  return JSON.stringify({
+    ready: true,
+    issuer: settings.issuer,
+    url: listening.url,
+    pid: process.pid,
+    ...healthUrls(running),
+  })
+}
+
+/** Where an orchestrator and a balancer look. */
+export function healthUrls({ listening }: Running): { livez: string; readyz: string } {
+  return { livez: listening.url + healthPaths.live, readyz: listening.url + healthPaths.ready }
 }

@@ -29,6 +29,8 @@ export interface Route {
   cors: boolean
   /** How a refusal or a fault is answered: to a program as JSON, to a person as a page. */
   speaks: 'json' | 'page'
+  /** Answered without a line in the log. */
+  quiet?: true
   /** Whether the configuration has it; a route that says nothing is always there. */
   on?(settings: Settings): boolean
   run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal

@@ -24,9 +24,10 @@ import { migrateUp, migrationStatus, SchemaMismatch } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { settledWithin } from './deadline.ts'
 import { cleanUpEvents } from './events/clean-up.ts'
+import { type Health, healthPaths, openHealth, type Probe } from './health.ts'
 import { allowOrigin, preflight } from './http/cors.ts'
 import { openOutbound, type Resolve } from './http/guarded-fetch.ts'
-import { type Answer, BodyCutOff, BodyNotText, type Incoming } from './http/message.ts'
+import type { Answer, Incoming } from './http/message.ts'
 import { answerFromResponse, isResponse } from './http/web.ts'
 import { cleanUp } from './jobs/clean-up.ts'
 import { type Job, startScheduler } from './jobs/scheduler.ts'
@@ -60,6 +61,9 @@ export interface App {
   readonly server: Server
   readonly accounts: Accounts
   answer(request: Incoming): Promise<Answer>
+  /** The process is about to end, or after all it is not: fails `/readyz` at once. */
+  stopping(so?: boolean): void
+  readonly health: Health
   /**
    * Takes other root secrets while serving, newest first. They verify at once; the newest seals and derives only after
    * `settle` milliseconds, when every process that was told at the same time knows it too. Throws `ConfigError`.
@@ -87,6 +91,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
     options.database ??
     (await openDatabase(settings.database, {
       connections: settings.databaseConnections,
+      log,
       onError: (error) => log.warn('database connection lost', { error: error.message }),
     }))
   let clock: Clock | undefined
@@ -167,9 +172,14 @@ async function userOf(core: Core, { authority, keepsSignIns }: Accounts, account
 
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
+  const health = openHealth(server, probesOf(server))
   const byPath = (list: readonly Route[]) => new Map(list.map((route) => [route.path, route]))
   const wellKnown = wellKnownRoutes(settings)
-  const table = byPath([...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnown])
+  const table = byPath([
+    ...routes.filter(({ on }) => on?.(settings) ?? true),
+    ...wellKnown,
+    ...healthRoutes(health),
+  ])
   // Of an issuer with a path only these stand outside it (RFC 8414 §3.1).
   const outside = byPath(wellKnown)
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
@@ -219,10 +229,11 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      refusal = bodyRefusal(error) ?? troubleFrom(error, path, log)
+      refusal = troubleFrom(error, path, log)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
+    if (route?.quiet) return result
     log.info('request', {
       method: told(request.method),
       path,
@@ -255,6 +266,8 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
     server,
     accounts,
     answer,
+    stopping: (so = true) => health.stopping(so),
+    health,
     replaceSecrets(secrets, settle = 3_000) {
       const turn = replacing.then(() => replaceSecrets(secrets, settle))
       replacing = turn.catch(() => {})
@@ -272,10 +285,31 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   }
 }
 
-/** What the client did wrong with the body itself. */
-function bodyRefusal(error: unknown): Refusal | undefined {
-  if (error instanceof BodyCutOff) return refuse('body_cut_off')
-  return error instanceof BodyNotText ? refuse('body_not_utf8') : undefined
+/** What `/readyz` looks at beside the database. */
+function probesOf({ keys, clock }: Server): Probe[] {
+  return [
+    clock,
+    {
+      name: 'keys',
+      get ok() {
+        return keys.list().some((key) => key.state === 'signs')
+      },
+    },
+  ]
+}
+
+/** Asked every few seconds by machines: no line in the log for each. */
+function healthRoutes(health: Health): Route[] {
+  const route = (path: string, run: Route['run']): Route => ({
+    methods: ['GET', 'HEAD'],
+    path,
+    cors: false,
+    speaks: 'json',
+    quiet: true,
+    timeless: true,
+    run,
+  })
+  return [route(healthPaths.live, health.live), route(healthPaths.ready, health.ready)]
 }
 
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {

@@ -124,6 +124,11 @@ export interface Config {
   allowInsecureIssuer?: boolean
   /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
   migrate?: boolean
+  /**
+   * Seconds a listener goes on answering after it was told to end, while `/readyz` fails and kept connections are given up.
+   * Default: 5 for `gatehouse serve`, 0 on loopback and embedded.
+   */
+  drain?: number
   /** Run the built-in scheduler (clean-up, key rotation). Default true. */
   jobs?: boolean
   /** Least level that is logged, or a log of your own. Default `info`. */
@@ -182,6 +187,9 @@ export interface LimitConfig {
 
 const second = 1_000
 const day = 86_400 * second
+
+/** In seconds. */
+export const longestDrain = 600
 
 /** Bounds of what a client may override, in milliseconds. */
 export const bounds = {
@@ -330,6 +338,7 @@ export function resolveConfig(config: Config): Settings {
     fapi2: fapi2Settings(config.fapi2, pushedRequests, checks),
     cors: config.cors ?? '*',
     migrate: config.migrate,
+    drain: config.drain === undefined ? null : seconds('drain', config.drain, 5, 0, longestDrain),
     jobs: config.jobs ?? true,
     log: config.log ?? 'info',
   }

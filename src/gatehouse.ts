@@ -79,7 +79,10 @@ export interface Gatehouse {
     /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
     append(type: EventType, context: EventContext, facts?: Record<string, unknown>): Promise<void>
   }
-  /** Serves on a port of its own, on loopback unless a host is given; port 0 takes any free one. Ends with `close()`. */
+  /**
+   * Serves on a port of its own, on loopback unless a host is given; port 0 takes any free one. Ends with `close()`, after
+   * the seconds of `drain` if that is configured.
+   */
   listen(at: { port: number; host?: string }): Promise<{ url: string; close(): Promise<void> }>
   /**
    * Takes other root secrets, newest first, without a pause: what the former ones sealed, signed and derived stays good
@@ -145,15 +148,20 @@ export function embed(app: App): Gatehouse {
       const warning = proxiesUnknown(settings)
       if (warning) server.log.warn(warning)
       const listening = await listen(nodeServer(app.answer, settings), { port, host })
+      let closing: Promise<void> | undefined
       const close = () => {
         listeners.delete(close)
-        return listening.close()
+        if (listeners.size === 0) app.stopping()
+        closing ??= listening.close({ drain: settings.drain ?? 0 })
+        return closing
       }
       listeners.add(close)
+      app.stopping(false)
       return { url: listening.url, close }
     },
     replaceSecrets: (secrets) => app.replaceSecrets(secrets),
     async close() {
+      app.stopping()
       await Promise.all([...listeners].map((end) => end()))
       await app.close()
     },

@@ -108,6 +108,8 @@ export interface Settings {
   assertionIssuers: ReadonlyMap<string, AssertionIssuer>
   cors: '*' | string[]
   migrate: boolean | undefined
+  /** Milliseconds; null where nothing was configured. */
+  drain: number | null
   jobs: boolean
   log: LogLevel | Log
 }

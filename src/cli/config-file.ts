@@ -1,7 +1,7 @@
 import { existsSync, unlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Config, type FileConfig, isLoopback } from '../config.ts'
+import { type Config, type FileConfig, isLoopback, longestDrain } from '../config.ts'
 import type { LogLevel } from '../log.ts'
 import type { Call } from './command.ts'
 import { Failure } from './failures.ts'
@@ -73,6 +73,7 @@ export async function loadConfig(call: Call, purpose: Purpose): Promise<Loaded> 
     secret,
     ...(env.GATEHOUSE_DATABASE_URL ? { database: env.GATEHOUSE_DATABASE_URL } : {}),
     ...(env.GATEHOUSE_TRUSTED_PROXIES ? { trustedProxies: proxiesFrom(env.GATEHOUSE_TRUSTED_PROXIES) } : {}),
+    ...drainFrom(env),
     log: logFor(env) ?? given.log ?? (purpose === 'serve' ? 'info' : 'warn'),
   }
   const ownPort = local ? Number(new URL(issuer).port) || undefined : undefined
@@ -176,6 +177,16 @@ const madeNow = new Set<string>()
 /** Takes back a secret this run made, when it turns out that the database was sealed with another one. */
 export function forgetMadeSecret({ secretFile }: Loaded): void {
   if (secretFile !== undefined && madeNow.delete(secretFile)) unlinkSync(secretFile)
+}
+
+function drainFrom({ GATEHOUSE_DRAIN: text }: Call['env']): Pick<Config, 'drain'> {
+  if (!text) return {}
+  if (!/^\d{1,4}$/.test(text) || Number(text) > longestDrain) {
+    throw new Failure(
+      `GATEHOUSE_DRAIN: ${text} was given; allowed: seconds from 0 to ${longestDrain}; for example 5`,
+    )
+  }
+  return { drain: Number(text) }
 }
 
 function logFor(env: Call['env']): LogLevel | undefined {

@@ -61,7 +61,9 @@ function saySystemError(error: Error): string | undefined {
     if (errcode === 26 || errcode === 11)
       return 'the database file is damaged or no SQLite database: restore it from a backup'
     if (errcode === 5) return 'the database is locked by another program: try again'
-    if (errcode === 13) return 'no space left on the disk for the database'
+    // Full, or no space for the index of the log beside it.
+    if (errcode === 13 || errcode === 4874 || errcode === 778)
+      return 'no space left on the disk for the database'
   }
   if (code === '3D000' || code === '28P01' || code === '28000' || code === '42501')
     return `PostgreSQL: ${oneLine(error.message)}`

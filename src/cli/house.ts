@@ -48,7 +48,7 @@ export async function databaseExists(call: Call): Promise<boolean> {
 export async function isOpenElsewhere(call: Call): Promise<boolean> {
   const file = sqliteFile(call, await loadDatabaseUrl(call))
   if (file === undefined || !existsSync(file)) return false
-  return (await import('../db/sqlite.ts')).isOpenElsewhere(file)
+  return (await import('../db/sqlite-connection.ts')).isOpenElsewhere(file)
 }
 
 /** In the wrong folder a command shall say so, not make an empty database and call it good. */

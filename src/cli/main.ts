@@ -98,7 +98,8 @@ function help(): string {
     '',
     'Environment: PORT, HOST, GATEHOUSE_ISSUER, GATEHOUSE_SECRET (several, newest first, separated by spaces),',
     'GATEHOUSE_SECRET_FILE (one a line, newest first), GATEHOUSE_DATABASE_URL, GATEHOUSE_LOG (info, warn, error, silent),',
-    'GATEHOUSE_TRUSTED_PROXIES (addresses and subnets of the proxies in front, separated by commas; or none).',
+    'GATEHOUSE_TRUSTED_PROXIES (addresses and subnets of the proxies in front, separated by commas; or none),',
+    'GATEHOUSE_DRAIN (seconds).',
   ].join('\n')
 }
 

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty'
 import { type App, openApp } from '../app.ts'
 import { type Config, resolveConfig } from '../config.ts'
 import { proxiesUnknown } from '../core.ts'
+import { healthPaths, whileStarting } from '../health.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import { type Listening, listen, type NodeOptions, nodeServer } from '../http/node.ts'
 import type { Settings } from '../settings.ts'
@@ -35,7 +36,7 @@ export async function start(loaded: Loaded): Promise<Running> {
   const checked = resolveConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})
-  let answer = async (request: Incoming) => (await opening.promise).answer(request)
+  let answer = async (request: Incoming) => whileStarting(request) ?? (await opening.promise).answer(request)
   const options: NodeOptions = { ...checked }
   const listening = await listen(
     nodeServer((request) => answer(request), options),
@@ -49,7 +50,7 @@ export async function start(loaded: Loaded): Promise<Running> {
     app = await openApp(config)
   } catch (error) {
     opening.reject(error)
-    await listening.close(0)
+    await listening.close({ grace: 0 })
     if ((error as Error).name === 'UnknownSecret') forgetMadeSecret(loaded)
     throw error
   }
@@ -58,9 +59,12 @@ export async function start(loaded: Loaded): Promise<Running> {
   const warning = proxiesUnknown(settings)
   if (warning) app.server.log.warn(warning)
   const unfollow = followSecrets(app, loaded.secretFile)
-  const ended = untilSignal(app, async () => {
+  const ended = untilSignal(app, async (signal) => {
+    app.stopping()
+    // Whoever presses Ctrl+C waits for it.
+    const drain = signal === 'SIGINT' || isatty(0) ? 0 : (settings.drain ?? (settings.loopback ? 0 : 5_000))
+    await listening.close({ drain })
     unfollow()
-    await listening.close()
     await app.close()
   })
   return { app, settings, listening, ended, answerWith: (other) => (answer = other) }
@@ -74,7 +78,7 @@ function onPort(config: Config, port: number): Config {
   return { ...config, issuer: issuer.origin + (issuer.pathname === '/' ? '' : issuer.pathname) }
 }
 
-function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
+function untilSignal(app: App, stop: (signal: NodeJS.Signals) => Promise<void>): Promise<void> {
   const { log } = app.server
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let first: { signal: NodeJS.Signals; at: number } | undefined
@@ -85,7 +89,7 @@ function untilSignal(app: App, stop: () => Promise<void>): Promise<void> {
     if (first) process.exit(1)
     first = { signal, at: now }
     log.info('stopping', { signal })
-    stop()
+    stop(signal)
       .finally(() => {
         // A disk that hangs holds a thread, and the thread the process.
         setTimeout(() => process.exit(), lastGrace).unref()
@@ -138,5 +142,16 @@ function textOf(file: string): string | undefined {
 /** Which process this is, for scripts that wait for it. */
 export function announcement(running: Running): string {
   const { settings, listening } = running
-  return JSON.stringify({ ready: true, issuer: settings.issuer, url: listening.url, pid: process.pid })
+  return JSON.stringify({
+    ready: true,
+    issuer: settings.issuer,
+    url: listening.url,
+    pid: process.pid,
+    ...healthUrls(running),
+  })
+}
+
+/** Where an orchestrator and a balancer look. */
+export function healthUrls({ listening }: Running): { livez: string; readyz: string } {
+  return { livez: listening.url + healthPaths.live, readyz: listening.url + healthPaths.ready }
 }

@@ -7,8 +7,9 @@ export const command: Command = {
     'It needs an issuer (GATEHOUSE_ISSUER, or the configuration) and a secret (GATEHOUSE_SECRET or GATEHOUSE_SECRET_FILE).',
     'On loopback, unless NODE_ENV is production, it makes its own secret in .gatehouse/secret.',
     '',
-    'SIGTERM or SIGINT lets the requests under way finish and ends; a second one ends at once. A changed secret file is',
-    'taken over while serving, at once on SIGHUP.',
+    'SIGTERM fails /readyz, answers on for GATEHOUSE_DRAIN seconds (5; 0 on loopback), lets the requests under way finish',
+    'and ends; SIGINT does it without the wait, a second signal ends at once. A changed secret file is taken over while',
+    'serving, at once on SIGHUP.',
   ].join('\n'),
   options: {
     port: { type: 'string', value: '<port>', text: "Default: PORT, a loopback issuer's own port, or 4400" },
@@ -16,10 +17,15 @@ export const command: Command = {
   },
   async run(call) {
     const loaded = await loadConfig(call, 'serve')
-    const { announcement, start } = await import('./running.ts')
+    const { announcement, healthUrls, start } = await import('./running.ts')
     const running = await start(loaded)
     const { settings, listening } = running
-    call.print(call.json ? announcement(running) : `Gatehouse serves ${settings.issuer} on ${listening.url}`)
+    const { livez, readyz } = healthUrls(running)
+    call.print(
+      call.json
+        ? announcement(running)
+        : `Gatehouse serves ${settings.issuer} on ${listening.url}\nHealth: ${livez} and ${readyz}`,
+    )
     await running.ended
   },
 }

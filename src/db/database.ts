@@ -15,6 +15,8 @@ export interface Database {
   query<R>(query: Sql<R>): Promise<R[]>
   /** One connection for itself alone, for migrations: nothing else writes through this `Database` meanwhile. */
   connection<T>(work: (run: Run) => Promise<T>): Promise<T>
+  /** Why nothing can be written before the process has been started again; undefined while it can. */
+  broken?(): string | undefined
   close(): Promise<void>
 }
 

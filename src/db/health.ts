@@ -1,5 +1,20 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Database } from './database.ts'
 import { raw, select, sql } from './sql.ts'
+
+/** The newest step of the schema that this release knows. */
+export function newestStep(): number {
+  const steps = readdirSync(join(import.meta.dirname, 'migrations')).map((name) => Number.parseInt(name, 10))
+  return Math.max(...steps.filter((version) => version > 0))
+}
+
+/** Whether a step of the schema is there: a read that shows that the database answers. */
+export const findSchemaStep = select(
+  'find_schema_step',
+  { version: 'int' },
+  (i) => sql<{ version: number }>`select version from schema_migrations where version = ${i.version}`,
+)
 
 /** What the database's own clock says, in epoch milliseconds. SQLite runs on ours. */
 export async function databaseClock(db: Database): Promise<number> {

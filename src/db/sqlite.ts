@@ -1,22 +1,26 @@
-import { closeSync, fdatasync, openSync } from 'node:fs'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { settledWithin, within } from '../deadline.ts'
+import type { Log } from '../log.ts'
 import { type Database, type Run, Unavailable } from './database.ts'
 import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
-import { startCheckpoints } from './sqlite-checkpoint.ts'
+import { type Outcome, startCheckpoints } from './sqlite-checkpoint.ts'
+import { becomeWal, busyLimit, openConnection } from './sqlite-connection.ts'
+import { isBusy, isFull, unavailableOr } from './sqlite-errors.ts'
+import { type ForceToDisk, type LogLimits, openLog } from './sqlite-log.ts'
 
-/** How long a write waits for another process's transaction before it is refused, in milliseconds. */
-const busyLimit = 10_000
-/** Rows written after which the log is carried into the database file, off the request path. */
+/** Rows written after which the log is carried into the database file, off the request path, though it is small. */
 const checkpointEvery = 4_000
+/** After a vain try to carry the log over, the next one is so far away, in milliseconds. */
+const tryAgainAfter = 1_000
 
-const sqliteBusy = 5
-/** busy, locked, read-only, I/O error, full, cannot open: https://sqlite.org/rescode.html */
-const storageFailures = new Set([sqliteBusy, 6, 8, 10, 13, 14])
-
-/** Calls back once what was written to the file is on the disk. */
-type ForceToDisk = (file: number, done: (error: Error | null) => void) => void
+export interface SqliteOptions {
+  log?: Log
+  /** Default: carried over at 16 MiB, no writes beyond 1 GiB. */
+  logLimits?: LogLimits
+  fdatasync?: ForceToDisk
+  limits?: Partial<Limits>
+}
 
 /** How long anything is waited for, in milliseconds: the disk, a place in a batch, what is under way at the end. */
 interface Limits {
@@ -41,20 +45,19 @@ interface Pending {
  * disk by `fdatasync` on a thread of the pool, and only then is any of them answered. This is what
  * `synchronous=FULL` does at each commit, without stopping the event loop for the disk.
  */
-export function openSqlite(
-  file: string,
-  options: { fdatasync?: ForceToDisk; limits?: Partial<Limits> } = {},
-): Database {
+export function openSqlite(file: string, options: SqliteOptions = {}): Database {
   const limits = { ...standardLimits, ...options.limits }
-  const sync: ForceToDisk = options.fdatasync ?? fdatasync
-  const writer = open(file)
+  const writer = openConnection(file)
   becomeWal(writer)
   // From here on a held lock never stops the event loop: `begin` waits for it beside other work.
   writer.exec('pragma wal_autocheckpoint = 0; pragma busy_timeout = 0')
-  const reader = open(file)
+  const reader = openConnection(file)
   reader.exec('pragma query_only = on; pragma busy_timeout = 50')
   writer.exec('pragma cache_size = -16000')
-  const log = openSync(`${file}-wal`, 'r+')
+  const { limits: _, logLimits, ...given } = options
+  const log = openLog(file, { ...given, ...(logLimits ? { limits: logLimits } : {}), onLost: rescue })
+  // A log that begins anew is cut to this, so that its size tells how much is in it.
+  writer.exec(`pragma journal_size_limit = ${log.limits.carry}`)
   const checkpoints = startCheckpoints(file)
   const reads = new Map<Select<never, unknown>, StatementSync>()
   const writes = new Map<Write<never, unknown>, { guard: StatementSync | null; effects: StatementSync[] }>()
@@ -62,10 +65,12 @@ export function openSqlite(
   let queue: Pending[] = []
   let busy = false
   let scheduled = false
-  let broken: unknown
   /** The writer has a transaction open that is not a batch. */
   let apart = false
   let sinceCheckpoint = 0
+  let carrying = false
+  let nextTry = 0
+  let full = false
   let closed = false
   let closing: Promise<void> | undefined
   let idle: (() => void) | undefined
@@ -94,7 +99,7 @@ export function openSqlite(
     let forced: Promise<void> | undefined
     try {
       const failed = await execute(batch)
-      forced = force()
+      forced = log.force()
       await within(limits.force, forced, () => new Unavailable('the disk does not answer'))
       for (const pending of batch) {
         if (!pending.rows) continue
@@ -102,10 +107,7 @@ export function openSqlite(
         sinceCheckpoint += pending.rows.length || 1
       }
       for (const { pending, reason } of failed) pending.reject(unavailableOr(reason))
-      if (sinceCheckpoint >= checkpointEvery) {
-        sinceCheckpoint = 0
-        void carryLog()
-      }
+      carryIfDue()
     } catch (reason) {
       for (const pending of batch) pending.reject(unavailableOr(reason))
     } finally {
@@ -117,14 +119,60 @@ export function openSqlite(
     }
   }
 
+  function carryIfDue() {
+    if (carrying || closed || performance.now() < nextTry) return
+    const size = log.size()
+    const short = log.isShort(size)
+    if (!short && sinceCheckpoint < checkpointEvery && size <= log.limits.carry) return
+    sinceCheckpoint = 0
+    carrying = true
+    carryLog(short)
+      .catch(() => {})
+      .finally(() => {
+        carrying = false
+      })
+  }
+
   /** Only a log that was carried over whole can begin anew, and only while nobody writes. */
-  async function carryLog() {
-    await checkpoints.passive()
-    if (!closed) await exclusive(() => checkpoints.restart()).catch(() => {})
+  async function carryLog(short: boolean) {
+    log.mustBeThere()
+    // Where space is short, everybody waits for it; otherwise only for what little was written meanwhile.
+    let outcome: Outcome = short ? 'done' : await checkpoints.run('passive')
+    if (outcome === 'done' && !closed) {
+      const empty = short || log.size() > 2 * log.limits.carry
+      outcome = await exclusive(() => checkpoints.run(empty ? 'truncate' : 'restart'))
+    }
+    if (outcome === 'done') return log.begunAnew()
+    nextTry = performance.now() + tryAgainAfter
+    if (outcome === 'held') log.held()
+    // While writes are refused for it, or nobody writes, somebody has to look again.
+    setTimeout(carryIfDue, tryAgainAfter + 10).unref()
+  }
+
+  /** Between two transactions: makes room on a full disk by what the log takes. False when that was in vain. */
+  async function relieve(): Promise<boolean> {
+    if (!full)
+      options.log?.error('there is no space to write the database: what has to be written is refused')
+    full = true
+    if (performance.now() < nextTry || log.broken() !== undefined) return false
+    const before = log.size()
+    if ((await checkpoints.run('truncate')) === 'done' && log.size() < before) return true
+    nextTry = performance.now() + tryAgainAfter
+    return false
+  }
+
+  /** What was answered is in a log that no new start will find: into the database file with it, while it can be read. */
+  function rescue() {
+    if (writer.isTransaction) return
+    try {
+      writer.exec('pragma wal_checkpoint(full)')
+    } catch {
+      // Lost with its file.
+    }
   }
 
   async function begin() {
-    if (broken) throw new Unavailable('the database log could not be forced to disk', { cause: broken })
+    log.mustTakeWrites()
     const end = Date.now() + busyLimit
     for (;;) {
       try {
@@ -145,10 +193,12 @@ export function openSqlite(
     try {
       for (const pending of batch) pending.rows = pending.run()
       writer.exec('commit')
+      written()
       return failed
     } catch (reason) {
       rollBack()
-      if (batch.length === 1) {
+      const relieved = isFull(reason) && (await relieve())
+      if (batch.length === 1 && !relieved) {
         batch[0]!.rows = undefined
         return [{ pending: batch[0]!, reason }]
       }
@@ -169,6 +219,7 @@ export function openSqlite(
         writer.exec('release one')
       }
       writer.exec('commit')
+      if (failed.length < batch.length) written()
     } catch (reason) {
       rollBack()
       throw reason
@@ -176,19 +227,13 @@ export function openSqlite(
     return failed
   }
 
-  function rollBack() {
-    if (writer.isTransaction) writer.exec('rollback')
+  function written() {
+    if (full) options.log?.info('there is space to write the database again')
+    full = false
   }
 
-  function force() {
-    return new Promise<void>((resolve, reject) => {
-      sync(log, (error) => {
-        if (!error) return resolve()
-        // What the kernel dropped cannot be forced again: nothing after this may be called durable.
-        broken = error
-        reject(new Unavailable('the database log could not be forced to disk', { cause: error }))
-      })
-    })
+  function rollBack() {
+    if (writer.isTransaction) writer.exec('rollback')
   }
 
   /** Runs `work` between two batches. */
@@ -232,6 +277,7 @@ export function openSqlite(
    */
   function read(statement: Select<never, unknown>, input: unknown, method: 'get' | 'all'): unknown {
     if (closed) throw new Unavailable('the database is closed')
+    log.mustBeThere()
     const values = bind(statement.sqlite, input)
     if (apart) return reader.prepare(statement.sqlite.text)[method](...values)
     let prepared = reads.get(statement)
@@ -257,13 +303,17 @@ export function openSqlite(
     // What a disk that hangs still holds is not touched; the next process to open the file recovers it.
     if (!done) return
     await checkpoints.stop()
-    closeSync(log)
+    const lost = log.broken()
+    log.close()
     reader.close()
     try {
-      writer.exec('pragma wal_checkpoint(truncate)')
-    } finally {
-      writer.close()
+      if (lost === undefined) writer.exec('pragma wal_checkpoint(truncate)')
+      else rescue()
+    } catch (error) {
+      // It holds everything that was answered, and the next start reads it.
+      options.log?.warn('the database log stays beside the database', { error: String(error) })
     }
+    writer.close()
   }
 
   const database: Database = {
@@ -293,6 +343,7 @@ export function openSqlite(
     },
     async query<R>(query: Sql<R>) {
       const { text, values } = renderQuery(query, 'sqlite')
+      log.mustBeThere()
       if (onlyReads(text)) return reader.prepare(text).all(...(values as never[])) as R[]
       return (await enqueue(() => writer.prepare(text).all(...(values as never[])))) as R[]
     },
@@ -302,13 +353,16 @@ export function openSqlite(
         return values ? (writer.prepare(text).all(...(values as never[])) as never[]) : []
       }
       return exclusive(async () => {
+        log.mustTakeWrites()
         writer.exec(`pragma busy_timeout = ${busyLimit}`)
         apart = true
         try {
           const result = await work(run)
-          await force()
+          await log.force()
           return result
         } catch (error) {
+          rollBack()
+          if (isFull(error)) await relieve()
           throw unavailableOr(error)
         } finally {
           rollBack()
@@ -316,37 +370,18 @@ export function openSqlite(
           writer.exec('pragma busy_timeout = 0')
           writes.clear()
           reads.clear()
+          carryIfDue()
         }
       })
     },
+    broken: () => log.broken(),
     close() {
       closing ??= close()
       return closing
     },
   }
+  carryIfDue()
   return database
-}
-
-function open(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: busyLimit })
-  // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
-  database.exec('pragma synchronous = normal; pragma foreign_keys = on')
-  return database
-}
-
-/** Whether another process has the file open. This process must not: it would take itself for the other one. */
-export function isOpenElsewhere(file: string): boolean {
-  const database = new DatabaseSync(file, { timeout: 0 })
-  try {
-    // Whoever has a database in WAL mode open holds a shared lock on it.
-    database.exec('pragma locking_mode = exclusive; begin exclusive; commit')
-    return false
-  } catch (error) {
-    if (isBusy(error)) return true
-    throw error
-  } finally {
-    database.close()
-  }
 }
 
 function bind(prepared: Prepared, input: unknown): never[] {
@@ -355,39 +390,6 @@ function bind(prepared: Prepared, input: unknown): never[] {
   return values as never[]
 }
 
-/** Two processes that open a new file at once both want to be the one that turns it to WAL. */
-function becomeWal(database: DatabaseSync) {
-  const end = Date.now() + busyLimit
-  for (;;) {
-    try {
-      database.exec('pragma journal_mode = wal')
-      database.exec('begin immediate; commit')
-      return
-    } catch (error) {
-      if (!isBusy(error) || Date.now() > end) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
-    }
-  }
-}
-
 function onlyReads(text: string): boolean {
   return /^\s*(select|with|explain|values|pragma)\b/i.test(text) && !/\b(insert|update|delete)\b/i.test(text)
-}
-
-function isBusy(error: unknown): boolean {
-  return code(error) === sqliteBusy
-}
-
-/** SQLite's primary result code; the extended ones carry it in their low byte. */
-function code(error: unknown): number | undefined {
-  const errcode = (error as { errcode?: number } | null)?.errcode
-  return errcode === undefined ? undefined : errcode & 0xff
-}
-
-/** Locks, a full or failing disk: storage cannot answer now. What is wrong with one request stays as it is. */
-function unavailableOr(error: unknown): unknown {
-  const reason = code(error)
-  return reason === undefined || !storageFailures.has(reason)
-    ? error
-    : new Unavailable('SQLite could not write', { cause: error })
 }

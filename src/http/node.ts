@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, BlockList, Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { exactText } from '../exact-text.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import {
@@ -16,6 +17,9 @@ import { pathBelow } from './web.ts'
 
 // An import of node:http also loads the whole fetch client behind its WebSocket export, a third of the time a start takes.
 const { createServer } = process.getBuiltinModule('node:http')
+
+/** Servers that still answer, and keep no connection any more. */
+const draining = new WeakSet<Server>()
 
 export interface NodeOptions {
   /** Origin of the issuer: what a request's URL is built from, never its Host header. */
@@ -34,7 +38,7 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
     const batch = ready
     ready = []
     for (const { message, response, answer } of batch) {
-      if (!server.listening) response.shouldKeepAlive = false
+      if (draining.has(server) || !server.listening) response.shouldKeepAlive = false
       try {
         send(response, message, answer)
       } catch {
@@ -68,8 +72,11 @@ export interface Listening {
   /** Where it does: `http://127.0.0.1:4400`. */
   readonly url: string
   readonly port: number
-  /** Accepts no more, lets the requests under way be answered, and cuts what is not done after `grace` milliseconds. */
-  close(grace?: number): Promise<void>
+  /**
+   * For `drain` milliseconds (default none) goes on answering, and closes each connection behind its answer. Then accepts
+   * no more, lets the requests under way be answered, and cuts what is not done after `grace` milliseconds (default 10,000).
+   */
+  close(times?: { drain?: number; grace?: number }): Promise<void>
 }
 
 /** Rejects when the address cannot be had (`EADDRINUSE`, `EACCES` …). Port 0 takes any free one. */
@@ -92,7 +99,12 @@ export async function listen(server: Server, at: { port: number; host: string })
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     port,
-    async close(grace = 10_000) {
+    async close({ drain = 0, grace = 10_000 } = {}) {
+      draining.add(server)
+      if (drain > 0) {
+        await sleep(drain)
+        await nothingArrives()
+      }
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const socket of unused) socket.destroy()
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
@@ -101,6 +113,20 @@ export async function listen(server: Server, at: { port: number; host: string })
       clearInterval(sweep)
       clearTimeout(cut)
     },
+  }
+}
+
+/**
+ * Resolves in a moment in which every connection that arrived has just been accepted: the kernel resets those that a
+ * listener leaves behind in its queue. A turn of the event loop that took next to no time had nothing to accept.
+ */
+async function nothingArrives(): Promise<void> {
+  const end = performance.now() + 200
+  for (let before = performance.now(); ; ) {
+    await turn()
+    const now = performance.now()
+    if (now - before < 0.03 || now > end) return
+    before = now
   }
 }
 

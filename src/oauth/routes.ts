@@ -31,6 +31,8 @@ export interface Route {
   speaks: 'json' | 'page'
   /** Whether it can be answered while the time is not known. */
   timeless?: true
+  /** Answered without a line in the log. */
+  quiet?: true
   /** Whether the configuration has it; a route that says nothing is always there. */
   on?(settings: Settings): boolean
   run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal

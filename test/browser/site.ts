@@ -123,7 +123,7 @@ export async function openSite(): Promise<Site> {
     },
     async close() {
       await browser.close()
-      await Promise.all([house.close(0), side.close(0)])
+      await Promise.all([house.close({ grace: 0 }), side.close({ grace: 0 })])
       await g.close()
       await database.remove()
     },

@@ -256,12 +256,16 @@ describe('what can go wrong at the start is one clear line and exit code 1:', ()
 describe('serve', () => {
   const issuer = 'http://localhost:4400'
 
-  test('prints one line when it is ready, and logs elsewhere', async () => {
+  test('prints where it serves and where its health is when it is ready, and logs elsewhere', async () => {
     const folder = emptyFolder()
     const server = stay(folder, ['serve', '--port', '0'], { GATEHOUSE_ISSUER: issuer })
     assert.match(
       await server.line('stdout', /./),
       /^Gatehouse serves http:\/\/localhost:4400 on http:\/\/127\.0\.0\.1:\d+$/,
+    )
+    assert.match(
+      await server.line('stdout', /^Health/),
+      /^Health: http:\/\/127\.0\.0\.1:\d+\/livez and http:\/\/127\.0\.0\.1:\d+\/readyz$/,
     )
     assert.equal(await server.end('SIGINT'), 0)
   })

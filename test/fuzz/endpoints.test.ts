@@ -181,7 +181,7 @@ test('RFC 9112 §2.2: no bytes on a socket are a 500, a hang or the end of the s
     const metadata = await fetch(`${listening.url}/.well-known/oauth-authorization-server`)
     assert.equal(metadata.status, 200, 'it still answers')
   } finally {
-    await listening.close(1_000)
+    await listening.close({ grace: 1_000 })
     await house.close()
   }
 })

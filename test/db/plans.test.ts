@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { deleteBetween } from '../../src/db/deletion.ts'
 import { migrateUp } from '../../src/db/migrate.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
+import { hotSettings, openPostgres } from '../../src/db/postgres.ts'
 import { renderQuery } from '../../src/db/sql.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
@@ -172,8 +172,6 @@ describe('on PostgreSQL', () => {
   let url: string
   let client: pg.Client
   const blocks = new Map<Statement, { few: number; many: number }>()
-  const hot =
-    'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
   /** Plans made while the tables were small and unknown, and with the hot pool's and the default settings once they are large. */
   const plans = new Map<string, Map<Statement, Plan>>()
 
@@ -183,7 +181,7 @@ describe('on PostgreSQL', () => {
     await migrateUp(db)
     client = new pg.Client({ connectionString: url })
     await client.connect()
-    await client.query(hot)
+    await client.query(hotSettings)
     for (const statement of statements)
       await client.query(`prepare ${statement.name} as ${statement.postgres}`)
 

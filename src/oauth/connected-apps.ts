@@ -10,7 +10,7 @@ import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { cameByItself } from './clients/clients.ts'
 import { paths } from './paths.ts'
-import { connectedApps, endUnconsentedSessions, withdrawConsent } from './records/consents.ts'
+import { connectedApps, endUnconsentedSessions, useOfApp, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { scopeSet } from './scope.ts'
 import type { Server, User } from './server.ts'
@@ -33,7 +33,7 @@ const noticePurpose = (userId: string, clientId: string) => `disconnected ${user
 async function list(server: Server, request: Incoming, user: User): Promise<Answer> {
   const { settings, secrets } = server
   await server.activity.flush()
-  const rows = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
+  const rows = await appsOf(server, user)
   const browser = browserOf(request, settings.secure)
   const clients = await Promise.all(rows.map((row) => server.clients.find(row.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
@@ -46,7 +46,7 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
       },
       scopes: scopeSet(row.scope).map((name) => ({ name, description: settings.scopes[name] ?? name })),
       since: row.created_at,
-      lastUsed: row.last_used_at,
+      lastUsed: row.lastUsed,
       uses: row.uses,
       sessions: row.sessions,
       disconnect: {
@@ -61,6 +61,18 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
     accessTokenLifetime: Math.max(...lifetimes, 0) || undefined,
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
+}
+
+/** The apps of a user and how they are used, the last used first. */
+async function appsOf({ db, now }: Server, { id }: User) {
+  const apps = await db.all(connectedApps, { user_id: id })
+  const used = await Promise.all(
+    apps.map(async (app) => {
+      const use = await db.one(useOfApp, { user_id: id, client_id: app.client_id, now: now() })
+      return { ...app, ...use!, lastUsed: use!.last_active_at ?? app.updated_at }
+    }),
+  )
+  return used.sort((a, b) => b.lastUsed - a.lastUsed || (a.client_id < b.client_id ? -1 : 1))
 }
 
 async function justDisconnected(server: Server, request: Incoming, user: User): Promise<string | undefined> {

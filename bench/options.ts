@@ -8,7 +8,9 @@ export const usage = `npm run bench -- [options]
   --peers <ids>         which servers run beside Gatehouse, comma-separated:
                         ${peerIds.join(', ')}; default all
   --postgres            Gatehouse on PostgreSQL with 1, 2 and 4 processes beside two floors on PostgreSQL
-  --rows <n>            refresh and introspection on a database of so many living tokens and on an empty one
+  --rows <n>            refresh and introspection on a database of so many living tokens and on an empty one;
+                        with --postgres on PostgreSQL
+  --against <commit>    beside the same of a former build, and nothing else; goes with --postgres, --rows or neither
   --slow-disk <ms>      refresh, and introspection during refresh, on a disk whose every fsync takes so much longer
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
@@ -23,6 +25,7 @@ export type Options = {
   peers: string[]
   postgres: boolean
   rows: number | undefined
+  against: string | undefined
   slowDisk: number | undefined
   slices: number
   milliseconds: number
@@ -65,9 +68,11 @@ export function readOptions(args: string[]): Options | undefined {
   }
   if (given.help) return undefined
   const others = (['postgres', 'rows', 'slow-disk'] as const).filter((name) => given[name])
-  if (others.length > 1) {
+  if (given['slow-disk'] && others.length > 1) {
     throw new UsageError(`--${others.join(' and --')} are different measurements: give one`)
   }
+  if (given.against && given['slow-disk']) throw new UsageError('--against does not go with --slow-disk')
+  if (given.against && given.peers) throw new UsageError('--against measures no peers: leave --peers out')
   if (given.profile && others.length > 0) throw new UsageError(`--profile does not go with --${others[0]}`)
   if (given.peers && others.length > 0) {
     throw new UsageError(`--peers does not go with --${others[0]}, which has floors of its own`)
@@ -78,6 +83,7 @@ export function readOptions(args: string[]): Options | undefined {
     peers: given.peers?.split(',').filter(Boolean).map(peerNamed) ?? peerIds,
     postgres: given.postgres === true,
     rows: given.rows === undefined ? undefined : count('rows', given.rows, 1_000_000, 1000),
+    against: given.against,
     slowDisk: given['slow-disk'] === undefined ? undefined : count('slow-disk', given['slow-disk'], 2, 1),
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
@@ -96,6 +102,7 @@ function parse(args: string[]) {
       peers: { type: 'string' },
       postgres: { type: 'boolean' },
       rows: { type: 'string' },
+      against: { type: 'string' },
       'slow-disk': { type: 'string' },
       slices: { type: 'string' },
       milliseconds: { type: 'string' },

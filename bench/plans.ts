@@ -4,12 +4,21 @@ import type { Workload } from './fixture.ts'
 import type { Server } from './server.ts'
 import { fillFloor } from './servers/fill-floor.ts'
 import { floorScript } from './servers/floor-script.ts'
-import { filledGatehouse, gatehouse } from './servers/gatehouse.ts'
+import { filledGatehouse, formerBuild, gatehouse } from './servers/gatehouse.ts'
 import { delayedBy } from './slow-disk.ts'
-import { filledTargets, postgresTargets, slowDiskTargets, sqliteTargets, type Target } from './targets.ts'
+import {
+  filledPostgresTargets,
+  filledTargets,
+  postgresTargets,
+  slowDiskTargets,
+  sqliteTargets,
+  type Target,
+} from './targets.ts'
 
 export type Plan = {
   servers: Server[]
+  /** Whether a server needs the packages of bench/. */
+  packages?: true
   workloads: readonly Workload[]
   /** Whether introspection is measured once more, during a refresh load on the same server. */
   introspectionDuringRefresh?: boolean
@@ -59,6 +68,7 @@ export const peerIds = peers.map(({ id }) => id)
 export function besidePeers(chosen: string[], workloads: readonly Workload[]): Plan {
   return {
     servers: [gatehouse, ...peers.filter(({ id }) => chosen.includes(id))],
+    ...(chosen.some((id) => id !== floor.id) ? { packages: true } : {}),
     workloads,
     bases: ['floor', 'gatehouse'],
     targets: sqliteTargets,
@@ -106,12 +116,39 @@ export function onFullDatabase(rows: number, workloads: readonly Workload[]): Pl
         ...floor,
         id: 'floor-filled',
         label: `floor, ${filled}`,
-        fill: (directory) => fillFloor(join(directory, 'floor.db'), rows),
+        fill: ({ directory }) => fillFloor(join(directory, 'floor.db'), rows),
       },
     ],
     workloads: workloads.filter((workload) => workload === 'refresh' || workload === 'introspection'),
     bases: ['floor', 'gatehouse'],
     targets: filledTargets,
+    coldStarts: false,
+  }
+}
+
+/** Gatehouse on an empty PostgreSQL and on one of `rows` living tokens. */
+export function onFullPostgres(rows: number, workloads: readonly Workload[]): Plan {
+  return {
+    servers: [
+      { ...gatehouse, label: 'Gatehouse, empty', postgres: true },
+      { ...filledGatehouse(rows), postgres: true },
+    ],
+    workloads: workloads.filter((workload) => workload === 'refresh' || workload === 'introspection'),
+    bases: ['gatehouse'],
+    targets: filledPostgresTargets,
+    coldStarts: false,
+  }
+}
+
+/** Each Gatehouse of a plan beside the same of a former build, and nothing else; several processes are left out. */
+export function besideFormer(commit: string, { servers, workloads, targets }: Plan, directory: string): Plan {
+  const own = servers.filter(({ id }) => id === 'gatehouse' || id === 'gatehouse-filled')
+  const former = formerBuild(commit, directory)
+  return {
+    servers: own.flatMap((server) => [server, former(server)]),
+    workloads,
+    bases: own.flatMap(({ id }) => [id, `${id}-former`]),
+    targets,
     coldStarts: false,
   }
 }

@@ -6,7 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { plainOf, serves } from './fixture.ts'
 import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
-import { besidePeers, onFullDatabase, onPostgres, onSlowDisk, type Plan } from './plans.ts'
+import {
+  besideFormer,
+  besidePeers,
+  onFullDatabase,
+  onFullPostgres,
+  onPostgres,
+  onSlowDisk,
+  type Plan,
+} from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
 import { profile } from './profile.ts'
 import {
@@ -39,8 +47,13 @@ function installPeers() {
   if (status !== 0) throw new Error('npm ci in bench/ failed')
 }
 
-function planOf({ postgres, rows, slowDisk, peers, only }: Options, directory: string): Plan {
-  if (postgres) return onPostgres(only)
+function planOf(options: Options, directory: string): Plan {
+  const plan = modeOf(options, directory)
+  return options.against === undefined ? plan : besideFormer(options.against, plan, directory)
+}
+
+function modeOf({ postgres, rows, slowDisk, peers, only }: Options, directory: string): Plan {
+  if (postgres) return rows === undefined ? onPostgres(only) : onFullPostgres(rows, only)
   if (rows !== undefined) return onFullDatabase(rows, only)
   if (slowDisk !== undefined) return onSlowDisk(slowDisk, directory, only)
   return besidePeers(peers, only)
@@ -71,15 +84,6 @@ async function prepare(server: Server, directory: string) {
   await running.stop()
 }
 
-/** Fills the server's stopped database; the file that names some of the tokens put there. */
-async function fill({ id, fill }: Server, directory: string): Promise<string | undefined> {
-  if (!fill) return undefined
-  progress(`filling ${id}`)
-  const tokens = join(directory, 'tokens.json')
-  writeFileSync(tokens, JSON.stringify(await fill(directory)))
-  return tokens
-}
-
 async function measureAll(options: Options, plan: Plan, directory: string): Promise<Report> {
   const report: Report = {
     environment: environment(options.slices, options.milliseconds),
@@ -97,10 +101,11 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
       progress(`starting ${server.id}`)
       // Prepared by a process of its own, so that what preparing took is not counted as idle memory.
       if (!cold && !server.postgres) await prepare(server, own)
-      const tokens = await fill(server, own)
+      if (server.fill) progress(`filling and starting ${server.id}`)
       const started = await start(server, own)
       running.push(started)
-      measured.push({ id: server.id, fixture: started.fixture, roots: started.roots, tokens })
+      const { fixture, roots, tokens } = started
+      measured.push({ id: server.id, fixture, roots, tokens })
     }
     await sleep(1000)
     const memory = (each: Measured) => (measurable ? memoryMegabytes(each.roots) : Number.NaN)
@@ -124,9 +129,9 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
       const slicesOfBoth = await interleave(both, measured, slices, of)
       add(measurement('introspection', plan, slicesOfBoth, { during: 'refresh' }))
     }
-    report.resources = plan.servers.map(({ id, label }, at): Resources => {
+    report.resources = plan.servers.map(({ id, label, postgres = false }, at): Resources => {
       const [idleMegabytes, loadMegabytes] = [idle[at]!, memory(measured[at]!)]
-      return { id, label, idleMegabytes, loadMegabytes, coldStarts: cold?.get(id) ?? [] }
+      return { id, label, postgres, idleMegabytes, loadMegabytes, coldStarts: cold?.get(id) ?? [] }
     })
     console.log(`\nmemory\n\n${resourceText(report.resources)}`)
     return report
@@ -138,12 +143,12 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
 }
 
 async function bench(options: Options): Promise<number> {
-  installPeers()
   mkdirSync(join(root, 'tmp'), { recursive: true })
   const directory = mkdtempSync(join(root, 'tmp', 'bench-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   try {
     const plan = planOf(options, directory)
+    if (plan.packages) installPeers()
     const report = await measureAll(options, plan, directory)
     for (const remark of remarks(report)) console.log(`! ${remark}`)
     for (const workload of options.profile ? plan.workloads : []) {

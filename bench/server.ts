@@ -1,6 +1,6 @@
 // Starting and ending one server, whichever it is, with its database if it has one of its own.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,11 +37,18 @@ export type Server = {
   beforeFirstStart?(place: Place): Promise<void>
   /** Makes people, sessions and the fixture over HTTP, for a server that does not do so itself. */
   afterFirstStart?(place: Place): Promise<void>
-  /** Puts many living tokens into the database of the stopped server and names some of them. */
-  fill?(directory: string): Promise<StoredTokens>
+  /** Puts many living tokens into the database, of a stopped server where it is a file, and names some of them. */
+  fill?(place: Pick<Place, 'directory' | 'databaseUrl'>): Promise<StoredTokens>
 }
 
-export type Running = { server: Server; fixture: Fixture; roots: number[]; stop(): Promise<void> }
+export type Running = {
+  server: Server
+  fixture: Fixture
+  roots: number[]
+  /** The file that names some of the tokens the database was filled with. */
+  tokens: string | undefined
+  stop(): Promise<void>
+}
 
 const alive = new Set<ChildProcess>()
 
@@ -122,6 +129,10 @@ export async function start(server: Server, directory: string): Promise<Running>
   mkdirSync(directory, { recursive: true })
   if (server.forgets) rmSync(fixtureFile(directory), { force: true })
   const first = !existsSync(fixtureFile(directory))
+  const tokens = server.fill && join(directory, 'tokens.json')
+  const fill = async (databaseUrl?: string) => {
+    if (tokens) writeFileSync(tokens, JSON.stringify(await server.fill!({ directory, databaseUrl })))
+  }
   const roots: number[] = []
   const stops: (() => Promise<void>)[] = []
   const stop = async () => {
@@ -134,7 +145,7 @@ export async function start(server: Server, directory: string): Promise<Running>
       stops.push(() => postgres.stop())
       roots.push(postgres.pid)
       databaseUrl = postgres.url
-    }
+    } else if (!first) await fill()
     const ports: number[] = []
     for (let nth = 0; nth < (server.processes ?? 1); nth += 1) {
       const port = await freePort()
@@ -148,7 +159,8 @@ export async function start(server: Server, directory: string): Promise<Running>
       if (first && nth === 0) await server.afterFirstStart?.(place)
       await until(() => existsSync(fixtureFile(directory)), mustLive, 50)
     }
-    return { server, fixture: readFixture(directory, ports), roots, stop }
+    if (databaseUrl) await fill(databaseUrl)
+    return { server, fixture: readFixture(directory, ports), roots, tokens, stop }
   } catch (error) {
     await stop()
     throw error

@@ -58,10 +58,17 @@ export const postgresTargets: Target[] = [
   cpu('refresh', 'floor-single', 'gatehouse', { atLeast: 1.5 }),
 ]
 
-/** On a database of a million tokens, against the same server on an empty one. */
+/** On a database of millions of tokens, against the same server on an empty one. */
 export const filledTargets: Target[] = [
+  cpu('refresh', 'gatehouse-filled', 'gatehouse', { atMost: 1.25 }),
+  cpu('introspection', 'gatehouse-filled', 'gatehouse', { atMost: 1.25 }),
+  { workload: 'refresh', of: 'gatehouse-filled', to: 'gatehouse', measure: 'p99 ms', atMost: 2 },
+]
+
+/** The same on PostgreSQL. */
+export const filledPostgresTargets: Target[] = [
   cpu('refresh', 'gatehouse-filled', 'gatehouse', { atMost: 1.15 }),
-  cpu('introspection', 'gatehouse-filled', 'gatehouse', { atMost: 1.05 }),
+  cpu('introspection', 'gatehouse-filled', 'gatehouse', { atMost: 1.15 }),
   { workload: 'refresh', of: 'gatehouse-filled', to: 'gatehouse', measure: 'p99 ms', atMost: 2 },
 ]
 

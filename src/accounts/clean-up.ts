@@ -4,5 +4,5 @@ import { oldSignIns } from './records/deletions.ts'
 
 /** One step per table that grows with use; a step is repeated while it says there may be more. */
 export function cleanUpAccounts({ db, now }: Pick<Core, 'db' | 'now'>): Record<string, () => Promise<Step>> {
-  return { sign_ins: () => deleteBefore(db, oldSignIns, now()) }
+  return { sign_ins: deleteBefore(db, oldSignIns, now, now) }
 }

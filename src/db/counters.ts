@@ -25,9 +25,9 @@ export const findCounter = select(
 
 export const oldCounters = deletion('rate_limits', { key: 'key' })
 
-/** One step of removing counters whose window has ended. */
+/** Removes counters whose window has ended. */
 export function cleanUpCounters(db: Database, now: () => number): Record<string, () => Promise<Step>> {
-  return { rate_limits: () => deleteBefore(db, oldCounters, now()) }
+  return { rate_limits: deleteBefore(db, oldCounters, now, now) }
 }
 
 /** How often something may happen. */

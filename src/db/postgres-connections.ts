@@ -39,6 +39,14 @@ const pinnedPlanner: Record<string, string> = {
   plan_cache_mode: 'force_generic_plan',
 }
 
+const settings = (how: 'set' | 'set local', values: Record<string, string | number>) =>
+  Object.entries(values)
+    .map(([name, value]) => `${how} ${name} = ${value}`)
+    .join('; ')
+
+/** What a connection for requests begins with. */
+export const hotSettings = settings('set', pinnedPlanner)
+
 /** Connections that were opened under the same circumstances. */
 export interface Generation {
   /** For the statements of requests. */
@@ -101,11 +109,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
   }
   const timeLimit = (milliseconds: number) =>
     pooled ? {} : { statement_timeout: milliseconds * serverShare }
-  const settings = (how: 'set' | 'set local', more = {}) =>
-    Object.entries({ ...pinnedPlanner, ...more })
-      .map(([name, value]) => `${how} ${name} = ${value}`)
-      .join('; ')
-  const begin = `begin; ${settings('set local', { statement_timeout: limits.answer * serverShare })}`
+  const begin = `begin; ${settings('set local', { ...pinnedPlanner, statement_timeout: limits.answer * serverShare })}`
 
   function open(): Generation {
     const pools = {
@@ -118,7 +122,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
         query_timeout: limits.answer,
         ...(pooled
           ? { pipeline: true }
-          : { onConnect: async (client: ClientBase) => void (await client.query(settings('set'))) }),
+          : { onConnect: async (client: ClientBase) => void (await client.query(hotSettings)) }),
       }),
       cold: new pg.Pool({
         ...shared,

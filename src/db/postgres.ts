@@ -17,6 +17,10 @@ const batchLimit = 256
 const lanes = 2
 const attempts = 4
 
+/** Every hot statement is an index look-up per request: a plan made while a table was small must not scan it later. */
+export const hotSettings =
+  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
+
 type Statement = Select<never, unknown> | Write<never, unknown>
 
 interface Pending {

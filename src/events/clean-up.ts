@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
-import { type Step, stepLimit, stepOf } from '../db/deletion.ts'
-import { raw, returning, select, sql, using, write } from '../db/sql.ts'
+import { type Deletion, deleteBefore, deletedAtOnce, type Step } from '../db/deletion.ts'
+import { select, sql } from '../db/sql.ts'
 import type { EventType } from './append.ts'
 
 /**
@@ -31,35 +31,48 @@ export const eventTypes = select(
     ) select type from found where type is not null`,
 )
 
-/** Events of one type before an id, oldest first. */
-export const oldEvents = select(
-  'old_events',
-  { type: 'text', before: 'text' },
-  (i) => sql<{ id: string }>`select id from events where type = ${i.type} and id < ${i.before}
-    order by id limit ${raw(String(stepLimit))}`,
-)
+/** After so long it is asked anew which types there are, in milliseconds: less than any of them is kept for. */
+const typesKnownFor = 3_600_000
 
-export const deleteEvent = write('delete_event', { id: 'text' }, (i) => ({
-  guard: sql<{ id: string }>`delete from events ${using} where events.id = ${i.id} ${returning} events.id`,
-}))
+/** Events of one type, in the order of their ids. */
+export const eventsOf = (type: string): Deletion => ({
+  table: 'events',
+  key: 'id',
+  column: 'id',
+  first: '',
+  condition: sql`type = ${type}`,
+})
 
 /** Removes events by age, each type after its own time. */
-export function cleanUpEvents(
-  core: Pick<Core, 'db' | 'now' | 'settings'>,
-): Record<string, () => Promise<Step>> {
-  const { db, now, settings } = core
+export function cleanUpEvents({
+  db,
+  now,
+  settings,
+}: Pick<Core, 'db' | 'now' | 'settings'>): Record<string, () => Promise<Step>> {
+  let steps: (() => Promise<Step>)[] = []
+  let asked = Number.NEGATIVE_INFINITY
+  async function stepsByType() {
+    const time = now()
+    if (time >= asked && time - asked < typesKnownFor) return steps
+    const types = await db.all(eventTypes, { after: '' })
+    asked = time
+    steps = types.map(({ type }) => {
+      const keep = everyTokenTypes.includes(type) ? settings.events.keepToken : settings.events.keep
+      return deleteBefore(db, eventsOf(type), () => `evt_${firstIdAt(now() - keep)}`, now)
+    })
+    return steps
+  }
   return {
     async events() {
       const all: Step = { removed: 0, more: false }
-      for (const { type } of await db.all(eventTypes, { after: '' })) {
-        const keep = everyTokenTypes.includes(type) ? settings.events.keepToken : settings.events.keep
-        const due = await db.all(oldEvents, { type, before: `evt_${firstIdAt(now() - keep)}` })
-        const { removed, more } = stepOf(
-          await Promise.all(due.map(({ id }) => db.write(deleteEvent, { id }))),
-        )
+      for (let left = (await stepsByType()).length; left > 0; left--) {
+        // The next step goes on with the type after this one, however much of this one is left.
+        const step = steps.shift()!
+        steps.push(step)
+        const { removed, more } = await step()
         all.removed += removed
         all.more ||= more
-        if (all.removed >= stepLimit) return { ...all, more: true }
+        if (all.removed >= deletedAtOnce[db.dialect]) return { ...all, more: true }
       }
       return all
     },

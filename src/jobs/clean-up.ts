@@ -1,11 +1,12 @@
 import type { Job, Result } from './scheduler.ts'
 
-/** One step of clean-up: removes at most a few hundred rows and says whether there may be more. */
+/** One step of clean-up: removes what one statement may and says whether there may be more. */
 export type CleanUpStep = () => Promise<{ removed: number; more: boolean }>
 
 /**
- * Removes what has had its time: each table's step again and again, with pauses, until nothing is due. A table that
- * cannot be cleaned now does not keep the others from it. Returns the rows removed from each table.
+ * Removes what has had its time, until nothing is due: one step of each table in turn, with a pause after each that was full,
+ * so that a table with a backlog keeps no other waiting. Neither does one that cannot be cleaned now. Returns the rows removed
+ * from each table.
  */
 export function cleanUp(steps: Record<string, CleanUpStep>): Job {
   return {
@@ -14,16 +15,17 @@ export function cleanUp(steps: Record<string, CleanUpStep>): Job {
     async run({ pause }) {
       const removed: Result = {}
       const failures: unknown[] = []
-      for (const [table, step] of Object.entries(steps)) {
-        let count = 0
-        let more = true
-        while (more) {
+      let due = Object.entries(steps)
+      while (due.length > 0) {
+        const unfinished: typeof due = []
+        for (const [table, step] of due) {
           const done = await step().catch((error) => void failures.push(error))
-          count += done?.removed ?? 0
-          more = done?.more ?? false
-          if (more) await pause()
+          if (done?.removed) removed[table] = Number(removed[table] ?? 0) + done.removed
+          if (!done?.more) continue
+          unfinished.push([table, step])
+          await pause()
         }
-        if (count > 0) removed[table] = count
+        due = unfinished
       }
       if (failures.length > 0) throw failures[0]
       return removed

@@ -3,7 +3,7 @@
 import { bounds } from '../config.ts'
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
-import { deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
+import { type Deletion, deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
 import { patience } from './authorization/return-address.ts'
 import {
   clearSalt,
@@ -30,23 +30,25 @@ export const keepCodes = 86_400_000
 const keepPushedRequests = 2 * patience
 
 /** One step per table that grows with use; a step is repeated while it says there may be more. */
-export function cleanUpOauth(
-  core: Pick<Core, 'db' | 'now' | 'settings'>,
-): Record<string, () => Promise<Step>> {
-  const { db, now, settings } = core
+export function cleanUpOauth({
+  db,
+  now,
+  settings,
+}: Pick<Core, 'db' | 'now' | 'settings'>): Record<string, () => Promise<Step>> {
+  const after = (of: Deletion, keep = 0) => deleteBefore(db, of, () => now() - keep, now)
   return {
-    authorization_requests: () => deleteBefore(db, oldAuthorizationRequests, now()),
-    pushed_authorization_requests: () => deleteBefore(db, oldPushedRequests, now() - keepPushedRequests),
-    codes: () => deleteBefore(db, oldCodes, now() - keepCodes),
-    device_codes: () => deleteBefore(db, oldDeviceCodes, now() - keepCodes),
-    access_tokens: () => deleteBefore(db, oldAccessTokens, now()),
-    refresh_tokens: () => deleteBefore(db, oldRefreshTokens, now()),
-    expired_sessions: () => deleteBefore(db, expiredSessions, now() - settings.sessions.keep),
-    revoked_sessions: () => deleteBefore(db, revokedSessions, now() - settings.sessions.keep),
-    logout_deliveries: () => deleteBefore(db, oldLogoutDeliveries, now()),
-    used_jtis: () => deleteBefore(db, oldUsedJtis, now()),
-    initial_access_tokens: () => deleteBefore(db, oldInitialAccessTokens, now()),
-    signing_keys: () => deleteBefore(db, oldSigningKeys, now()),
+    authorization_requests: after(oldAuthorizationRequests),
+    pushed_authorization_requests: after(oldPushedRequests, keepPushedRequests),
+    codes: after(oldCodes, keepCodes),
+    device_codes: after(oldDeviceCodes, keepCodes),
+    access_tokens: after(oldAccessTokens),
+    refresh_tokens: after(oldRefreshTokens),
+    expired_sessions: after(expiredSessions, settings.sessions.keep),
+    revoked_sessions: after(revokedSessions, settings.sessions.keep),
+    logout_deliveries: after(oldLogoutDeliveries),
+    used_jtis: after(oldUsedJtis),
+    initial_access_tokens: after(oldInitialAccessTokens),
+    signing_keys: after(oldSigningKeys),
   }
 }
 

@@ -10,7 +10,7 @@ import { answerPage } from '../pages/page.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { cameByItself } from './clients/clients.ts'
 import { paths } from './paths.ts'
-import { type ConnectedAppRow, connectedApps, withdrawConsent } from './records/consents.ts'
+import { type ConnectedAppRow, connectedApps, useOfApp, withdrawConsent } from './records/consents.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { mayRecord } from './room.ts'
 import { scopeSet } from './scope.ts'
@@ -34,13 +34,12 @@ const noticePurpose = (userId: string, clientId: string) => `disconnected ${user
 async function list(server: Server, request: Incoming, user: User): Promise<Answer> {
   const { settings, secrets } = server
   await server.activity.flush()
-  const consents = await server.db.all(connectedApps, { user_id: user.id, now: server.now() })
-  const apps = [...Map.groupBy(consents, (row) => row.client_id).values()]
+  const apps = await appsOf(server, user)
   const browser = browserOf(request, settings)
-  const clients = await Promise.all(apps.map(([row]) => server.clients.find(row!.client_id)))
+  const clients = await Promise.all(apps.map((app) => server.clients.find(app.client_id)))
   const lifetimes = clients.map((client) => client?.accessTokenLifetime ?? 0)
   const page = connectedAppsPage(server.frame(user), {
-    apps: apps.map(joined).map((row, n) => ({
+    apps: apps.map((row, n) => ({
       client: {
         name: row.name,
         logo: clients[n] && cameByItself(clients[n]) ? undefined : (row.logo_uri ?? undefined),
@@ -49,7 +48,7 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
       hosts: row.hosts,
       scopes: row.scopes.map((name) => ({ name, description: settings.scopes[name] ?? name })),
       since: row.created_at,
-      lastUsed: row.last_used_at,
+      lastUsed: row.lastUsed,
       uses: row.uses,
       sessions: row.sessions,
       disconnect: {
@@ -66,6 +65,19 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }
 
+/** The apps of a user and how they are used, the last used first. */
+async function appsOf({ db, now }: Server, { id }: User) {
+  const consents = await db.all(connectedApps, { user_id: id })
+  const apps = [...Map.groupBy(consents, (row) => row.client_id).values()].map(joined)
+  const used = await Promise.all(
+    apps.map(async (app) => {
+      const use = await db.one(useOfApp, { user_id: id, client_id: app.client_id, now: now() })
+      return { ...app, ...use!, lastUsed: use!.last_active_at ?? app.updated_at }
+    }),
+  )
+  return used.sort((a, b) => b.lastUsed - a.lastUsed || (a.client_id < b.client_id ? -1 : 1))
+}
+
 /** One app of all the consents to it; `hosts` are named where there are several, since not all may be allowed the same. */
 function joined(consents: ConnectedAppRow[]) {
   const first = consents[0]!
@@ -74,6 +86,7 @@ function joined(consents: ConnectedAppRow[]) {
     ...first,
     scopes: [...new Set(consents.flatMap((row) => scopeSet(row.scope)))].sort(),
     created_at: Math.min(...consents.map((row) => row.created_at)),
+    updated_at: Math.max(...consents.map((row) => row.updated_at)),
     hosts: hosts.length > 1 ? hosts : [],
   }
 }

@@ -8,23 +8,27 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
+import { deleteBetween } from '../../src/db/deletion.ts'
 import { migrateUp } from '../../src/db/migrate.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
+import { hotSettings } from '../../src/db/postgres-connections.ts'
 import { renderQuery } from '../../src/db/sql.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
-import { fill, growingTables } from './rows.ts'
+import { fill, firstRowAt, growingTables, rowId } from './rows.ts'
 import { collectStatements, inputFor, lists, preparedIn, type Statement } from './statements.ts'
 
 const [few, many] = [1_000, 40_000]
 const k = 500
 
-/** Read whole, because it does not grow with use: a handful of keys. */
-const mayScan: Record<string, string[]> = {
-  old_signing_keys_by_expires_at: ['signing_keys'],
-}
+/** What a statement may read whole, because it does not grow with use. */
+const mayScan: Record<string, string[]> = {}
 
-const { statements, named } = await collectStatements()
+const { statements, named, deletions } = await collectStatements()
+/** What is due in all tables but that of the signing keys, which holds a handful. */
+const clearing = deletions.filter(({ table }) => table !== 'signing_keys')
+const bounds = ({ first }: (typeof clearing)[number]): [number | string, number | string] =>
+  typeof first === 'string' ? [rowId(k), rowId(1_000_000)] : [firstRowAt + k, firstRowAt + 1_000_000]
 
 /** Index look-ups grow by a level of the tree now and then, never with the rows. */
 function isBounded(small: number, large: number): boolean {
@@ -110,6 +114,15 @@ describe('on SQLite', () => {
     })
   }
 
+  for (const of of clearing) {
+    test(`what is due in ${of.table} by ${of.column} is found in an index`, () => {
+      const query = deleteBetween({ dialect: 'sqlite' }, of, ...bounds(of))
+      const { scans, plan } = scansOf(renderQuery(query, 'sqlite').text)
+      assert.deepEqual(scans, [], plan)
+      assert.match(plan, new RegExp(`SEARCH ${of.table} USING .*\\b${of.column}>`), plan)
+    })
+  }
+
   /** Tables that SQLite would go through whole. */
   function scansOf(text: string): { scans: string[]; plan: string } {
     const db = new DatabaseSync(file, { readOnly: true })
@@ -160,8 +173,6 @@ describe('on PostgreSQL', () => {
   let url: string
   let client: pg.Client
   const blocks = new Map<Statement, { few: number; many: number }>()
-  const hot =
-    'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
   /** Plans made while the tables were small and unknown, and with the hot pool's and the default settings once they are large. */
   const plans = new Map<string, Map<Statement, Plan>>()
 
@@ -171,7 +182,7 @@ describe('on PostgreSQL', () => {
     await migrateUp(db)
     client = new pg.Client({ connectionString: url })
     await client.connect()
-    await client.query(hot)
+    await client.query(hotSettings)
     for (const statement of statements) {
       await client.query(`prepare ${statement.name} as ${statement.postgres}`)
       const lock = lockOf(statement)
@@ -287,6 +298,22 @@ describe('on PostgreSQL', () => {
       const { rows } = await client.query(`explain (format json) ${text}`, values)
       const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
       assert.deepEqual(scansOf(plan), [], JSON.stringify(plan, null, 1))
+    })
+  }
+
+  for (const of of clearing) {
+    test(`what is due in ${of.table} by ${of.column} is found in an index`, async () => {
+      const { text, values } = renderQuery(
+        deleteBetween({ dialect: 'postgres' }, of, ...bounds(of)),
+        'postgres',
+      )
+      const { rows } = await client.query(`explain (format json) ${text}`, values)
+      const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
+      assert.deepEqual(scansOf(plan), [], JSON.stringify(plan, null, 1))
+      assert.ok(
+        nodesOf(plan).some((node) => node['Index Cond']?.includes(of.column)),
+        JSON.stringify(plan, null, 1),
+      )
     })
   }
 

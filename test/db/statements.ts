@@ -4,7 +4,9 @@ import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { findUser, identitiesOf } from '../../src/accounts/user-list.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { Deletion } from '../../src/db/deletion.ts'
 import type { Prepared, Select, Sql, Write } from '../../src/db/sql.ts'
+import { eventsOf } from '../../src/events/clean-up.ts'
 import { eventsAfter, listEvents } from '../../src/events/list.ts'
 import { listSessions } from '../../src/oauth/sessions.ts'
 import { firstRowAt, rowHash, rowId } from './rows.ts'
@@ -13,34 +15,33 @@ export type Statement = Select<never, unknown> | Write<never, unknown>
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url))
 
-/** The statements that the modules of src export, and the names that their text gives to statements. */
-export async function collectStatements(): Promise<{ statements: Statement[]; named: string[] }> {
+/** The statements and deletions that the modules of src export, and the names that their text gives to statements. */
+export async function collectStatements(): Promise<{
+  statements: Statement[]
+  named: string[]
+  deletions: Deletion[]
+}> {
   const found = new Map<string, Statement[]>()
   const named: string[] = []
+  const deletions: Deletion[] = [eventsOf('token_refresh')]
   for (const file of globSync('**/*.ts', { cwd: source }).sort()) {
     const text = readFileSync(`${source}${file}`, 'utf8')
     const names = [...text.matchAll(/\b(?:select|write)\(\s*'([a-z0-9]+_[a-z0-9_]+)'/g)].map(
       (match) => match[1]!,
     )
-    const deletions = /\bdeletion\(\s*'/.test(text)
-    if (names.length === 0 && !deletions) continue
+    if (names.length === 0 && !/\bdeletion\(\s*'/.test(text)) continue
     named.push(...names)
     const exported = (await import(`${source}${file}`)) as Record<string, unknown>
     for (const value of Object.values(exported)) {
-      for (const statement of statementsIn(value)) {
-        const same = found.get(statement.name) ?? []
-        if (!same.includes(statement)) found.set(statement.name, [...same, statement])
-      }
+      if (typeof value !== 'object' || value === null) continue
+      if ('table' in value && 'column' in value) deletions.push(value as Deletion)
+      if (!('kind' in value && 'postgres' in value)) continue
+      const statement = value as Statement
+      const same = found.get(statement.name) ?? []
+      if (!same.includes(statement)) found.set(statement.name, [...same, statement])
     }
   }
-  return { statements: [...found.values()].flat(), named }
-}
-
-/** A statement, or the two of a deletion. */
-function statementsIn(value: unknown): Statement[] {
-  if (typeof value !== 'object' || value === null) return []
-  if ('kind' in value && 'postgres' in value) return [value as Statement]
-  return 'find' in value && 'remove' in value ? [value.find, value.remove].flatMap(statementsIn) : []
+  return { statements: [...found.values()].flat(), named, deletions }
 }
 
 /** The SQLite texts of a statement. */

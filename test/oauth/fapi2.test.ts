@@ -289,6 +289,26 @@ onBothDatabases('FAPI 2.0', (dialect) => {
     await assertJson(await refreshAs(party, ended.refresh_token!), 400, 'invalid_grant')
   })
 
+  test('FAPI 2.0 Security Profile §5.3.2.1-9: the expiry of a refresh token in use moves by no less than a hundredth of its life', async () => {
+    const house = await open()
+    const party = await fapiClient(house, { refreshTokenLifetime: 3_600 })
+    const { refresh_token } = await tokensFor(party)
+    const expiry = async () => {
+      const id = refresh_token!.slice(6, 32)
+      const [row] = await house.app.server.db.query<{ expires_at: number }>(
+        sql`select expires_at from refresh_tokens where id = ${id}`,
+      )
+      return row!.expires_at
+    }
+    const first = await expiry()
+    house.clock.advance(35_000)
+    await readTokens(await refreshAs(party, refresh_token!))
+    assert.equal(await expiry(), first)
+    house.clock.advance(1_000)
+    await readTokens(await refreshAs(party, refresh_token!))
+    assert.equal(await expiry(), first + 36_000)
+  })
+
   test('FAPI 2.0 Security Profile §5.3.2.1-11: a code lives for 60 seconds at most, whatever is configured', async () => {
     const house = await open()
     for (const more of [{}, { codeLifetime: 600 }]) {

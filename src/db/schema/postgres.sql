@@ -343,7 +343,7 @@ create table sessions (
 create index sessions_client ON sessions USING btree (client_id);
 create index sessions_expiry ON sessions USING btree (expires_at);
 create index sessions_revoked ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
-create index sessions_user ON sessions USING btree (user_id, client_id, last_active_at);
+create index sessions_user ON sessions USING btree (user_id, client_id, id);
 comment on table sessions is 'One authorization of one client by one user; every token points to it';
 
 create table sign_ins (

@@ -309,7 +309,7 @@ create index sessions_expiry on sessions (expires_at);
 
 create index sessions_revoked on sessions (revoked_at) where revoked_at is not null;
 
-create index sessions_user on sessions (user_id, client_id, last_active_at);
+create index sessions_user on sessions (user_id, client_id);
 
 create table sign_ins (
   id text primary key,

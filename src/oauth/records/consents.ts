@@ -4,6 +4,7 @@ import {
   insert,
   lockRows,
   type Refs,
+  raw,
   returning,
   type Sql,
   select,
@@ -173,7 +174,7 @@ export const denyPushedRequest = write(
   },
 )
 
-/** What a user allowed one client at one host, and how the client was used. */
+/** What a user allowed one client at one host. */
 export interface ConnectedAppRow {
   client_id: string
   redirect_host: string
@@ -182,24 +183,42 @@ export interface ConnectedAppRow {
   client_uri: string | null
   scope: string
   created_at: number
-  last_used_at: number
+  updated_at: number
+}
+
+/** How a user used one client. */
+export interface AppUseRow {
+  last_active_at: number | null
   uses: number
   sessions: number
 }
 
-/** The apps a user is connected with, the last used first, a row for each consent of theirs. Ended sessions count as long as they are kept. */
+/** The apps a user is connected with, as they were allowed: a row for each consent of theirs. */
 export const connectedApps = select(
   'connected_apps',
-  { user_id: 'text', now: 'int' },
+  { user_id: 'text' },
   (i) => sql<ConnectedAppRow>`select c.client_id, c.redirect_host, k.name, k.logo_uri, k.client_uri, c.scope,
-      c.created_at, coalesce(s.last_active_at, c.updated_at) as last_used_at, coalesce(s.uses, 0) as uses,
-      coalesce(s.sessions, 0) as sessions
-    from consents c
-      join clients k on k.id = c.client_id and k.revoked_at is null
-      left join (select client_id, max(last_active_at) as last_active_at, cast(sum(uses) as bigint) as uses,
-          count(case when revoked_at is null and expires_at > ${i.now} then 1 end) as sessions
-        from sessions where user_id = ${i.user_id} group by client_id) s on s.client_id = c.client_id
-    where c.user_id = ${i.user_id} order by last_used_at desc, c.client_id, c.redirect_host`,
+      c.created_at, c.updated_at
+    from consents c join clients k on k.id = c.client_id
+    where c.user_id = ${i.user_id} and k.revoked_at is null order by c.client_id, c.redirect_host`,
+)
+
+/** Sessions of one app, the newest, that its use is told from. */
+const newestSessions = 100
+
+/**
+ * How a user uses one app. Ended sessions count as long as they are kept; with more than a hundred, the newest hundred count.
+ * One look-up an app, whatever the planner knows of the table.
+ */
+export const useOfApp = select(
+  'use_of_app',
+  { user_id: 'text', client_id: 'text', now: 'int' },
+  (
+    i,
+  ) => sql<AppUseRow>`select max(found.last_active_at) as last_active_at, cast(coalesce(sum(found.uses), 0) as bigint) as uses,
+      count(case when found.revoked_at is null and found.expires_at > ${i.now} then 1 end) as sessions
+    from (select * from sessions where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id}
+      order by sessions.id desc limit ${raw(String(newestSessions))}) found`,
 )
 
 /** The user disconnects an app: every consent to it, open forms, codes that are still out and every session of the two end together. */

@@ -95,7 +95,10 @@ export const rotateRefreshToken = write(
   }),
 )
 
-/** A token that is not replaced when it is used: any number of uses at once, each with an access token of its own. */
+/**
+ * A token that is not replaced when it is used: any number of uses at once, each with an access token of its own. Its expiry
+ * stands in an index, so it moves once a hundredth of its life has passed, not with every use.
+ */
 export const useRefreshToken = write(
   'use_refresh_token',
   {
@@ -113,7 +116,8 @@ export const useRefreshToken = write(
         and s.client_id = ${i.client_id} and s.revoked_at is null and s.expires_at > ${i.now}`,
     effects: [
       sql`update refresh_tokens set expires_at = ${i.refresh_expires_at} ${from}
-        where refresh_tokens.id = ${i.refresh_id}`,
+        where refresh_tokens.id = ${i.refresh_id}
+          and (${i.refresh_expires_at} - refresh_tokens.expires_at) * 100 >= ${i.refresh_expires_at} - ${i.now}`,
       insertAccessToken(i),
       appendEvent(i),
     ],

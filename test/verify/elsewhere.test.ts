@@ -50,7 +50,8 @@ async function openChanged(change: Change): Promise<{ issuer: string; elsewhere:
   closers.push(() => toy.close())
   const requests: string[] = []
   const other = await listen(async (path, request) => {
-    requests.push(`${request.method} ${path} ${await request.text()}`)
+    const copy = request.clone()
+    requests.push(`${request.method} ${path} ${await copy.text()}`)
     return forward(toy, path, request)
   })
   const front = await listen(async (path, request) => {

@@ -204,6 +204,7 @@ export async function openToy(...asked: (Hole | Extra)[]): Promise<Toy> {
       scope: (has('consent widened') && form.get('scope')) || query.get('scope')!,
       redirectUri: query.get('redirect_uri')!,
       challenge: query.get('code_challenge') ?? undefined,
+      jkt: query.get('dpop_jkt') ?? undefined,
       grant: undefined,
       used: false,
       ended: false,
@@ -245,6 +246,7 @@ export async function openToy(...asked: (Hole | Extra)[]): Promise<Toy> {
     const code = codes.get(form.get('code') ?? '')
     if (!code || (code.client !== client && !has('code of any client'))) return refusal('invalid_grant')
     if (code.redirectUri !== form.get('redirect_uri')) return refusal('invalid_grant')
+    if (code.jkt !== undefined && code.jkt !== jkt) return refusal('invalid_grant')
     const verifier = form.get('code_verifier') ?? ''
     const hash = createHash('sha256').update(verifier).digest('base64url')
     const proven = code.challenge === undefined || hash === code.challenge || has('verifier ignored')
@@ -330,14 +332,18 @@ export async function openToy(...asked: (Hole | Extra)[]): Promise<Toy> {
     const { pathname, searchParams } = new URL(request.url!, issuer)
     let body = ''
     for await (const chunk of request) body += chunk
-    const isJson = request.headers['content-type']?.includes('json') ?? false
+    const type = request.headers['content-type'] ?? ''
+    const isJson = type.includes('json')
+    const isForm = type.startsWith('application/x-www-form-urlencoded')
     const cookie = request.headers.cookie ?? ''
     if (pathname === '/.well-known/oauth-authorization-server') return json(200, metadata())
     if (pathname === '/authorize') return authorize(searchParams, cookie)
     if (pathname === '/consent') return consent(new URLSearchParams(body), cookie)
-    if (pathname === '/register') return register(JSON.parse(body))
+    if (pathname === '/register') {
+      return isJson ? register(JSON.parse(body)) : refusal('invalid_client_metadata')
+    }
     if (request.method !== 'POST' && !has('GET taken')) return { status: 405, headers: { allow: 'POST' } }
-    if (isJson && !has('JSON taken')) return refusal('invalid_request')
+    if (!isForm && !has('JSON taken') && request.method === 'POST') return refusal('invalid_request')
     const sent = isJson ? Object.entries(JSON.parse(body) as Record<string, string>) : body
     const form = has('GET taken') && body === '' ? searchParams : new URLSearchParams(sent)
     const client = authenticate(form, request.headers.authorization)

@@ -1,6 +1,6 @@
 import { type Check, type Context, invalidClient, type Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import { compact, keyedWith, makeKey, unsigned } from '../jose.ts'
 import {
   assertion,
@@ -30,7 +30,7 @@ function ask({ flow, server }: Context, client: Client, form: Parameters): Promi
   if (server.introspection_endpoint !== undefined)
     return send(server.introspection_endpoint, { token: fresh(32) })
   const url = server.pushed_authorization_request_endpoint
-  if (url === undefined) throw new NotApplicable('there is no endpoint where an assertion alone decides')
+  if (url === undefined) throw new NotShown('there is no endpoint where an assertion alone decides')
   return send(url, flow.request(client).parameters)
 }
 
@@ -68,6 +68,8 @@ export const assertionChecks: readonly Check[] = [
       const again = () => ({ ...claims, jti: fresh() })
       const { publicJwk, alg } = client.key
       await refuseEach(context, see, client, {
+        'no JWT': assertionForm(client, 'no.jwt'),
+        'a secret in place of the assertion': { client_id: client.id, client_secret: fresh(32) },
         'alg none': assertionForm(client, unsigned({ ...header, alg: 'none' }, again())),
         'HS256 keyed with the public key': assertionForm(
           client,

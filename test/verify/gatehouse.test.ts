@@ -57,7 +57,7 @@ describe('gatehouse verify, the development server', () => {
     const folder = emptyFolder()
     const server = await serve(folder, ['dev', '--no-demo'], { PORT: await freePort() })
     try {
-      for (let at = 0; at < 4; at++) {
+      for (let at = 0; at < 3; at++) {
         const { code, stdout, stderr } = await run(folder, ['verify', server.issuer, '--yes', '--json'])
         const report = JSON.parse(stdout) as Report
         assert.deepEqual(troubles(report), [])

@@ -61,6 +61,7 @@ export const assertionChecks: readonly Check[] = [
     section: 'RFC 7523 §3',
     title: 'an assertion that is not signed by the client’s key is invalid_client',
     needs: ['code flow', 'private_key_jwt'],
+    accepts: 'invalid_request for what is no JWT at all',
     async run(context, see) {
       const client = await signingClient(context)
       const { issuer } = context.server
@@ -68,7 +69,6 @@ export const assertionChecks: readonly Check[] = [
       const again = () => ({ ...claims, jti: fresh() })
       const { publicJwk, alg } = client.key
       await refuseEach(context, see, client, {
-        'no JWT': assertionForm(client, 'no.jwt'),
         'a secret in place of the assertion': { client_id: client.id, client_secret: fresh(32) },
         'alg none': assertionForm(client, unsigned({ ...header, alg: 'none' }, again())),
         'HS256 keyed with the public key': assertionForm(
@@ -81,6 +81,10 @@ export const assertionChecks: readonly Check[] = [
           changed(compact(header, again(), client.key)),
         ),
       })
+      const none = { headers: {}, form: assertionForm(client, 'no.jwt') }
+      const answer = await context.flow.redeem(await context.flow.code(client), {}, { credentials: none })
+      const refusal = { status: [400, 401], error: ['invalid_client', 'invalid_request'] }
+      see.refused(answer, refusal, 'no JWT')
     },
   },
   {

@@ -115,7 +115,9 @@ export const authorizationChecks: readonly Check[] = [
       ] as const) {
         const outcome = await flow.authorize(client, { scope: [...beside, scope].join(' ') })
         if (!outcome.left?.parameters.has('code')) {
-          see.turnedBack(outcome, ['invalid_scope'], input)
+          // Where nothing else is asked, nothing is left to be granted.
+          const codes = beside === known ? ['invalid_scope'] : ['invalid_scope', 'access_denied']
+          see.turnedBack(outcome, codes, input)
           continue
         }
         const { answer, scope: granted } = await flow.tokens(client, { scope: [...beside, scope] })

@@ -1,7 +1,7 @@
 import type { Check, Context } from '../check.ts'
 import { codeClient } from '../clients.ts'
 import { NotApplicable, NotShown } from '../failures.ts'
-import type { Outcome } from '../front-channel.ts'
+import { type Outcome, sayOutcome } from '../front-channel.ts'
 import type { Parameters } from '../wire.ts'
 import { codeFlowClient, knowsPrompt } from './authorization.ts'
 
@@ -118,7 +118,9 @@ export const openidChecks: readonly Check[] = [
       const client = await promptClient(context)
       const acr = { essential: true, values: ['urn:example:nobody-can-meet-this'] }
       const claims = JSON.stringify({ id_token: { acr } })
-      see.turnedBack(await context.flow.authorize(client, { claims }), [], 'an essential acr')
+      const outcome = await context.flow.authorize(client, { claims })
+      if (outcome.left || outcome.answer.status >= 400) see.turnedBack(outcome, [], 'an essential acr')
+      else if (outcome.stuck !== undefined) see.notSeen(`an essential acr: ${sayOutcome(outcome)}`)
       const broken = await context.flow.authorize(client, { claims: '{' })
       see.holds(broken.answer.status < 500, `claims={: ${broken.answer.status}`, broken.answer)
     },

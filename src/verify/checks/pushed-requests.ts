@@ -206,7 +206,13 @@ export const pushedRequestChecks: readonly Check[] = [
       see.refused(type, wrong, 'response_type=surprise')
       if (server.response_modes_supported !== undefined) {
         const mode = await push(context, client, { response_mode: 'surprise' })
-        see.refused(mode, { status: [400], error: ['invalid_request'] }, 'response_mode=surprise')
+        const code = mode.json['error']
+        if (see.refused(mode, badRequest, 'response_mode=surprise'))
+          see.holds(
+            typeof code === 'string' && code !== '',
+            'response_mode=surprise: no error code came',
+            mode,
+          )
       }
       if ((server.protected_resources ?? []).length === 0) return
       const resource = await push(context, client, { resource: 'https://unknown.example/' })

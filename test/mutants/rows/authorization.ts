@@ -1,0 +1,293 @@
+// The authorization endpoint: what is asked, by whom, and where the answer goes (RFC 6749 §4.1, OpenID Connect Core §3.1.2).
+
+import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
+
+const request = 'oauth/authorization/authorization-request.ts'
+const response = 'oauth/authorization/authorization-response.ts'
+const pkce = 'oauth/authorization/pkce.ts'
+const user = 'oauth/authorization/user-authentication.ts'
+const decision = 'oauth/authorization/authorization.ts'
+const redirect = 'oauth/authorization/redirect-uri.ts'
+const documents = 'oauth/clients/client-id-metadata.ts'
+const ofDocuments = 'test/oauth/client-id-metadata.test.ts'
+const noDocument = 'a document needs an https address that the server can reach, and a run has none'
+
+export const authorizationMutants: readonly Mutant[] = [
+  off('authorize_client_missing', request, 'clientId === undefined', 'N1'),
+  off(
+    'authorize_client_repeated',
+    request,
+    "form.repeated.includes('client_id') || form.repeated.includes('redirect_uri')",
+    'N12',
+  ),
+  off('authorize_client_unknown', request, '!client', 'N1'),
+  hidden(
+    'authorize_client_inactive',
+    request,
+    'return client.active ? client :',
+    'return true ? client :',
+    'only the operator suspends a client',
+    'test/oauth/authorization.test.ts',
+  ),
+  off('client_url_malformed', documents, 'wrong !== undefined', 'N15'),
+  hidden(
+    'client_host_untrusted',
+    documents,
+    'if (clientIdMetadata.hosts && !hostIsAmong(clientIdMetadata.hosts, new URL(id).hostname))',
+    'if (false)',
+    'the operator says which hosts are trusted, and a run is on none of them',
+    ofDocuments,
+  ),
+  hidden(
+    'client_document_unavailable',
+    documents,
+    "return refuse('client_document_unavailable', { client: url, failed, detail })",
+    "return refuse('client_document_invalid', { client: url, failed, detail })",
+    noDocument,
+    ofDocuments,
+  ),
+  hidden(
+    'client_document_invalid',
+    documents,
+    'if (unfit) return refuse(',
+    'if (false) return refuse(',
+    noDocument,
+    ofDocuments,
+  ),
+  hidden(
+    'too_many_arrivals',
+    'oauth/clients/arrivals.ts',
+    "return wait > 0 ? refuse('too_many_arrivals'",
+    "return false ? refuse('too_many_arrivals'",
+    'a run floods nobody, so it never meets the limit',
+    'test/oauth/arrivals.test.ts',
+  ),
+  off('redirect_uri_missing', request, 'asked === undefined && mustBeNamed', 'N4'),
+  off(
+    'redirect_uri_unregistered',
+    request,
+    'redirectUri === undefined || matchRedirectUri(client.redirectUris, redirectUri) === undefined',
+    'N3',
+  ),
+  visible(
+    'redirect URIs are compared whole',
+    redirect,
+    'if (registered === requested) return true',
+    'if (requested.startsWith(registered)) return true',
+    'N9',
+  ),
+  visible(
+    'redirect URIs are compared whole',
+    redirect,
+    'registered === requested',
+    'registered.toLowerCase() === requested.toLowerCase()',
+    'N8',
+  ),
+  visible(
+    'loopback hosts are not interchangeable',
+    redirect,
+    '|| a[1] !== b[1]) return false',
+    ') return false',
+    'N11',
+  ),
+  off('response_mode_unsupported', request, "!reachable || form.repeated.includes('response_mode')", 'N20'),
+  off('response_type_missing', request, 'responseType === undefined', 'N19'),
+  off('response_type_unsupported', request, "responseType !== 'code'", 'N20'),
+  off(
+    'response_type_unauthorized',
+    request,
+    "!client.grantTypes.includes('authorization_code') || !client.responseTypes.includes('code')",
+    'N21',
+  ),
+  visible('pkce_missing', pkce, "return required ? refuse('pkce_missing') : null", 'return null', 'N23'),
+  off('pkce_method_unsupported', pkce, "method !== 'S256'", 'N24'),
+  visible(
+    'pkce_challenge_malformed',
+    pkce,
+    'return challengeShape.test(challenge) ?',
+    'return true ?',
+    'N26',
+  ),
+  off(
+    'prompt_invalid',
+    request,
+    "prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)",
+    'N28',
+  ),
+  hidden(
+    'dpop_jkt_malformed',
+    request,
+    'if (binding !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(binding)) return refuse(',
+    'if (false) return refuse(',
+    'a code that is bound to what is no key is good for nobody, and no section says when that is told',
+    'test/oauth/dpop-tokens.test.ts',
+  ),
+  off('claims_malformed', 'oauth/openid/claims-parameter.ts', '!userinfo || !idToken', 'N31'),
+  off(
+    'id_token_hint_invalid',
+    'oauth/openid/id-token.ts',
+    '!verifySignature(alg, key, input, signature)',
+    'N124',
+  ),
+  visible(
+    'authentication_unmet',
+    'oauth/openid/claims-parameter.ts',
+    "acr: isObject(acr) && acr['essential'] === true ? valuesOf(acr) : [],",
+    'acr: [],',
+    'N31',
+  ),
+  off('max_age_invalid', request, 'age !== undefined && !/^\\d{1,9}$/.test(age)', 'N30'),
+  visible(
+    'login_required',
+    user,
+    'if ((boundSubject ?? subject) !== subject || (only.length > 0 && !only.includes(subject)))',
+    'if (false)',
+    'N29',
+  ),
+  visible(
+    'a demanded sign-in is new',
+    'oauth/authorization/return-address.ts',
+    "return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0",
+    'return false',
+    'N30',
+  ),
+  off('consent_required', decision, "asked.prompt.includes('none')", 'N27'),
+  visible(
+    'consent is for what was asked',
+    decision,
+    'scopesMissing(held, consentScope(asked)).length > 0 ||',
+    '',
+    'N27',
+  ),
+  off('user_denied', 'oauth/authorization/consent.ts', "decision === 'deny'", 'N41'),
+  hidden(
+    'user_disabled',
+    user,
+    "if ('disabled' in found) return refuse(",
+    'if (false) return refuse(',
+    'only the operator disables an account',
+    'test/accounts/users.test.ts',
+  ),
+  hidden(
+    'session_quota_full',
+    decision,
+    'if ((living?.count ?? 0) >= sessions.quota) {',
+    'if (false) {',
+    'what happens when a quota is full is an option, and by itself the oldest session ends',
+    'test/oauth/sessions.test.ts',
+  ),
+  visible('iss in every response', response, '    iss: server.settings.issuer,\n', '', 'N125'),
+  visible(
+    'iss in every response',
+    response,
+    '    iss: server.settings.issuer,\n',
+    "    ...('error' in parameters ? {} : { iss: server.settings.issuer }),\n",
+    'N125',
+  ),
+  visible(
+    'state in errors',
+    response,
+    '...(state === null ? {} : { state }),',
+    "...(state === null || 'error' in parameters ? {} : { state }),",
+    'N41',
+  ),
+  visible('redirects after forms', 'http/message.ts', '    status: 303,', '    status: 307,', 'N48'),
+
+  // Consent and the pages around it
+  off(
+    'form_scope_exceeded',
+    'oauth/authorization/consent.ts',
+    'isRefusal(allowed) || !scopeCovers(held.resources, resources)',
+    'N45',
+  ),
+  too(
+    visible(
+      'form_token_wrong',
+      'oauth/authorization/consent.ts',
+      "if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))",
+      'if (false)',
+      'N43',
+    ),
+    'oauth/authorization/deciding-user.ts',
+    'if (answer === null) {',
+    'if (answer === null) {\n    return same',
+  ),
+  too(
+    visible(
+      'form_of_another_user',
+      'oauth/authorization/deciding-user.ts',
+      '|| answer.id !== shown.userId ? undefined',
+      '? undefined',
+      'N44',
+    ),
+    'oauth/authorization/consent.ts',
+    "if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))",
+    'if (false)',
+  ),
+  hidden(
+    'form_already_answered',
+    'oauth/authorization/consent.ts',
+    'if (!row || row.expires_at <= server.now()) return',
+    'if (!row) return',
+    'a form waits for longer than a run does',
+    'test/oauth/consent.test.ts',
+  ),
+  too(
+    visible('pages are not framed', 'pages/page.ts', "      'x-frame-options': 'DENY',\n", '', 'N46'),
+    'pages/page.ts',
+    '    "frame-ancestors \'none\'",\n',
+    '',
+  ),
+  hidden(
+    'pages have a policy',
+    'pages/page.ts',
+    "      'content-security-policy': contentSecurityPolicy(page),\n",
+    '',
+    'X-Frame-Options keeps the rule about frames, and no section asks for the rest of the policy',
+    'test/pages/page.test.ts',
+  ),
+  hidden(
+    'cookies have flags',
+    'http/cookies.ts',
+    '; Path=/; HttpOnly; SameSite=Lax',
+    '; Path=/',
+    'no section that an authorization server is held to asks for the flags of a cookie',
+    'test/oauth/consent.test.ts',
+  ),
+  visible(
+    'names are text',
+    'http/html.ts',
+    'return text.replace(/[&<>"\'`]/g, (character) => entities[character]!)',
+    'return text',
+    'N47',
+  ),
+
+  // Logout
+  hidden(
+    'logout_elsewhere',
+    'oauth/openid/logout.ts',
+    "if (!server.signOut) return refuse('logout_elsewhere')",
+    '',
+    'where signing out happens elsewhere the metadata names no end_session_endpoint',
+    'test/oauth/logout.test.ts',
+  ),
+  off(
+    'logout_client_mismatch',
+    'oauth/openid/logout.ts',
+    'hint && named !== undefined && named !== hint.clientId',
+    'N124',
+  ),
+  off(
+    'logout_redirect_uri_unregistered',
+    'oauth/openid/logout.ts',
+    'redirectUri !== undefined && !client?.registered.postLogoutRedirectUris?.includes(redirectUri)',
+    'N123',
+  ),
+  visible(
+    'a logout without a hint asks',
+    'oauth/openid/logout.ts',
+    'if (client && hint && hint.subject === (await subjectFor(server, client, user)))',
+    'if (user)',
+    'N124',
+  ),
+]

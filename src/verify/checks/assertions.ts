@@ -81,10 +81,13 @@ export const assertionChecks: readonly Check[] = [
           changed(compact(header, again(), client.key)),
         ),
       })
-      const none = { headers: {}, form: assertionForm(client, 'no.jwt') }
-      const answer = await context.flow.redeem(await context.flow.code(client), {}, { credentials: none })
+      const code = await context.flow.code(client)
       const refusal = { status: [400, 401], error: ['invalid_client', 'invalid_request'] }
-      see.refused(answer, refusal, 'no JWT')
+      for (const id of [client.id, undefined]) {
+        const form = { ...assertionForm(client, 'no.jwt'), client_id: id }
+        const answer = await context.flow.redeem(code, {}, { credentials: { headers: {}, form } })
+        see.refused(answer, refusal, `no JWT${id === undefined ? ' and no client_id' : ''}`)
+      }
     },
   },
   {

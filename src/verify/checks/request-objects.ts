@@ -2,9 +2,10 @@ import type { Check, Context, Sight } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
 import { NotApplicable, NotShown } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
-import { compact, makeKey, sha256, unsigned } from '../jose.ts'
+import { compact, makeKey, unsigned } from '../jose.ts'
 import { isLoopback, openListener } from '../listener.ts'
 import { speaksOpenId } from '../metadata.ts'
+import { insideOf, keptInside, outsiders, overrulePushed } from '../overruled.ts'
 import { type Changes, fresh, seconds } from '../proofs.ts'
 import { type Parameters, withQuery } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -82,85 +83,6 @@ async function notSupported(context: Context, see: Sight, name: string, value: s
   // RFC 6749 §3.1: a server that never heard of a parameter ignores it.
   if (gotCode(outcome) && !speaksOpenId(context.server)) see.note(`${name} is ignored`)
   else see.turnedBack(outcome, [], `${name} where it is not supported`)
-}
-
-/** What stands outside, where something else stands inside: each on its own, and never what decides who asks. */
-function outsiders(client: Client, flow: Context['flow']): Parameters[] {
-  const [, other] = flow.scopes(client)
-  const [, second] = client.redirectUris
-  return [
-    { state: 'outside-of-it' },
-    { code_challenge: sha256(fresh(32)) },
-    ...(other === undefined ? [] : [{ scope: other }]),
-    ...(second === undefined ? [] : [{ redirect_uri: second }]),
-  ]
-}
-
-/** A refusal keeps the rule; an answer must be that to the request inside. */
-async function keptInside(
-  { flow }: Context,
-  see: Sight,
-  client: Client,
-  inside: { parameters: Parameters; verifier: string },
-  outcome: Outcome,
-  input: string,
-): Promise<void> {
-  const { left, answer } = outcome
-  if (!gotCode(outcome) || !left) {
-    see.turnedBack({ ...outcome, asked: {} }, [], input)
-    return
-  }
-  const state = left.parameters.get('state')
-  see.holds(state === inside.parameters['state'], `${input}: the state is ${state}`, answer)
-  const redirectUri = String(inside.parameters['redirect_uri'])
-  see.holds(left.url.startsWith(redirectUri), `${input}: it led to another redirect URI`, answer)
-  const redeemed = await flow.redeem({
-    client,
-    value: left.parameters.get('code')!,
-    verifier: inside.verifier,
-    redirectUri,
-    response: left.parameters,
-    answer,
-  })
-  if (!see.holds(redeemed.status === 200, `${input}: the code is not that of the request inside`, redeemed))
-    return
-  const scope = String(redeemed.json['scope'] ?? inside.parameters['scope']).split(' ')
-  const asked = String(inside.parameters['scope']).split(' ')
-  see.holds(
-    scope.every((one) => asked.includes(one)),
-    `${input}: the scope is ${scope.join(' ')}`,
-    redeemed,
-  )
-}
-
-/** The request inside asks for one scope, at the first redirect URI. */
-function insideOf({ flow }: Context, client: Client) {
-  const [scope] = flow.scopes(client)
-  return flow.request(client, { state: 'inside-of-it', ...(scope === undefined ? {} : { scope }) })
-}
-
-async function overrulePushed(context: Context, see: Sight, endpoint: string): Promise<void> {
-  const { flow, server } = context
-  const client = await codeFlowClient(context)
-  const push = async () => {
-    const inside = insideOf(context, client)
-    const answer = see.granted(await flow.post(client, endpoint, inside.parameters), 'a pushed request')
-    return { inside, uri: String(answer.json['request_uri']) }
-  }
-  const come = (uri: string, more: Parameters) =>
-    flow.visit(
-      client,
-      withQuery(server.authorization_endpoint!, { client_id: client.id, request_uri: uri, ...more }),
-    )
-  const twin = await push()
-  const alone = await come(twin.uri, {})
-  if (!gotCode(alone)) throw new NotShown('a pushed request does not lead to a code')
-  await keptInside(context, see, client, twin.inside, alone, 'a pushed request')
-  for (const more of outsiders(client, flow)) {
-    const { inside, uri } = await push()
-    const input = `${Object.keys(more).join()} beside a pushed request`
-    await keptInside(context, see, client, inside, await come(uri, more), input)
-  }
 }
 
 async function overruleObject(context: Context, see: Sight): Promise<void> {

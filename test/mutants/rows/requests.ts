@@ -16,7 +16,12 @@ const keysElsewhere =
 export const requestMutants: readonly Mutant[] = [
   off('malformed_form', backChannel, '!form', 'N55'),
   off('wrong_content_type', backChannel, '!/^application\\/x-www-form-urlencoded *(;|$)/i.test(type)', 'N55'),
-  visible('repeated_parameter', backChannel, 'return repeated === undefined ?', 'return true ?', 'N56'),
+  too(
+    visible('repeated_parameter', backChannel, 'return repeated === undefined ?', 'return true ?', 'N56'),
+    'oauth/token.ts',
+    'if (repeated !== undefined) return',
+    'if (false) return',
+  ),
   off('repeated_parameter', 'oauth/authorization/authorization-request.ts', 'repeated !== undefined', 'N18'),
   off('missing_parameter', 'oauth/introspection.ts', 'token === undefined', 'N110'),
   hidden(

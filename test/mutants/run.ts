@@ -11,6 +11,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { startPostgres } from '../support/postgres.ts'
 import { type Mutant, rules } from './mutant.ts'
 import { mutants } from './table.ts'
 import { environmentOf, tryMutant, type Verdict } from './try.ts'
@@ -34,8 +35,10 @@ interface Line {
   detail: string
 }
 
+let postgres: ReturnType<typeof startPostgres> | undefined
 const chosen = choose()
 const lines = await inTurn(chosen, values['prove-invisible'] ? prove : look)
+await (await postgres)?.stop()
 const missed = lines.filter(({ verdict }) => verdict === 'missed')
 if (!values.json) {
   const count = (verdict: Verdict['verdict']) => lines.filter((line) => line.verdict === verdict).length
@@ -63,7 +66,7 @@ function choose(): { number: number; mutant: Mutant }[] {
   return fit.slice(first, values.count === undefined ? undefined : first + Number(values.count))
 }
 
-/** As many at a time as `--jobs` says, told in the order of the table. */
+/** As many at a time as `--jobs` says, told in the order of the table; as JSON, as they come. */
 async function inTurn(
   list: { number: number; mutant: Mutant }[],
   run: (mutant: Mutant) => Promise<Pick<Line, 'verdict' | 'detail'>>,
@@ -73,7 +76,9 @@ async function inTurn(
   const worker = async () => {
     for (let at = next++; at < list.length; at = next++) {
       const { number, mutant } = list[at]!
-      results[at]!.resolve({ number, rule: mutant.rule, mutant: sayEdit(mutant), ...(await run(mutant)) })
+      const line = { number, rule: mutant.rule, mutant: sayEdit(mutant), ...(await run(mutant)) }
+      if (values.json) console.log(JSON.stringify(line))
+      results[at]!.resolve(line)
     }
   }
   const workers = Promise.all(Array.from({ length: Number(values.jobs) }, worker))
@@ -81,7 +86,7 @@ async function inTurn(
   if (!values.json) console.log('| | Rule | Mutant | Verdict | |\n|--:|---|---|---|---|')
   for (const { promise } of results) {
     const line = await Promise.race([promise, workers.then(() => promise)])
-    console.log(values.json ? JSON.stringify(line) : sayLine(line))
+    if (!values.json) console.log(sayLine(line))
     lines.push(line)
   }
   return lines
@@ -94,23 +99,23 @@ async function look(mutant: Mutant): Promise<Pick<Line, 'verdict' | 'detail'>> {
   return { verdict: 'not visible', detail: `${verdict.because} (${mutant.hidden!.test})` }
 }
 
-/** The test that sees what nobody outside does, against the mutant: it must fail. */
+/** The test that sees what nobody outside does, against the mutant: it must fail. One PostgreSQL does for all. */
 async function prove(mutant: Mutant): Promise<Pick<Line, 'verdict' | 'detail'>> {
   const { test } = mutant.hidden!
-  const { MUTANT, NODE_OPTIONS } = environmentOf(mutant)
-  const child = spawn(process.execPath, ['scripts/test.ts', test], {
-    env: { ...process.env, MUTANT, NODE_OPTIONS },
+  const { url } = await (postgres ??= startPostgres({ fsync: false }))
+  const options = ['--test', '--conditions=gatehouse-source', '--test-reporter=tap', '--test-timeout=60000']
+  const child = spawn(process.execPath, [...options, test], {
+    env: { ...environmentOf(mutant), TEST_POSTGRES_URL: url },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   let text = ''
   child.stdout.on('data', (chunk) => {
     text += chunk
   })
-  const [code] = await once(child, 'exit')
-  const failed = /^# fail (\d+)$/m.exec(text)?.[1]
-  const by = /^\s*✖ (.*?) \(/m.exec(text)?.[1] ?? 'a test'
-  return code !== 0 && failed !== undefined && failed !== '0'
-    ? { verdict: 'caught', detail: `${test}: ${by}` }
+  await once(child, 'exit')
+  const failed = [...text.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, name]) => name!)
+  return failed.length > 0
+    ? { verdict: 'caught', detail: `${test}: ${failed[0]}` }
     : { verdict: 'missed', detail: test }
 }
 

@@ -12,6 +12,8 @@ import type { Mutant } from './mutant.ts'
 
 /** How long a server may take to start, in milliseconds: longer than any, even on a busy machine. */
 const startTime = 60_000
+/** How long it may take to end. */
+const endTime = 30_000
 const program = fileURLToPath(new URL('serve.ts', import.meta.url))
 const hook = new URL('hook.ts', import.meta.url).href
 
@@ -45,6 +47,7 @@ async function tryRules(mutant: Mutant, only?: readonly string[]): Promise<Verdi
     env: environmentOf(mutant),
     stdio: ['pipe', 'pipe', 'ignore'],
   })
+  const exit = once(child, 'exit')
   try {
     const server = await started(child)
     if (!server) return { verdict: 'caught', by: 'start', what: 'the server does not start' }
@@ -54,7 +57,9 @@ async function tryRules(mutant: Mutant, only?: readonly string[]): Promise<Verdi
     throw error
   } finally {
     child.stdin!.end()
-    if (child.exitCode === null) await once(child, 'exit')
+    const late = setTimeout(() => child.kill('SIGKILL'), endTime)
+    await exit
+    clearTimeout(late)
   }
 }
 

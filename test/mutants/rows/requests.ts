@@ -38,7 +38,7 @@ export const requestMutants: readonly Mutant[] = [
     "error instanceof BodyCutOff ? refuse('body_cut_off') :",
     '',
     'whoever cut the request off reads no answer',
-    'test/http/node.test.ts',
+    'test/oauth/token-endpoint.test.ts',
   ),
   off('body_too_large', 'oauth/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
   visible(

@@ -108,11 +108,13 @@ export const authorizationMutants: readonly Mutant[] = [
     'return true ?',
     'N26',
   ),
-  off(
+  hidden(
     'prompt_invalid',
     request,
-    "prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)",
-    'N28',
+    "if (prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)) {",
+    'if (false) {',
+    'what is asked for beside none cannot happen without a page, so an error comes all the same',
+    'test/oauth/authorization.test.ts',
   ),
   hidden(
     'dpop_jkt_malformed',
@@ -136,7 +138,14 @@ export const authorizationMutants: readonly Mutant[] = [
     'acr: [],',
     'N31',
   ),
-  off('max_age_invalid', request, 'age !== undefined && !/^\\d{1,9}$/.test(age)', 'N30'),
+  hidden(
+    'max_age_invalid',
+    request,
+    'if (age !== undefined && !/^\\d{1,9}$/.test(age)) return',
+    'if (false) return',
+    'no sign-in is as recent as what is no number, so no code comes all the same',
+    'test/oauth/authorization.test.ts',
+  ),
   visible(
     'login_required',
     user,

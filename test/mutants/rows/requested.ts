@@ -138,14 +138,24 @@ export const requestedMutants: readonly Mutant[] = [
     'no scope has such a name, so it is refused or left out as an unknown one then',
     'test/oauth/scope.test.ts',
   ),
-  visible(
-    'scope_unknown',
-    scope,
-    "return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })",
-    'return asked',
-    'N22',
+  too(
+    visible(
+      'scope_unknown',
+      scope,
+      "return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })",
+      'return asked',
+      'N22',
+    ),
+    'oauth/access-token.ts',
+    'grant.scope.filter((one) => allowed.includes(one))',
+    'grant.scope',
   ),
-  visible('scope_not_allowed', scope, 'return foreign === undefined ?', 'return true ?', 'N89'),
+  too(
+    visible('scope_not_allowed', scope, 'return foreign === undefined ?', 'return true ?', 'N89'),
+    'oauth/access-token.ts',
+    'grant.scope.filter((one) => allowed.includes(one))',
+    'grant.scope',
+  ),
   hidden(
     'scope_without_user',
     'oauth/grants/client-credentials.ts',

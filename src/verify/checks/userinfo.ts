@@ -117,15 +117,13 @@ export const userinfoChecks: readonly Check[] = [
       see.granted(await ask(context, { authorization: `Bearer ${access}` }), 'userinfo')
       const answer = await ask(context, {})
       see.refused(answer, { status: [400, 401] }, 'no token')
-      if (answer.status === 401) {
-        const challenge = answer.headers.get('www-authenticate')
-        see.holds(challenge !== null, 'the 401 comes without WWW-Authenticate', answer)
-        see.holds(
-          !/\berror=/.test(challenge ?? ''),
-          'the challenge names an error although nothing was sent (a SHOULD NOT)',
-          answer,
-        )
-      }
+      const challenge = answer.headers.get('www-authenticate')
+      see.holds(answer.status !== 401 || challenge !== null, 'the 401 comes without WWW-Authenticate', answer)
+      see.holds(
+        !/\berror=/.test(challenge ?? ''),
+        'the challenge names an error although nothing was sent (a SHOULD NOT)',
+        answer,
+      )
     },
   },
   {

@@ -35,6 +35,12 @@ export const command: Command = {
       value: '<file>',
       text: 'File that holds the token with which clients are registered',
     },
+    also: {
+      type: 'string',
+      multiple: true,
+      value: '<origin>',
+      text: 'Another origin of the server. Nothing is sent to any other than the issuer’s and these',
+    },
     'sign-in': {
       type: 'string',
       value: '<script>',
@@ -55,7 +61,8 @@ export const command: Command = {
   notes: [
     'It finds the server by its metadata, registers clients of its own (and deletes them again where it can), signs up or',
     'signs in two made-up people, and sends each rule the request that must be refused and the one that must not.',
-    'Exit code: 0 when nothing fell short, 1 when something did, 2 when it could not run or try everything.',
+    'Exit code: 0 when every rule held or does not apply, 1 when something fell short, 2 when it could not run or a limit kept',
+    'it from trying everything, 3 when nothing fell short but some rules could not be shown to hold.',
   ].join('\n'),
   async run(call) {
     const { CannotRun } = await import('../verify/failures.ts')
@@ -98,9 +105,16 @@ async function optionsFrom(call: Call) {
     ...(clients.length > 0 ? { clients } : {}),
     ...(redirectUris === undefined ? {} : { redirectUris }),
     ...(token === undefined ? {} : { initialAccessToken: contentOf(call, token) }),
+    ...(call.list('also') === undefined ? {} : { also: originsIn(call.list('also')!) }),
     ...(call.list('only') === undefined ? {} : { only: call.list('only')! }),
     signIn: await signInFrom(call),
   }
+}
+
+function originsIn(list: readonly string[]): string[] {
+  const wrong = list.find((one) => !/^https?:$/.test(URL.parse(one)?.protocol ?? ''))
+  if (wrong === undefined) return list.map((one) => new URL(one).origin)
+  throw new Usage(`--also: ${wrong} is no origin; for example https://api.example.com`, 'verify')
 }
 
 function clientFromOptions(call: Call, redirectUris: string[] | undefined): GivenClient[] {

@@ -10,8 +10,11 @@ export interface Page {
   title: string
   forms: Form[]
   links: Link[]
-  /** The address it would leave for, with the parameters that go there. Nothing is ever sent to it. */
-  left?: { url: string; parameters: URLSearchParams; how: 'redirect' | 'form_post' }
+  /**
+   * The address it would leave for, with the parameters that go there. Nothing is ever sent to it. `elsewhere`: it is no
+   * redirect URI that was asked for, but no address of the server either.
+   */
+  left?: { url: string; parameters: URLSearchParams; how: 'redirect' | 'form_post' | 'elsewhere' }
   answer: Answer
 }
 
@@ -27,6 +30,8 @@ export interface Browser {
   ): Promise<Page>
   /** Every answer it got, redirects included. */
   readonly answers: readonly Answer[]
+  /** A button or a link was pressed that says no. */
+  readonly denied: boolean
 }
 
 /** Cookies of one person's browser. */
@@ -44,7 +49,7 @@ interface Cookie {
 }
 
 export interface Visit {
-  wire: Pick<Wire, 'send'>
+  wire: Pick<Wire, 'send' | 'isOwn'>
   jar: Jar
   /** Whether an address is where the browser shall stop. */
   stops(url: URL): boolean
@@ -56,6 +61,7 @@ const mostRedirects = 12
 
 export function openBrowser({ wire, jar, stops, beforePost }: Visit): Browser {
   const answers: Answer[] = []
+  let denied = false
   let here: Page | undefined
 
   async function go(first: Outgoing): Promise<Page> {
@@ -79,6 +85,10 @@ export function openBrowser({ wire, jar, stops, beforePost }: Visit): Browser {
         const left = { url: location, parameters: parametersOf(target), how: 'redirect' as const }
         return (here = { ...pageOf(answer, () => false), left })
       }
+      if (!wire.isOwn(target)) {
+        const left = { url: location, parameters: new URLSearchParams(), how: 'elsewhere' as const }
+        return (here = { ...pageOf(answer, () => false), left })
+      }
       const kept = answer.status === 307 || answer.status === 308
       request = kept ? { ...request, url: target.href } : { method: 'GET', url: target.href }
     }
@@ -87,9 +97,17 @@ export function openBrowser({ wire, jar, stops, beforePost }: Visit): Browser {
 
   return {
     answers,
-    open: (url) => go({ method: 'GET', url }),
+    get denied() {
+      return denied
+    },
+    open(url) {
+      const link = here?.links.find((one) => one.url === url)
+      if (link && deniesByLink(link)) denied = true
+      return go({ method: 'GET', url })
+    },
     fetch: (url, init = {}) => go({ method: 'GET', ...init, url }),
     submit(form, fields = {}, button = form.buttons.length === 1 ? form.buttons[0] : undefined) {
+      if (button && denies(button)) denied = true
       const own = form.fields.filter((field) => !/^(checkbox|radio)$/.test(field.type) || field.checked)
       const body: Record<string, string | readonly string[] | undefined> = {}
       for (const { name, value } of own) body[name] = name in body ? [body[name]!, value].flat() : value
@@ -112,6 +130,13 @@ export function openBrowser({ wire, jar, stops, beforePost }: Visit): Browser {
     },
   }
 }
+
+const no = /\b(deny|denied|cancel|reject|decline|abort|refuse|disallow|no)\b/i
+
+/** A button that says no. */
+export const denies = (button: Button) => no.test(button.value) || no.test(button.text)
+/** A link that does. */
+export const deniesByLink = ({ url, text }: Link) => no.test(text) || /\/(abort|cancel|deny)\b/.test(url)
 
 /** A page that posts itself to a redirect URI is a way to leave as well (OAuth 2.0 Form Post Response Mode §2). */
 function pageOf(answer: Answer, stops: Visit['stops']): Page {

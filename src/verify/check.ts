@@ -40,15 +40,20 @@ export interface Finding {
 export interface Sight {
   /** The request was refused with one of these codes; no codes: with any. */
   refused(answer: Answer, expected: Refusal, input: string): boolean
-  /** The authorization request was refused by an error that went to the redirect URI, or by a page. */
+  /**
+   * The authorization request was refused by an error that went to the redirect URI, or by a page with a 4xx. Any other page
+   * may be a question nobody answered, and shows nothing.
+   */
   turnedBack(outcome: Outcome, errors: readonly string[], input: string): boolean
-  /** The authorization request was refused by a page: nothing went to any redirect URI. */
-  paged(outcome: Outcome, input: string): boolean
+  /** The authorization request was refused by a page with a 4xx: nothing went to any redirect URI. */
+  paged(outcome: Outcome, input: string, anyPage?: 'any page'): boolean
   /**
    * The same request without the fault passes. Where it does not, the refusals say nothing: the check ends as not
-   * applicable.
+   * shown.
    */
   granted(answer: Answer, input: string): Answer
+  /** What had to be seen was not, and why: the rule is not shown, whatever else held. */
+  notSeen(words: string): void
   /** What only has to be true. */
   holds(condition: boolean, what: string, answer: Answer): boolean
   /** Something the specification leaves open, worth knowing. */
@@ -73,11 +78,27 @@ export const anyRefusal: Refusal = { status: [400, 401, 403, 404, 405, 406, 411,
 export interface Seen extends Sight {
   readonly findings: readonly Finding[]
   readonly notes: readonly string[]
+  /** Why the rule is not shown to hold, though nothing fell short. */
+  readonly unseen: readonly string[]
 }
 
 export function openSight(server: Metadata): Seen {
   const findings: Finding[] = []
   const notes: string[] = []
+  const unseen: string[] = []
+  function notSeen(words: string): false {
+    if (!unseen.includes(words)) unseen.push(words)
+    return false
+  }
+  /** A page that refuses says so by its status; any other may be a question that a script did not answer. */
+  function refusedByPage(outcome: Outcome, input: string): boolean {
+    const { status } = outcome.answer
+    if (status >= 500 || status === 0)
+      return short(`${input}: a refusal was expected, ${sayOutcome(outcome)}`, outcome.answer)
+    return (
+      status >= 400 || notSeen(`${input}: neither a refusal nor a grant was seen, ${sayOutcome(outcome)}`)
+    )
+  }
   function short(what: string, answer: Answer): false {
     // The losers of a race all say the same.
     if (!findings.some((one) => one.what === what)) findings.push({ what, answer })
@@ -92,6 +113,8 @@ export function openSight(server: Metadata): Seen {
   return {
     findings,
     notes,
+    unseen,
+    notSeen,
     refused(answer, { status, error }, input) {
       limited(answer)
       if (!status.includes(answer.status)) {
@@ -111,9 +134,7 @@ export function openSight(server: Metadata): Seen {
           good || short(`${input}: ${errors.join(' or ')} was expected, ${sayAnswer(pushed)} came`, pushed)
         )
       }
-      if (!left) {
-        return answer.status < 500 || short(`${input}: an error was expected, ${sayOutcome(outcome)}`, answer)
-      }
+      if (!left) return refusedByPage(outcome, input)
       const error = left.parameters.get('error')
       if (error === null || left.parameters.has('code') || left.parameters.has('access_token')) {
         return short(`${input}: an error was expected, the request was granted`, answer)
@@ -127,15 +148,13 @@ export function openSight(server: Metadata): Seen {
       }
       return true
     },
-    paged(outcome, input) {
+    paged(outcome, input, anyPage) {
       const { left, pushed, answer } = outcome
       limited(answer)
       if (left)
         return short(`${input}: a page was expected, the answer left for ${targetOf(left.url)}`, answer)
-      if ((pushed ?? answer).status >= 500) {
-        return short(`${input}: a refusal was expected, ${sayOutcome(outcome)}`, answer)
-      }
-      return true
+      if (anyPage && answer.status > 0 && answer.status < 500) return true
+      return refusedByPage(pushed ? { ...outcome, answer: pushed } : outcome, input)
     },
     granted(answer, input) {
       limited(answer)

@@ -1,5 +1,5 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto'
-import { NotApplicable, OutOfRequests } from './failures.ts'
+import { NotApplicable, NotShown, OutOfRequests } from './failures.ts'
 import { type ClientKey, keyFrom, makeKey } from './jose.ts'
 import { type Metadata, offersGrant } from './metadata.ts'
 import { type Answer, encode, type Parameters, sayAnswer, type Wire } from './wire.ts'
@@ -48,14 +48,14 @@ export type Role =
   | 'machine'
 
 export interface Clients {
-  /** The client of a role, registered when it is first needed. Throws `NotApplicable` where there is none. */
+  /** The client of a role, registered when it is first needed. Throws `NotShown` where there is none. */
   of(role: Role): Promise<Client>
   /**
-   * A client that may use one more grant type beside the code flow; another one than `but`. Throws `NotApplicable` where
+   * A client that may use one more grant type beside the code flow; another one than `but`. Throws `NotShown` where
    * none can be had.
    */
   withGrant(type: string, method: AuthenticationMethod, but?: Client): Promise<Client>
-  /** A client of its own for one check. Throws `NotApplicable` where none can be registered. */
+  /** A client of its own for one check. Throws `NotShown` where none can be registered. */
   register(metadata: Record<string, unknown>, key?: ClientKey): Promise<Client>
   /** A registration request as it is, for what is refused. */
   tryRegister(metadata: Record<string, unknown>): Promise<Answer>
@@ -65,6 +65,8 @@ export interface Clients {
   deleteAll(): Promise<void>
   readonly all: readonly Client[]
   readonly redirectUri: string
+  /** What a registration carries where only invited ones may register. */
+  readonly authorization: Record<string, string>
 }
 
 /** Addresses under a name that belongs to nobody (RFC 2606 §3): nothing is ever sent there. */
@@ -88,21 +90,23 @@ export function openClients(source: ClientSource): Clients {
   const roles = new Map<Role, Promise<Client>>()
   const all: Client[] = [...given]
   let registrations = 0
+  const token = source.initialAccessToken
+  const authorization: Record<string, string> =
+    token === undefined ? {} : { authorization: `Bearer ${token}` }
   /** Grant types the server gives nobody who asks. */
   const unwanted = new Set<string>()
 
   async function tryRegister(metadata: Record<string, unknown>): Promise<Answer> {
     if (server.registration_endpoint === undefined) {
-      throw new NotApplicable('the metadata names no registration_endpoint, and no fitting client was given')
+      throw new NotShown('the metadata names no registration_endpoint, and no fitting client was given')
     }
-    if (++registrations > mostRegistrations) throw new NotApplicable('enough clients were registered')
-    const token = source.initialAccessToken
+    if (++registrations > mostRegistrations) throw new NotShown('enough clients were registered')
     return wire.send({
       method: 'POST',
       url: server.registration_endpoint,
       headers: {
         'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...authorization,
       },
       body: JSON.stringify(metadata),
     })
@@ -112,7 +116,7 @@ export function openClients(source: ClientSource): Clients {
     const answer = await tryRegister({ client_name: 'Gatehouse verify', ...metadata })
     if (answer.status !== 201 && answer.status !== 200) {
       const what = `such a client was not registered: ${sayAnswer(answer)}`
-      throw answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
+      throw answer.status === 429 ? new OutOfRequests(what) : new NotShown(what)
     }
     return adopt(answer, key)
   }
@@ -135,9 +139,7 @@ export function openClients(source: ClientSource): Clients {
     if (role === 'signing') {
       const key = makeKey(server.token_endpoint_auth_signing_alg_values_supported)
       if (!key)
-        throw new NotApplicable(
-          'no algorithm of token_endpoint_auth_signing_alg_values_supported is spoken here',
-        )
+        throw new NotShown('no algorithm of token_endpoint_auth_signing_alg_values_supported is spoken here')
       return register(
         {
           ...codeClient(server, 'private_key_jwt', redirectUris),
@@ -147,7 +149,7 @@ export function openClients(source: ClientSource): Clients {
         key,
       )
     }
-    const method = role === 'public' ? 'none' : secretMethod(server)
+    const method = role === 'public' ? noMethod(server) : secretMethod(server)
     if (role !== 'machine') return register(codeClient(server, method, redirectUris))
     return register({
       token_endpoint_auth_method: method,
@@ -160,6 +162,7 @@ export function openClients(source: ClientSource): Clients {
   return {
     all,
     redirectUri: redirectUris[0]!,
+    authorization,
     of(role) {
       let client = roles.get(role)
       if (!client) {
@@ -173,7 +176,7 @@ export function openClients(source: ClientSource): Clients {
         grantTypes.includes(type) && uris.length > 0 && id !== but?.id
       const known = all.find(fits)
       if (known) return known
-      const none = new NotApplicable(`no client may use the grant type ${type}`)
+      const none = new NotShown(`no client may use the grant type ${type}`)
       if (unwanted.has(type)) throw none
       const metadata = codeClient(server, method, redirectUris)
       const grants = [...(metadata['grant_types'] as string[]), type]
@@ -216,6 +219,12 @@ export function secretMethod({
   if (methods === undefined || methods.includes('client_secret_basic')) return 'client_secret_basic'
   if (methods.includes('client_secret_post')) return 'client_secret_post'
   throw new NotApplicable('no client authenticates by a secret here')
+}
+
+/** The default of RFC 8414 §2 says nothing about public clients. */
+function noMethod({ token_endpoint_auth_methods_supported: methods }: Metadata): AuthenticationMethod {
+  if (methods === undefined || methods.includes('none')) return 'none'
+  throw new NotApplicable('token_endpoint_auth_methods_supported has no none: there are no public clients')
 }
 
 function givenFor(role: Role, given: readonly Client[]): Client | undefined {

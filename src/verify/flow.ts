@@ -1,6 +1,6 @@
 import { type BackChannel, openBackChannel, type PostOptions } from './back-channel.ts'
 import type { Client } from './clients.ts'
-import { NotApplicable, OutOfRequests } from './failures.ts'
+import { NotShown, OutOfRequests } from './failures.ts'
 import { type AskOptions, type FrontChannel, openFrontChannel, sayOutcome } from './front-channel.ts'
 import type { Metadata } from './metadata.ts'
 import type { SignIn } from './sign-in.ts'
@@ -37,10 +37,10 @@ export interface Tokens {
 
 /** What a client does: asks for authorization, redeems, refreshes. Everything is right unless a change makes it wrong. */
 export interface Flow extends FrontChannel, BackChannel {
-  /** Throws `NotApplicable` when there is none. */
+  /** Throws `NotShown` when there is none. */
   code(client: Client, options?: CodeOptions): Promise<Code>
   redeem(code: Code, changes?: Parameters, options?: PostOptions): Promise<Answer>
-  /** Tokens by a code. Throws `NotApplicable` when there are none. */
+  /** Tokens by a code. Throws `NotShown` when there are none. */
   tokens(client: Client, options?: CodeOptions & Pick<PostOptions, 'key'>): Promise<Tokens>
   refresh(client: Client, token: string, changes?: Parameters, options?: PostOptions): Promise<Answer>
   /** Whether introspection calls a token active; undefined where nobody can be asked. */
@@ -72,7 +72,7 @@ export function openFlow(wire: Wire, server: Metadata, signIn: SignIn): Flow {
     const value = outcome.left?.parameters.get('code')
     if (!outcome.left || !value) {
       const what = `no code was issued: ${sayOutcome(outcome)}`
-      throw outcome.answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
+      throw outcome.answer.status === 429 ? new OutOfRequests(what) : new NotShown(what)
     }
     const redirectUri = String(parameters['redirect_uri'] ?? client.redirectUris[0])
     const response = outcome.left.parameters
@@ -99,10 +99,10 @@ export function openFlow(wire: Wire, server: Metadata, signIn: SignIn): Flow {
     const { access_token: access, refresh_token: refresh, id_token: idToken, scope } = answer.json
     if (answer.status !== 200 || typeof access !== 'string') {
       const what = `a code was not redeemed: ${sayAnswer(answer)}`
-      throw answer.status === 429 ? new OutOfRequests(what) : new NotApplicable(what)
+      throw answer.status === 429 ? new OutOfRequests(what) : new NotShown(what)
     }
     if (options.offline && typeof refresh !== 'string') {
-      throw new NotApplicable('no refresh token is issued to such a client')
+      throw new NotShown('no refresh token is issued to such a client')
     }
     const found: Tokens = { client, code: one, access, answer }
     if (typeof refresh === 'string') found.refresh = refresh

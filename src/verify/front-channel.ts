@@ -1,7 +1,7 @@
 import type { BackChannel } from './back-channel.ts'
 import { type Browser, type Jar, openBrowser, type Page } from './browser.ts'
 import type { Client } from './clients.ts'
-import { NotApplicable, OutOfRequests } from './failures.ts'
+import { Elsewhere, NotApplicable, NotShown, OutOfRequests, Untried } from './failures.ts'
 import { sha256 } from './jose.ts'
 import type { Metadata } from './metadata.ts'
 import { fresh } from './proofs.ts'
@@ -17,6 +17,8 @@ export interface Outcome {
   left?: NonNullable<Page['left']>
   /** The refusal of the pushed request, where the server takes no other. */
   pushed?: Answer
+  /** A button or a link was pressed that says no. */
+  denied?: boolean
   /** Why the sign-in script gave up. */
   stuck?: string
   /** Every answer on the way. */
@@ -51,6 +53,8 @@ export interface FrontChannel {
   elsewhere(client: Client, request: Outgoing, options?: AskOptions): Promise<Outcome>
   /** Up to two scopes of the server's own, beside those that change the flow. */
   scopes(client: Client): string[]
+  /** The same, as many as are needed. Throws `NotApplicable` where the metadata lists no more, `NotShown` where it lists none. */
+  scopesFor(client: Client, needed: 1 | 2): [string, string]
   /** Whether a client may ask for a scope, as far as anybody said. */
   offers(client: Client, scope: string): boolean
 }
@@ -75,6 +79,15 @@ export function openFrontChannel(
   function scopes(client: Client): string[] {
     const offered = client.scope?.split(' ').filter(Boolean) ?? server.scopes_supported ?? []
     return offered.filter((scope) => !ofOpenId.has(scope)).slice(0, 2)
+  }
+
+  function scopesFor(client: Client, needed: 1 | 2): [string, string] {
+    const found = scopes(client)
+    if (found.length >= needed) return found as [string, string]
+    const what = needed === 1 ? 'no scope of the server’s own' : 'no two scopes of the server’s own'
+    if (server.scopes_supported === undefined)
+      throw new NotShown(`nobody said which scopes there are: ${what}`)
+    throw new NotApplicable(`scopes_supported has ${what}`)
   }
 
   function offers(client: Client, scope: string): boolean {
@@ -147,9 +160,10 @@ export function openFrontChannel(
       const { person = 1, decision = 'allow', userCode } = options
       const here = beginning(browser, url, first)
       const page = await signIn({ browser: here, url, person, decision, ...(userCode ? { userCode } : {}) })
-      return { answer: page.answer, page, answers, asked, ...(page.left && { left: page.left }) }
+      const { denied } = here
+      return { answer: page.answer, page, answers, asked, denied, ...(page.left && { left: page.left }) }
     } catch (error) {
-      if (error instanceof NotApplicable || error instanceof OutOfRequests) throw error
+      if (error instanceof Untried || error instanceof OutOfRequests) throw error
       const answer = answers.at(-1) ?? first.answer
       return { answer, answers, asked, stuck: error instanceof Error ? error.message : String(error) }
     }
@@ -181,7 +195,7 @@ export function openFrontChannel(
     }
   }
 
-  return { request, ask, authorize, visit, elsewhere, scopes, offers }
+  return { request, ask, authorize, visit, elsewhere, scopes, scopesFor, offers }
 }
 
 /** Stops at the client's own addresses and at those a request asked for: on another origin anywhere, on the server's at their path. */
@@ -202,6 +216,9 @@ function beginning(browser: Browser, url: string, first: Page): Browser {
     get answers() {
       return browser.answers
     },
+    get denied() {
+      return browser.denied
+    },
     open(address) {
       if (begun || address !== url) return browser.open(address)
       begun = true
@@ -214,7 +231,12 @@ function beginning(browser: Browser, url: string, first: Page): Browser {
 export function sayOutcome({ left, pushed, page, stuck, answer }: Outcome): string {
   if (pushed) return sayAnswer(pushed)
   if (stuck !== undefined) return `the sign-in ended: ${stuck}`
+  if (left?.how === 'elsewhere') return new Elsewhere('it leads to an address', originOf(left.url)).message
   if (!left) return `a page came with status ${answer.status}${page?.title ? `, “${page.title}”` : ''}`
   const error = left.parameters.get('error')
   return error === null ? 'the client got an answer' : `the client got the error ${error}`
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url
 }

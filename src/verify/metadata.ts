@@ -16,6 +16,7 @@ export interface Metadata {
   jwks_uri?: string
   scopes_supported?: string[]
   response_types_supported?: string[]
+  response_modes_supported?: string[]
   grant_types_supported?: string[]
   token_endpoint_auth_methods_supported?: string[]
   token_endpoint_auth_signing_alg_values_supported?: string[]

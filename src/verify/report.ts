@@ -4,6 +4,7 @@ const words: Record<Result['result'], string> = {
   held: 'held',
   fell_short: 'fell short',
   not_applicable: 'not applicable',
+  not_shown: 'not shown',
 }
 
 /** One rule in one line; under it what fell short, with request and answer. */
@@ -20,15 +21,16 @@ export function sayResult(result: Result): string {
 }
 
 export function saySummary({ issuer, requests, complete, summary }: Report): string {
-  const counts = `${summary.held} held, ${summary.fell_short} fell short, ${summary.not_applicable} not applicable`
+  const counts = `${summary.held} held, ${summary.fell_short} fell short, ${summary.not_applicable} not applicable, ${summary.not_shown} not shown`
   const part = complete ? '' : ' Not every rule could be tried; the reasons stand beside them.'
   return `${issuer}: ${counts}, in ${requests} requests.${part}`
 }
 
-/** 0 when nothing fell short, 1 when something did, 2 when not everything could be tried. */
+/** 0 when every rule held or does not apply, 1 when something fell short, 2 when a limit kept rules from being tried, 3 when some are not shown. */
 export function exitCode({ complete, summary }: Report): number {
   if (summary.fell_short > 0) return 1
-  return complete ? 0 : 2
+  if (!complete) return 2
+  return summary.not_shown > 0 ? 3 : 0
 }
 
 function sayFinding({ what, request, answer }: NonNullable<Result['findings']>[number]): string[] {

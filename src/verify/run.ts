@@ -1,10 +1,10 @@
 import { checks } from './catalogue.ts'
 import { type Check, type Context, openSight, type Seen } from './check.ts'
 import { type GivenClient, openClients, type Role } from './clients.ts'
-import { CannotRun, NotApplicable } from './failures.ts'
+import { CannotRun, Elsewhere, NotApplicable, Untried } from './failures.ts'
 import { openFlow } from './flow.ts'
 import { type Mask, openMask, type ShownExchange } from './mask.ts'
-import { discover } from './metadata.ts'
+import { discover, type Metadata } from './metadata.ts'
 import { unmetNeed } from './needs.ts'
 import { type SignIn, signInByForms } from './sign-in.ts'
 import { openWire, type Wire } from './wire.ts'
@@ -17,6 +17,8 @@ export interface Verification {
   /** Redirect URIs of clients that are registered, instead of two under `client.example`. */
   redirectUris?: readonly string[]
   initialAccessToken?: string
+  /** Origins beside the issuer's that are the server's as well. Nothing is sent to any other. */
+  also?: readonly string[]
   /** Default: forms. */
   signIn?: SignIn
   /** Ids of rows (`N61`) or beginnings of sections (`RFC 7636`). Default: all. */
@@ -30,8 +32,8 @@ export interface Result {
   id: string
   section: string
   title: string
-  result: 'held' | 'fell_short' | 'not_applicable'
-  /** Why it is not applicable. */
+  result: 'held' | 'fell_short' | 'not_applicable' | 'not_shown'
+  /** Why it is not applicable, or what was not seen. */
   reason?: string
   /** What the specification leaves to the server. */
   accepts?: string
@@ -49,7 +51,7 @@ export interface Report {
   requests: number
   /** False when something outside the rules kept some of them from being tried: a limit of requests, a fault. */
   complete: boolean
-  summary: { held: number; fell_short: number; not_applicable: number }
+  summary: { held: number; fell_short: number; not_applicable: number; not_shown: number }
   checks: readonly Result[]
 }
 
@@ -64,7 +66,8 @@ export const atOnce = 8
  */
 export async function verify(options: Verification): Promise<Report> {
   const began = new Date().toISOString()
-  const wire = openWire(mostRequests, atOnce)
+  const own = ownOrigins(options)
+  const wire = openWire(mostRequests, atOnce, own)
   const mask = openMask()
   const watched: Wire = {
     ...wire,
@@ -79,6 +82,7 @@ export async function verify(options: Verification): Promise<Report> {
   }
   try {
     const { server, url } = await discover(watched, options.issuer)
+    keepToOwn(server, own)
     const given = options.clients ?? []
     for (const client of given) {
       if (client.client_secret !== undefined) mask.learnValue('client_secret', client.client_secret)
@@ -107,6 +111,7 @@ export async function verify(options: Verification): Promise<Report> {
           held: count('held'),
           fell_short: count('fell_short'),
           not_applicable: count('not_applicable'),
+          not_shown: count('not_shown'),
         },
         checks: results,
       }
@@ -115,6 +120,21 @@ export async function verify(options: Verification): Promise<Report> {
     }
   } finally {
     wire.close()
+  }
+}
+
+/** Where a run may send anything: to the issuer's origin and those the user vouched for. */
+function ownOrigins({ issuer, also = [] }: Verification): ReadonlySet<string> {
+  return new Set([issuer, ...also].map((url) => new URL(url).origin))
+}
+
+/** Metadata may name any host; what would go there is worth stealing (RFC 8414 §6.2). */
+function keepToOwn(server: Metadata, own: ReadonlySet<string>): void {
+  for (const [name, url] of Object.entries(server)) {
+    if (!name.endsWith('_endpoint') || typeof url !== 'string') continue
+    if (!URL.canParse(url)) throw new CannotRun(`the metadata has a ${name} that is no URL`)
+    const { origin } = new URL(url)
+    if (!own.has(origin)) throw new CannotRun(new Elsewhere(`the metadata names a ${name}`, origin).message)
   }
 }
 
@@ -162,7 +182,7 @@ async function runCheck(
     stopped = error as Error
   }
   return {
-    tried: stopped === undefined || stopped instanceof NotApplicable,
+    tried: stopped === undefined || stopped instanceof Untried,
     result: judge(head, see, stopped, mask),
   }
 }
@@ -176,6 +196,10 @@ function judge(head: Head, see: Seen, stopped: Error | undefined, mask: Mask): R
     const findings = see.findings.map(({ what, answer }) => ({ what: mask.text(what), ...mask.show(answer) }))
     return { ...head, result: 'fell_short', ...notes, findings }
   }
-  if (stopped) return { ...head, result: 'not_applicable', reason: mask.text(stopped.message), ...notes }
+  const reasons = [...(stopped ? [stopped.message] : []), ...see.unseen].map(mask.text)
+  if (stopped instanceof NotApplicable) {
+    return { ...head, result: 'not_applicable', reason: reasons[0]!, ...notes }
+  }
+  if (reasons.length > 0) return { ...head, result: 'not_shown', reason: reasons.join('; '), ...notes }
   return { ...head, result: 'held', ...notes }
 }

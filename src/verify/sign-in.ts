@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Browser, Page } from './browser.ts'
+import { type Browser, denies, deniesByLink, type Page } from './browser.ts'
 import type { Button, Form } from './html.ts'
 import type { Parameters } from './wire.ts'
 
@@ -28,7 +28,6 @@ export interface Credentials {
 
 const mostPages = 10
 const yes = /\b(allow|approve|accept|authori[sz]e|agree|continue|confirm|consent|grant|yes|ok)/i
-const no = /\b(deny|denied|cancel|reject|decline|abort|refuse|disallow|no)\b/i
 
 /**
  * Drives pages made of forms: it types a made-up name and password (or the ones given), signs up where a sign-in page
@@ -60,9 +59,7 @@ export function signInByForms(given?: Credentials): SignIn {
         continue
       }
       if (decision === 'deny' && !asksPassword) {
-        const link = page.links.find(
-          ({ url: to, text }) => no.test(text) || /\/(abort|cancel|deny)\b/.test(to),
-        )
+        const link = page.links.find(deniesByLink)
         const without = !page.forms.some((form) => form.buttons.some(denies))
         if (link && without) {
           page = await browser.open(link.url)
@@ -94,7 +91,6 @@ function stepOn(
 }
 
 const allows = (button: Button) => !denies(button) && (yes.test(button.value) || yes.test(button.text))
-const denies = (button: Button) => no.test(button.value) || no.test(button.text)
 
 /** Among several buttons that are no decision, each person presses one of their own. */
 function choiceOf(form: Form, person: number): Button | undefined {

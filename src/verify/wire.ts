@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request as overHttp } from 'node:http'
 import { request as overHttps, Agent as SecureAgent } from 'node:https'
-import { OutOfRequests } from './failures.ts'
+import { Elsewhere, OutOfRequests } from './failures.ts'
 
 /** A request as it goes out. A header with several values is sent as several lines. */
 export interface Outgoing {
@@ -20,9 +20,15 @@ export interface Answer {
   request: Outgoing
 }
 
-/** Sends requests and counts them. It follows nothing, keeps no cookies and never sends more than it was allowed. */
+/**
+ * Sends requests and counts them. It follows nothing, keeps no cookies, never sends more than it was allowed, and nothing to
+ * another origin than the server's own.
+ */
 export interface Wire {
+  /** Throws `Elsewhere` for another host than the server's own, and `OutOfRequests`. */
   send(request: Outgoing): Promise<Answer>
+  /** Whether anything may be sent to this address. */
+  isOwn(url: URL): boolean
   /** Opens as many connections as may be used at once, so that requests of a race leave together. */
   warm(url: string): Promise<void>
   readonly sent: number
@@ -35,8 +41,10 @@ const patience = 30_000
 /** What is read of an answer, in bytes. */
 const longestAnswer = 1 << 20
 
-/** A wire for at most `most` requests, `atOnce` of them in flight. */
-export function openWire(most: number, atOnce: number): Wire {
+/** A wire for at most `most` requests to these origins, `atOnce` of them in flight. */
+export function openWire(most: number, atOnce: number, own: ReadonlySet<string>): Wire {
+  const isOwn = ({ origin }: URL) => own.has(origin)
+
   const options = { keepAlive: true, maxSockets: atOnce }
   const agents = { 'http:': new Agent(options), 'https:': new SecureAgent(options) }
   let sent = 0
@@ -76,6 +84,8 @@ export function openWire(most: number, atOnce: number): Wire {
   }
 
   async function send(request: Outgoing): Promise<Answer> {
+    const url = new URL(request.url)
+    if (!isOwn(url)) throw new Elsewhere('the server names an address', url.origin)
     if (sent >= most) throw new OutOfRequests(`the ${most} requests of this run are used up`)
     sent += 1
     const first = await attempt(request)
@@ -84,6 +94,7 @@ export function openWire(most: number, atOnce: number): Wire {
 
   return {
     send,
+    isOwn,
     async warm(url) {
       await Promise.all(Array.from({ length: atOnce }, () => send({ method: 'GET', url })))
     },

@@ -237,6 +237,8 @@ onBothDatabases('mutual TLS', (dialect) => {
       ] as never,
     })
     await assertJson(joined, 401, 'invalid_client')
+    const unreadable = await post(house, '/oauth/revoke', form, 'no certificate at all')
+    assert.match(await unreadable.text(), /The client certificate could not be read/)
   })
 
   test('RFC 6749 §2.3: a certificate client uses no other method, and without one spends nothing (N59, N62)', async () => {

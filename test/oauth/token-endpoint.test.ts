@@ -44,6 +44,20 @@ onBothDatabases('token endpoint', (dialect) => {
     await readTokens(await house.post('/oauth/token', form))
   }
 
+  test('RFC 6749 §5.2: a body that breaks off is invalid_request, not a fault of the server', () =>
+    withCode(async (house, _client, form) => {
+      const whole = new TextEncoder().encode(formText(form))
+      const body = new ReadableStream({
+        pull(controller) {
+          controller.enqueue(whole.slice(0, -1))
+          controller.error(new Error('the client went away'))
+        },
+      })
+      const init = { method: 'POST', headers: { 'content-type': formType }, body, duplex: 'half' }
+      const answer = await house.request('/oauth/token', init)
+      await assertJson(answer, 400, 'invalid_request')
+    }))
+
   test('RFC 6749 §2.3.1: GET is 405 with Allow, parameters in the query are invalid_request (N54)', () =>
     withCode(async (house, _client, form) => {
       for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {

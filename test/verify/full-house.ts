@@ -18,6 +18,8 @@ export interface FullHouse {
   /** Where it listens. */
   url: string
   clients: GivenClient[]
+  /** Where only invited clients register. */
+  initialAccessToken?: string
   close(): Promise<void>
 }
 
@@ -25,6 +27,7 @@ export interface FullHouse {
 export async function openFullHouse(
   dialect: Dialect,
   issuerAt = (port: string) => `http://localhost:${port}`,
+  registration: 'open' | 'invited' = 'open',
 ): Promise<FullHouse> {
   const port = await freePort()
   const issuer = issuerAt(port)
@@ -42,7 +45,10 @@ export async function openFullHouse(
     log: 'silent',
     scopes,
     resources: Object.fromEntries(resources.map((uri) => [uri, {}])),
-    registration: { policy: 'open' },
+    registration: {
+      policy: registration === 'open' ? 'open' : 'initial_access_token',
+      softwareStatementIssuers: { 'https://software.example.com': { jwks: { keys: [publicJwk] } } },
+    },
     clientIdMetadata: {},
     selfRegisteredClients: { perNetworkPerHour: 1_000, grantTypes: [...codeGrants, 'client_credentials'] },
     device: { interval: 1 },
@@ -75,10 +81,15 @@ export async function openFullHouse(
       { id: 'radio', redirectUris, grantTypes: [...codeGrants, deviceGrant] },
     ].map((input) => g.clients.create({ name: input.id, ...input })),
   )
+  const invitation =
+    registration === 'invited'
+      ? await g.clients.createInitialAccessToken({ name: 'verify', uses: 100 })
+      : undefined
   const listening = await g.listen({ port: Number(port) })
   return {
     issuer,
     url: listening.url,
+    ...(invitation && { initialAccessToken: invitation.token }),
     clients: created.map(({ client, secret: own }) => ({
       client_id: client.id,
       client_secret: own!,

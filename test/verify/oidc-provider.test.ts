@@ -46,8 +46,11 @@ describe('gatehouse verify, oidc-provider', () => {
     assert.equal(report.issuer, issuer)
     assert.ok(report.complete)
     assert.ok(report.summary.held >= 70, JSON.stringify(report.summary))
-    // Its pages for development let themselves be framed.
-    assert.deepEqual(withResult(report, 'fell_short'), ['N46'])
+    // Its pages for development let themselves be framed, and GET at the endpoint for pushed requests is 404.
+    assert.deepEqual(withResult(report, 'fell_short'), ['N46', 'N51'])
+    // No client that signs is in the file.
+    const signing = ['N59', 'N65', 'N66', 'N67', 'N68', 'N69', 'N70']
+    assert.deepEqual(withResult(report, 'not_shown'), ['N38', ...signing])
     const [finding] = resultOf(report, 'N46').findings!
     assert.match(finding!.what, /^the error page may be framed/)
     assert.equal(finding!.answer.status, 400)
@@ -75,7 +78,8 @@ describe('gatehouse verify, oidc-provider', () => {
     assert.equal(code, 1, stderr)
     assert.ok(report.complete)
     assert.ok(report.summary.held >= 100, JSON.stringify(report.summary))
-    assert.deepEqual(withResult(report, 'fell_short'), ['N46', 'N58', 'N104'])
+    assert.deepEqual(withResult(report, 'fell_short'), ['N46', 'N51', 'N58', 'N89', 'N104'])
+    assert.deepEqual(withResult(report, 'not_shown'), [])
     assert.match(
       resultOf(report, 'N58').findings![0]!.what,
       /unauthorized_client was expected, 400 invalid_request/,

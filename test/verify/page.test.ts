@@ -20,11 +20,12 @@ async function on(answer: Answer, use: (browser: Browser, url: string) => Promis
     request.on('end', () => answer(request, response, body))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const wire = openWire(100, 2)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const wire = openWire(100, 2, new Set([url]))
   const jar = { cookies: new Map() }
   try {
     const browser = openBrowser({ wire, jar, stops: ({ hostname }) => hostname === 'client.example' })
-    await use(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    await use(browser, url)
   } finally {
     wire.close()
     server.close()

@@ -123,22 +123,30 @@ describe('gatehouse verify, the report', () => {
     )
   })
 
-  test('the exit code is 0, 1 when something fell short, 2 when not everything could be tried', () => {
-    const report = (fell_short: number, complete: boolean): Report => ({
+  test('the exit code is 0, 1 when something fell short, 2 when a limit was met, 3 when a rule is not shown', () => {
+    const report = (fell_short: number, complete: boolean, not_shown = 0): Report => ({
       issuer: 'https://server.example',
       began: '2026-01-01T00:00:00.000Z',
       requests: 5,
       complete,
-      summary: { held: 1, fell_short, not_applicable: 2 },
+      summary: { held: 1, fell_short, not_applicable: 2, not_shown },
       checks: [],
     })
     assert.deepEqual(
-      [report(0, true), report(1, true), report(1, false), report(0, false)].map(exitCode),
-      [0, 1, 1, 2],
+      [
+        report(0, true),
+        report(1, true),
+        report(1, false),
+        report(1, true, 1),
+        report(0, false),
+        report(0, false, 1),
+        report(0, true, 1),
+      ].map(exitCode),
+      [0, 1, 1, 1, 2, 2, 3],
     )
     assert.equal(
       saySummary(report(0, true)),
-      'https://server.example: 1 held, 0 fell short, 2 not applicable, in 5 requests.',
+      'https://server.example: 1 held, 0 fell short, 2 not applicable, 0 not shown, in 5 requests.',
     )
     assert.match(saySummary(report(0, false)), /Not every rule could be tried/)
   })

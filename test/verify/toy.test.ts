@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Report, verify } from '../../src/verify/run.ts'
-import { type Hole, openToy } from './toy.ts'
+import { type Extra, type Hole, openToy } from './toy.ts'
 
-async function tryToy(...holes: Hole[]): Promise<Report> {
+async function tryToy(...holes: (Hole | Extra)[]): Promise<Report> {
   const toy = await openToy(...holes)
   try {
     return await verify({ issuer: toy.issuer })
@@ -48,7 +48,15 @@ const holes: Record<Hole, string[]> = {
   'introspection talks': ['N111'],
   'revocation of any token': ['N113'],
   '500 for a broken header': ['N63'],
+  'code after Deny': ['N41'],
+  'no iss after Deny': ['N125'],
+  'proof good twice': ['N99'],
+  'query overrules what was pushed': ['N36'],
 }
+
+const extras: readonly Extra[] = ['DPoP', 'pushed requests']
+/** The holes of what a toy only has when it is asked for. */
+const ofExtras: readonly Hole[] = ['proof good twice', 'query overrules what was pushed']
 
 describe('gatehouse verify, a toy with', () => {
   test('no hole: nothing falls short', async () => {
@@ -58,9 +66,17 @@ describe('gatehouse verify, a toy with', () => {
     assert.ok(report.summary.held >= 45, JSON.stringify(report.summary))
   })
 
-  for (const [hole, expected] of Object.entries(holes)) {
+  test('no hole, but proofs of a key and pushed requests: nothing falls short', async () => {
+    const report = await tryToy(...extras)
+    assert.deepEqual(fallenShort(report), [])
+    assert.ok(report.complete)
+    assert.ok(report.summary.held >= 58, JSON.stringify(report.summary))
+  })
+
+  for (const [name, expected] of Object.entries(holes)) {
+    const hole = name as Hole
     test(`the hole “${hole}”: ${expected.join(', ')} falls short`, async () => {
-      assert.deepEqual(fallenShort(await tryToy(hole as Hole)), expected)
+      assert.deepEqual(fallenShort(await tryToy(hole, ...(ofExtras.includes(hole) ? extras : []))), expected)
     })
   }
 })

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { openProofs, openPushed } from './toy-extras.ts'
 
 export type Hole =
   | 'any redirect_uri'
@@ -37,6 +38,13 @@ export type Hole =
   | 'introspection talks'
   | 'revocation of any token'
   | '500 for a broken header'
+  | 'code after Deny'
+  | 'no iss after Deny'
+  | 'proof good twice'
+  | 'query overrules what was pushed'
+
+/** What a toy offers beside the code flow. */
+export type Extra = 'DPoP' | 'pushed requests'
 
 interface Client {
   id: string
@@ -48,6 +56,8 @@ interface Grant {
   client: Client
   scope: string
   ended: boolean
+  /** The key it is bound to. */
+  jkt?: string | undefined
 }
 
 interface Code extends Grant {
@@ -83,8 +93,10 @@ const json = (status: number, body: object, headers: Record<string, string> = {}
 })
 const refusal = (error: string, status = 400) => json(status, { error })
 
-export async function openToy(...holes: Hole[]): Promise<Toy> {
-  const has = (hole: Hole) => holes.includes(hole)
+export async function openToy(...asked: (Hole | Extra)[]): Promise<Toy> {
+  const has = (one: Hole | Extra) => asked.includes(one)
+  const readProof = openProofs(has('proof good twice'))
+  const pushed = openPushed(has('query overrules what was pushed'))
   const clients = new Map<string, Client>()
   const codes = new Map<string, Code>()
   const refreshTokens = new Map<string, Refresh>()
@@ -107,19 +119,14 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     return client.redirectUris.some((one) => loopback.test(one) && without(one) === without(uri))
   }
 
-  function authorize(query: URLSearchParams, cookie: string): Reply {
+  function authorize(sent: URLSearchParams, cookie: string): Reply {
+    const query = pushed.open(sent)
+    if (!query) return page(400, 'No.')
     const client = clients.get(query.get('client_id') ?? '')
     const uri = query.get('redirect_uri') ?? ''
     const one = (name: string) => query.getAll(name).length === 1
     if (!client || !one('client_id') || !one('redirect_uri') || !knows(client, uri)) return page(400, 'No.')
-    const names = [...query.keys()]
-    const error = names.some((name) => !one(name))
-      ? 'invalid_request'
-      : !query.has('response_type')
-        ? 'invalid_request'
-        : query.get('response_type') !== 'code'
-          ? 'unsupported_response_type'
-          : (challengeError(query) ?? scopeError(query.get('scope') ?? ''))
+    const error = requestError(query)
     if (error) return leave(query, { error })
     const browser = /browser=([^;]+)/.exec(cookie)?.[1] ?? random()
     const form = random()
@@ -130,6 +137,28 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
        <button name="decision" value="allow">Allow</button><button name="decision" value="deny">Deny</button></form>`,
       { 'set-cookie': `browser=${browser}; Path=/; HttpOnly` },
     )
+  }
+
+  function requestError(query: URLSearchParams): string | undefined {
+    const names = [...query.keys()]
+    if (names.some((name) => query.getAll(name).length > 1)) return 'invalid_request'
+    if (!query.has('response_type')) return 'invalid_request'
+    if (query.get('response_type') !== 'code') return 'unsupported_response_type'
+    return challengeError(query) ?? scopeError(query.get('scope') ?? '')
+  }
+
+  const keyOf = (dpop: string | undefined, path: string) =>
+    has('DPoP') ? readProof(dpop, issuer + path) : undefined
+
+  function push(form: URLSearchParams, client: Client, dpop: string | undefined): Reply {
+    const uri = form.get('redirect_uri') ?? ''
+    if (form.has('request_uri') || !knows(client, uri)) return refusal('invalid_request')
+    const jkt = keyOf(dpop, '/par')
+    if (jkt === null) return refusal('invalid_dpop_proof')
+    if (jkt !== undefined && (form.get('dpop_jkt') ?? jkt) !== jkt) return refusal('invalid_request')
+    const error = requestError(form)
+    if (error) return refusal(error)
+    return json(201, { request_uri: pushed.push(client.id, form), expires_in: 60 })
   }
 
   function challengeError(query: URLSearchParams): string | undefined {
@@ -153,7 +182,9 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     const all = {
       ...parameters,
       ...(named ? { state: state[0]! } : {}),
-      ...(has('no iss') ? {} : { iss: issuer }),
+      ...(has('no iss') || (has('no iss after Deny') && parameters['error'] === 'access_denied')
+        ? {}
+        : { iss: issuer }),
     }
     for (const [name, value] of Object.entries(all)) url.searchParams.set(name, value)
     return { status: 303, headers: { location: url.href } }
@@ -164,13 +195,16 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     const ours = shown && cookie.includes(`browser=${shown.browser}`)
     if (!shown || (!ours && !has('consent from anywhere'))) return page(403, 'No.')
     const { query } = shown
-    if (form.get('decision') !== 'allow') return leave(query, { error: 'access_denied' })
+    const denied = form.get('decision') !== 'allow' && !has('code after Deny')
+    if (!pushed.spend(query)) return page(400, 'No.')
+    if (denied) return leave(query, { error: 'access_denied' })
     const value = random()
     codes.set(value, {
       client: clients.get(query.get('client_id')!)!,
       scope: (has('consent widened') && form.get('scope')) || query.get('scope')!,
       redirectUri: query.get('redirect_uri')!,
       challenge: query.get('code_challenge') ?? undefined,
+      jkt: query.get('dpop_jkt') ?? undefined,
       grant: undefined,
       used: false,
       ended: false,
@@ -197,19 +231,22 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     return client.secret === secret ? client : failed
   }
 
-  async function token(form: URLSearchParams, client: Client): Promise<Reply> {
+  async function token(form: URLSearchParams, client: Client, dpop: string | undefined): Promise<Reply> {
+    const jkt = keyOf(dpop, '/token')
+    if (jkt === null) return refusal('invalid_dpop_proof')
     for (const name of form.keys()) if (form.getAll(name).length > 1) return refusal('invalid_request')
     const type = form.get('grant_type')
     if (type === null) return refusal('invalid_request')
-    if (type === 'authorization_code') return redeem(form, client)
-    if (type === 'refresh_token') return refresh(form, client)
+    if (type === 'authorization_code') return redeem(form, client, jkt)
+    if (type === 'refresh_token') return refresh(form, client, jkt)
     return refusal('unsupported_grant_type')
   }
 
-  async function redeem(form: URLSearchParams, client: Client): Promise<Reply> {
+  async function redeem(form: URLSearchParams, client: Client, jkt: string | undefined): Promise<Reply> {
     const code = codes.get(form.get('code') ?? '')
     if (!code || (code.client !== client && !has('code of any client'))) return refusal('invalid_grant')
     if (code.redirectUri !== form.get('redirect_uri')) return refusal('invalid_grant')
+    if (code.jkt !== undefined && code.jkt !== jkt) return refusal('invalid_grant')
     const verifier = form.get('code_verifier') ?? ''
     const hash = createHash('sha256').update(verifier).digest('base64url')
     const proven = code.challenge === undefined || hash === code.challenge || has('verifier ignored')
@@ -220,15 +257,16 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     }
     if (has('code good twice in a race')) await setImmediate()
     code.used = true
-    code.grant = { client, scope: code.scope, ended: false }
+    code.grant = { client, scope: code.scope, ended: false, jkt }
     return answer(code.grant, code.scope)
   }
 
-  async function refresh(form: URLSearchParams, client: Client): Promise<Reply> {
+  async function refresh(form: URLSearchParams, client: Client, jkt: string | undefined): Promise<Reply> {
     const presented = form.get('refresh_token') ?? ''
     const row = refreshTokens.get(presented)
     if (!row || row.grant.ended) return refusal('invalid_grant')
     if (row.grant.client !== client && !has('refresh of any client')) return refusal('invalid_grant')
+    if (row.grant.jkt !== jkt && client.secret === undefined) return refusal('invalid_grant')
     const scope = form.get('scope') ?? row.grant.scope
     const wider = scope.split(' ').some((one) => !row.grant.scope.split(' ').includes(one))
     if (wider && !has('scope widened')) return refusal('invalid_scope')
@@ -246,7 +284,8 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     const access = random()
     accessTokens.set(access, grant)
     refreshTokens.set(next, refreshTokens.get(next) ?? { grant, successor: undefined })
-    const body = { access_token: access, token_type: 'Bearer', expires_in: 60, refresh_token: next, scope }
+    const type = grant.jkt === undefined ? 'Bearer' : 'DPoP'
+    const body = { access_token: access, token_type: type, expires_in: 60, refresh_token: next, scope }
     return json(200, body, has('tokens cached') ? { 'cache-control': 'max-age=60' } : {})
   }
 
@@ -293,14 +332,18 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     const { pathname, searchParams } = new URL(request.url!, issuer)
     let body = ''
     for await (const chunk of request) body += chunk
-    const isJson = request.headers['content-type']?.includes('json') ?? false
+    const type = request.headers['content-type'] ?? ''
+    const isJson = type.includes('json')
+    const isForm = type.startsWith('application/x-www-form-urlencoded')
     const cookie = request.headers.cookie ?? ''
     if (pathname === '/.well-known/oauth-authorization-server') return json(200, metadata())
     if (pathname === '/authorize') return authorize(searchParams, cookie)
     if (pathname === '/consent') return consent(new URLSearchParams(body), cookie)
-    if (pathname === '/register') return register(JSON.parse(body))
+    if (pathname === '/register') {
+      return isJson ? register(JSON.parse(body)) : refusal('invalid_client_metadata')
+    }
     if (request.method !== 'POST' && !has('GET taken')) return { status: 405, headers: { allow: 'POST' } }
-    if (isJson && !has('JSON taken')) return refusal('invalid_request')
+    if (!isForm && !has('JSON taken') && request.method === 'POST') return refusal('invalid_request')
     const sent = isJson ? Object.entries(JSON.parse(body) as Record<string, string>) : body
     const form = has('GET taken') && body === '' ? searchParams : new URLSearchParams(sent)
     const client = authenticate(form, request.headers.authorization)
@@ -308,7 +351,9 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
       return json(200, { active: true })
     }
     if ('status' in client) return client
-    if (pathname === '/token') return token(form, client)
+    const dpop = request.headersDistinct['dpop']?.join(', ')
+    if (pathname === '/token') return token(form, client, dpop)
+    if (pathname === '/par') return push(form, client, dpop)
     if (pathname === '/introspect') return introspect(form, client)
     return pathname === '/revoke' ? revoke(form, client) : { status: 404 }
   }
@@ -326,6 +371,8 @@ export async function openToy(...holes: Hole[]): Promise<Toy> {
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'none'],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    ...(has('DPoP') ? { dpop_signing_alg_values_supported: ['ES256'] } : {}),
+    ...(has('pushed requests') ? { pushed_authorization_request_endpoint: `${issuer}/par` } : {}),
   })
 
   const server = createServer((request, response) => {

@@ -21,7 +21,7 @@ export interface DemoBrowser {
 
 export function openBrowser(send: typeof fetch, until: string): DemoBrowser {
   const pages = openPages({
-    wire: { send: (request) => answerTo(send, request) },
+    wire: { send: (request) => answerTo(send, request), isOwn: () => true },
     jar: { cookies: new Map() },
     stops: (url) => url.href.startsWith(until),
   })

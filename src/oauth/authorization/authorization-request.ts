@@ -225,8 +225,6 @@ function readDetails(
   }
   const age = form.get('max_age')
   if (age !== undefined && !/^\d{1,9}$/.test(age)) return refuse('max_age_invalid')
-  if (scope.includes('openid') && registered.requireNonce && form.get('nonce') === undefined)
-    return refuse('nonce_missing', { client: client.id })
   const claims = readClaimsOf(form, scope, client, settings)
   if (isRefusal(claims)) return claims
   const order = settings.authentication.acrValues

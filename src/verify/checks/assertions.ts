@@ -1,6 +1,6 @@
 import { type Check, type Context, invalidClient, type Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import { compact, keyedWith, makeKey, unsigned } from '../jose.ts'
 import {
   assertion,
@@ -30,7 +30,7 @@ function ask({ flow, server }: Context, client: Client, form: Parameters): Promi
   if (server.introspection_endpoint !== undefined)
     return send(server.introspection_endpoint, { token: fresh(32) })
   const url = server.pushed_authorization_request_endpoint
-  if (url === undefined) throw new NotApplicable('there is no endpoint where an assertion alone decides')
+  if (url === undefined) throw new NotShown('there is no endpoint where an assertion alone decides')
   return send(url, flow.request(client).parameters)
 }
 
@@ -61,6 +61,7 @@ export const assertionChecks: readonly Check[] = [
     section: 'RFC 7523 §3',
     title: 'an assertion that is not signed by the client’s key is invalid_client',
     needs: ['code flow', 'private_key_jwt'],
+    accepts: 'invalid_request for what is no JWT at all',
     async run(context, see) {
       const client = await signingClient(context)
       const { issuer } = context.server
@@ -68,6 +69,7 @@ export const assertionChecks: readonly Check[] = [
       const again = () => ({ ...claims, jti: fresh() })
       const { publicJwk, alg } = client.key
       await refuseEach(context, see, client, {
+        'a secret in place of the assertion': { client_id: client.id, client_secret: fresh(32) },
         'alg none': assertionForm(client, unsigned({ ...header, alg: 'none' }, again())),
         'HS256 keyed with the public key': assertionForm(
           client,
@@ -79,6 +81,13 @@ export const assertionChecks: readonly Check[] = [
           changed(compact(header, again(), client.key)),
         ),
       })
+      const code = await context.flow.code(client)
+      const refusal = { status: [400, 401], error: ['invalid_client', 'invalid_request'] }
+      for (const id of [client.id, undefined]) {
+        const form = { ...assertionForm(client, 'no.jwt'), client_id: id }
+        const answer = await context.flow.redeem(code, {}, { credentials: { headers: {}, form } })
+        see.refused(answer, refusal, `no JWT${id === undefined ? ' and no client_id' : ''}`)
+      }
     },
   },
   {

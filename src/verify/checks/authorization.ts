@@ -1,9 +1,10 @@
 import type { Check, Context } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
 import { sayOutcome } from '../front-channel.ts'
 import { speaksOpenId } from '../metadata.ts'
+import type { Parameters } from '../wire.ts'
 
 const accepts =
   'A page instead of a redirect (RFC 9700 §4.11.2 allows it for a client that registered itself)'
@@ -55,7 +56,7 @@ export const authorizationChecks: readonly Check[] = [
     needs: ['code flow'],
     accepts: `${accepts}; unauthorized_client where the response type is known but not the client’s`,
     async run(context, see) {
-      const { flow } = context
+      const { flow, server } = context
       const client = await codeFlowClient(context)
       await flow.code(client)
       for (const type of ['token', 'id_token token', 'code token', 'surprise']) {
@@ -66,6 +67,9 @@ export const authorizationChecks: readonly Check[] = [
           `response_type=${type}`,
         )
       }
+      if (server.response_modes_supported === undefined) return
+      const mode = await flow.authorize(client, { response_mode: 'surprise' })
+      see.turnedBack(mode, [], 'response_mode=surprise')
     },
   },
   {
@@ -102,16 +106,21 @@ export const authorizationChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       await flow.code(client)
       const known = [...(flow.offers(client, 'openid') ? ['openid'] : []), ...flow.scopes(client)]
-      for (const [scope, input] of [
-        ['nobody:knows:this', 'an unknown scope'],
-        ['a"b', 'a malformed scope'],
+      const own = known.filter((one) => one !== 'openid')
+      for (const [scope, input, beside] of [
+        ['nobody:knows:this', 'an unknown scope', known],
+        ['a"b', 'a malformed scope', known],
+        ['nobody:knows:this', 'an unknown scope without openid', own],
+        ['a"b', 'a malformed scope without openid', own],
       ] as const) {
-        const outcome = await flow.authorize(client, { scope: [...known, scope].join(' ') })
+        const outcome = await flow.authorize(client, { scope: [...beside, scope].join(' ') })
         if (!outcome.left?.parameters.has('code')) {
-          see.turnedBack(outcome, ['invalid_scope'], input)
+          // Where nothing else is asked, nothing is left to be granted.
+          const codes = beside === known ? ['invalid_scope'] : ['invalid_scope', 'access_denied']
+          see.turnedBack(outcome, codes, input)
           continue
         }
-        const { answer, scope: granted } = await flow.tokens(client, { scope: [...known, scope] })
+        const { answer, scope: granted } = await flow.tokens(client, { scope: [...beside, scope] })
         see.holds(
           granted !== undefined && !granted.split(' ').includes(scope),
           `${input}: it was neither refused nor does the token answer say that it was not granted`,
@@ -126,18 +135,10 @@ export const authorizationChecks: readonly Check[] = [
     title: 'a user who denies is reported as access_denied, with the state and without a code',
     needs: ['code flow'],
     async run(context, see) {
-      const { flow } = context
       const client = await codeFlowClient(context)
-      // Consent that is remembered is asked again by prompt=consent, where the server knows that.
-      const outcome = await flow.authorize(
-        client,
-        { prompt: 'consent', state: 'kept-as-it-is' },
-        { decision: 'deny' },
-      )
-      if (!outcome.left)
-        throw new NotApplicable(`the sign-in script found no way to deny: ${sayOutcome(outcome)}`)
-      const { parameters } = outcome.left
-      if (parameters.has('code')) throw new NotApplicable('consent was not asked: there was nothing to deny')
+      await context.flow.code(client)
+      const outcome = await deny(context, client, { state: 'kept-as-it-is' })
+      const { parameters } = outcome.left!
       see.turnedBack(outcome, ['access_denied'], 'a user who denies')
       see.holds(
         parameters.get('state') === 'kept-as-it-is',
@@ -159,17 +160,15 @@ export const authorizationChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       const code = await flow.code(client)
       const wrong = await flow.authorize(client, { response_type: 'surprise' })
+      const denied = await deny(context, client)
       const responses: [URLSearchParams, string, Outcome['answer']][] = [
         [code.response, 'a code', code.answer],
-        ...(wrong.left
-          ? [
-              [wrong.left.parameters, 'an error', wrong.answer] as [
-                URLSearchParams,
-                string,
-                Outcome['answer'],
-              ],
-            ]
-          : []),
+        [denied.left!.parameters, 'the error after a denial', denied.answer],
+        ...offered(wrong).map((parameters): [URLSearchParams, string, Outcome['answer']] => [
+          parameters,
+          'an error',
+          wrong.answer,
+        ]),
       ]
       for (const [parameters, input, answer] of responses) {
         const issuers = parameters.getAll('iss')
@@ -182,6 +181,25 @@ export const authorizationChecks: readonly Check[] = [
     },
   },
 ]
+
+/** What goes to the client, by a redirect or by a link on the page that says why there is none. */
+function offered({ left, page }: Outcome): URLSearchParams[] {
+  if (left) return [left.parameters]
+  const links = page?.links.map(({ url }) => new URL(url).searchParams) ?? []
+  return links.filter((parameters) => parameters.has('error'))
+}
+
+/**
+ * Somebody says no. Consent that is remembered is asked again by prompt=consent, where the server knows that. Throws `NotShown`
+ * where nobody could be seen to deny.
+ */
+async function deny({ flow }: Context, client: Client, changes: Parameters = {}): Promise<Outcome> {
+  const outcome = await flow.authorize(client, { prompt: 'consent', ...changes }, { decision: 'deny' })
+  if (!outcome.left) throw new NotShown(`the sign-in script found no way to deny: ${sayOutcome(outcome)}`)
+  if (outcome.left.parameters.has('code') && !outcome.denied)
+    throw new NotShown('a code came, and nobody was seen to deny: consent was not asked')
+  return outcome
+}
 
 /** `prompt` and its like are understood: by OpenID Connect, or by servers that say so. */
 export function knowsPrompt({ server }: Context): boolean {

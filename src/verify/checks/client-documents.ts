@@ -1,14 +1,17 @@
 import type { Check, Context, Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
 import { isLoopback, openListener } from '../listener.ts'
+import type { Answer } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
 
 const accepts = 'Any page, with any status under 500, as long as nothing leaves for a redirect URI'
 
 /** A client whose id is this URL asks for authorization, in the words of one that is known. */
-async function arrive({ flow }: Context, see: Sight, like: Client, url: string): Promise<void> {
+async function arrive({ flow }: Context, see: Sight, like: Client, url: string): Promise<Answer> {
   const stranger: Client = { ...like, id: url, method: 'none' }
-  see.paged(await flow.authorize(stranger), `client_id=${url}`)
+  const outcome = await flow.authorize(stranger)
+  see.paged(outcome, `client_id=${url}`)
+  return outcome.answer
 }
 
 export const clientDocumentChecks: readonly Check[] = [
@@ -32,9 +35,10 @@ export const clientDocumentChecks: readonly Check[] = [
           `https://${host}/./client.json`,
           `https://${host}/other/../client.json`,
         ]) {
-          await arrive(context, see, client, url)
+          const answer = await arrive(context, see, client, url)
+          const none = listener.connections === 0
+          if (!see.holds(none, 'the server connected to a URL that can be no client ID', answer)) break
         }
-        if (listener.connections > 0) see.note('the server connected to a URL that can be no client ID')
         if (!isLoopback(context.server.issuer)) {
           see.note(
             'the server is not on this machine: whether it connected somewhere cannot be seen from here',

@@ -1,6 +1,7 @@
 import { anyRefusal, type Check, invalidGrant } from '../check.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import type { Code, Flow } from '../flow.ts'
+import { sayOutcome } from '../front-channel.ts'
 import { fresh } from '../proofs.ts'
 import { codeFlowClient } from './authorization.ts'
 
@@ -34,12 +35,14 @@ export const codeChecks: readonly Check[] = [
       const { flow } = context
       const client = await codeFlowClient(context)
       const tokens = await flow.tokens(client, { offline: true }).catch(() => flow.tokens(client))
+      const before = await flow.active(client, tokens.access)
       const again = await flow.redeem(tokens.code)
       see.refused(again, invalidGrant, 'a code, the second time')
       if (tokens.refresh !== undefined) {
         const refreshed = await flow.refresh(client, tokens.refresh)
         see.refused(refreshed, invalidGrant, 'the refresh token of a code that was used twice (a SHOULD)')
       }
+      if (before === false) see.notSeen('a new access token is not active, so nobody sees it end')
       const active = await flow.active(client, tokens.access)
       see.holds(
         active !== true,
@@ -79,7 +82,7 @@ export const codeChecks: readonly Check[] = [
       const { clients, flow } = context
       const owner = await codeFlowClient(context)
       const thief = await clients.of('other').catch(() => clients.of('public'))
-      if (thief.id === owner.id) throw new NotApplicable('there is only one client')
+      if (thief.id === owner.id) throw new NotShown('there is only one client')
       const code = await flow.code(owner)
       see.refused(await flow.redeem(code, {}, { as: thief }), invalidGrant, 'another client’s code')
       const answer = await flow.redeem(code)
@@ -144,8 +147,15 @@ export const codeChecks: readonly Check[] = [
       const { clients, flow } = context
       const client = await clients.of('confidential')
       const parameters = { code_challenge: undefined, code_challenge_method: undefined }
-      const code = await flow.code(client, { parameters }).catch(() => undefined)
-      if (!code) throw new NotApplicable('no code is issued without a code_challenge')
+      await flow.code(client)
+      const outcome = await flow.authorize(client, parameters)
+      if (!outcome.left?.parameters.has('code')) {
+        const refused =
+          (outcome.pushed ?? outcome.answer).status >= 400 || outcome.left?.parameters.has('error')
+        const what = 'no code is issued without a code_challenge'
+        throw refused ? new NotApplicable(what) : new NotShown(`${what}: ${sayOutcome(outcome)}`)
+      }
+      const code = await flow.code(client, { parameters })
       see.refused(await flow.redeem(code), anyRefusal, 'a code_verifier')
       const plain = await flow.code(client, { parameters })
       see.granted(await flow.redeem(plain, { code_verifier: undefined }), 'a code without a code_verifier')
@@ -164,15 +174,21 @@ export const codeChecks: readonly Check[] = [
         const input = `a code ${value.length < code.value.length ? 'cut short' : 'with one character more'}`
         see.refused(await flow.redeem({ ...code, value }), invalidGrant, input)
       }
+      see.granted(await flow.redeem(code), 'a code')
       const tokens = await flow.tokens(client)
+      const active = await flow.active(client, tokens.access)
+      const atUserinfo = (access: string) =>
+        wire.send({
+          method: 'GET',
+          url: server.userinfo_endpoint!,
+          headers: { authorization: `Bearer ${access}` },
+        })
+      const shown = server.userinfo_endpoint !== undefined && (await atUserinfo(tokens.access)).status === 200
+      if (!active && !shown) see.notSeen('there is nobody to ask whether an access token is good')
       for (const access of [tokens.access.slice(0, -1), `${tokens.access}A`]) {
         const input = `an access token ${access.length < tokens.access.length ? 'cut short' : 'with one character more'}`
-        const active = await flow.active(client, access)
-        see.holds(active !== true, `${input} is active`, tokens.answer)
-        if (server.userinfo_endpoint === undefined) continue
-        const headers = { authorization: `Bearer ${access}` }
-        const answer = await wire.send({ method: 'GET', url: server.userinfo_endpoint, headers })
-        see.refused(answer, anyRefusal, `${input} at userinfo`)
+        see.holds((await flow.active(client, access)) !== true, `${input} is active`, tokens.answer)
+        if (shown) see.refused(await atUserinfo(access), anyRefusal, `${input} at userinfo`)
       }
     },
   },

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Check, type Context, invalidGrant, type Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import type { SignInVisit } from '../sign-in.ts'
 import type { Answer } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -53,9 +53,7 @@ async function pollPatiently(context: Context, device: Device): Promise<Answer> 
     else if (error !== 'authorization_pending') return answer
     await wait(Math.min(interval, longestInterval) * 1_000)
   }
-  throw new NotApplicable(
-    'the sign-in script did not come to an end on the page that takes the device’s code',
-  )
+  throw new NotShown('the sign-in script did not come to an end on the page that takes the device’s code')
 }
 
 async function decide({ flow }: Context, device: Device, decision: SignInVisit['decision']): Promise<void> {
@@ -98,6 +96,7 @@ export const deviceChecks: readonly Check[] = [
       const device = await begin(context, see, client)
       const other = await deviceClient(context, client).catch(() => undefined)
       if (other) see.refused(await poll(context, device, other), invalidGrant, 'another client’s device_code')
+      else see.notSeen('another client’s device_code: no second client may use the grant')
       await decide(context, device, 'allow')
       const answers = await Promise.all(Array.from({ length: wire.atOnce }, () => poll(context, device)))
       const passed = answers.filter(({ status }) => status === 200)

@@ -1,6 +1,6 @@
-import { anyRefusal, type Check, type Context, invalidGrant, invalidRequest } from '../check.ts'
+import { anyRefusal, type Check, type Context, invalidGrant, invalidRequest, type Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import { compact, makeKey } from '../jose.ts'
 import { fresh, seconds } from '../proofs.ts'
@@ -29,8 +29,36 @@ async function exchanging(context: Context): Promise<{ client: Client; tokens: T
   const client = await clientFor(context, exchangeGrant)
   const tokens = await context.flow.tokens(client)
   const answer = await exchange(context, client, { subject_token: tokens.access })
-  if (answer.json['error'] === 'unauthorized_client') throw new NotApplicable('no client may exchange tokens')
+  if (answer.json['error'] === 'unauthorized_client') throw new NotShown('no client may exchange tokens')
   return { client, tokens, answer }
+}
+
+/** A client that registered for one scope asks for another. */
+async function narrower(
+  clients: Context['clients'],
+  flow: Context['flow'],
+  server: Context['server'],
+  see: Sight,
+): Promise<void> {
+  if (server.registration_endpoint === undefined) return
+  const machine = await clients.of('machine')
+  const [scope, surplus] = flow.scopes(machine)
+  if (scope === undefined || surplus === undefined) return
+  const { method } = machine
+  const types = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
+  const client = await clients
+    .register({ token_endpoint_auth_method: method, ...types, scope })
+    .catch(() => undefined)
+  if (client?.scope !== scope) return
+  const form = { grant_type: 'client_credentials' }
+  see.granted(await flow.post(client, server.token_endpoint, { ...form, scope }), 'the scope it registered')
+  const answer = await flow.post(client, server.token_endpoint, { ...form, scope: surplus })
+  const granted = String(answer.json['scope'] ?? '').split(' ')
+  see.holds(
+    !granted.includes(surplus),
+    `scope=${surplus} of a client that registered ${scope} was granted`,
+    answer,
+  )
 }
 
 export const grantChecks: readonly Check[] = [
@@ -63,6 +91,7 @@ export const grantChecks: readonly Check[] = [
       const surplus = server.scopes_supported?.find(
         (scope) => machine.scope !== undefined && !own.includes(scope),
       )
+      await narrower(clients, flow, server, see)
       for (const scope of ['nobody:knows:this', ...(surplus === undefined ? [] : [surplus])]) {
         const asked = [...flow.scopes(machine), scope].join(' ')
         const answer = await flow.post(machine, server.token_endpoint, { ...form, scope: asked })
@@ -171,7 +200,7 @@ export const grantChecks: readonly Check[] = [
           assertion: jwt,
         })
         if (answer.json['error'] === 'unauthorized_client') {
-          throw new NotApplicable('no client may present assertions as grants')
+          throw new NotShown('no client may present assertions as grants')
         }
         see.refused(answer, invalidGrant, input)
       }

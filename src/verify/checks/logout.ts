@@ -1,7 +1,8 @@
 import type { Check, Context } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import type { AskOptions } from '../front-channel.ts'
+import { fresh } from '../proofs.ts'
 import { type Parameters, withQuery } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
 
@@ -37,6 +38,7 @@ export const logoutChecks: readonly Check[] = [
         see.paged(
           await logOut(context, client, parameters, {}),
           `an address that is not registered, with ${input}`,
+          'any page',
         )
       }
     },
@@ -51,12 +53,20 @@ export const logoutChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       await flow.code(client, { person })
       if (!(await signedIn(context, client))) {
-        throw new NotApplicable('prompt=none gets no code with a sign-in and consent either')
+        throw new NotShown('prompt=none gets no code with a sign-in and consent either')
       }
       const { idToken } = await flow.tokens(client, { person: 1 })
+      const { idToken: own } = await flow.tokens(client, { person })
+      const other = await context.clients.of('other').catch(() => context.clients.of('public'))
       const tries: Record<string, Parameters> = {
         'no id_token_hint': {},
         ...(idToken === undefined ? {} : { 'the ID token of another user': { id_token_hint: idToken } }),
+        ...(own === undefined
+          ? {}
+          : { 'an ID token with another signature': { id_token_hint: resigned(own), client_id: client.id } }),
+        ...(own === undefined || other.id === client.id
+          ? {}
+          : { 'an ID token beside another client_id': { id_token_hint: own, client_id: other.id } }),
       }
       for (const [input, parameters] of Object.entries(tries)) {
         const outcome = await logOut(context, client, parameters, { look: true })
@@ -69,3 +79,9 @@ export const logoutChecks: readonly Check[] = [
     },
   },
 ]
+
+/** The same JWT under a signature of the same length that nobody made. */
+function resigned(jwt: string): string {
+  const [header, claims, signature] = jwt.split('.') as [string, string, string]
+  return `${header}.${claims}.${fresh(Math.floor((signature.length * 3) / 4))}`
+}

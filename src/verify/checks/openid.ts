@@ -1,7 +1,8 @@
 import type { Check, Context } from '../check.ts'
 import { codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
-import type { Outcome } from '../front-channel.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
+import { type Outcome, sayOutcome } from '../front-channel.ts'
+import type { Parameters } from '../wire.ts'
 import { codeFlowClient, knowsPrompt } from './authorization.ts'
 
 const gotCode = ({ left }: Outcome) => left?.parameters.has('code') ?? false
@@ -34,8 +35,17 @@ export const openidChecks: readonly Check[] = [
         .register(codeClient(server, client.method, [clients.redirectUri]))
         .catch(() => undefined)
       if (!unknown) return
-      const noConsent = await flow.authorize(unknown, { prompt: 'none' }, { look: true })
-      see.turnedBack(noConsent, ['consent_required', ...interaction], 'prompt=none without consent')
+      const silent = async (changes: Parameters, input: string) => {
+        const outcome = await flow.authorize(unknown, { prompt: 'none', ...changes }, { look: true })
+        const shown = outcome.left === undefined && outcome.answer.status < 400
+        see.holds(!shown, `${input} was answered by a page`, outcome.answer)
+        see.turnedBack(outcome, ['consent_required', ...interaction], input)
+      }
+      await silent({}, 'prompt=none without consent')
+      const [scope, surplus] = flow.scopes(unknown)
+      if (surplus === undefined) return
+      await flow.code(unknown, { scope: [scope!] })
+      await silent({ scope: `${scope} ${surplus}` }, 'prompt=none with consent for less')
     },
   },
   {
@@ -46,13 +56,12 @@ export const openidChecks: readonly Check[] = [
     accepts: 'Any error',
     async run(context, see) {
       const client = await promptClient(context)
-      const outcome = await context.flow.authorize(client, { prompt: 'none login' }, { look: true })
-      see.holds(
-        outcome.left !== undefined || outcome.answer.status >= 400,
-        'the sign-in went on',
-        outcome.answer,
-      )
-      see.turnedBack(outcome, [], 'prompt=none login')
+      for (const prompt of ['none login', 'none consent', 'none select_account']) {
+        const outcome = await context.flow.authorize(client, { prompt }, { look: true })
+        const over = outcome.left !== undefined || outcome.answer.status >= 400
+        see.holds(over, `prompt=${prompt}: the sign-in went on`, outcome.answer)
+        see.turnedBack(outcome, [], `prompt=${prompt}`)
+      }
     },
   },
   {
@@ -65,12 +74,12 @@ export const openidChecks: readonly Check[] = [
       const { flow } = context
       const client = await promptClient(context)
       if (!gotCode(await flow.authorize(client, { prompt: 'none' }, { look: true }))) {
-        throw new NotApplicable('prompt=none gets no code with a sign-in and consent either')
+        throw new NotShown('prompt=none gets no code with a sign-in and consent either')
       }
       const old = await flow.authorize(client, { prompt: 'none', max_age: '0' }, { look: true })
       see.turnedBack(old, interaction, 'prompt=none with max_age=0')
       const other = await flow.tokens(client, { person: 2 })
-      if (other.idToken === undefined) throw new NotApplicable('no ID token is issued')
+      if (other.idToken === undefined) throw new NotShown('no ID token is issued')
       const hint = { prompt: 'none', id_token_hint: other.idToken }
       see.turnedBack(
         await flow.authorize(client, hint, { look: true }),
@@ -92,6 +101,8 @@ export const openidChecks: readonly Check[] = [
       see.holds(!gotCode(outcome), 'prompt=login was answered with a code at once', outcome.answer)
       const zero = await context.flow.authorize(client, { max_age: '0' }, { look: true })
       see.holds(!gotCode(zero), 'max_age=0 was answered with a code at once', zero.answer)
+      const malformed = await context.flow.authorize(client, { max_age: 'yesterday' }, { look: true })
+      see.holds(!gotCode(malformed), 'max_age=yesterday was answered with a code at once', malformed.answer)
     },
   },
   {
@@ -107,7 +118,11 @@ export const openidChecks: readonly Check[] = [
       const client = await promptClient(context)
       const acr = { essential: true, values: ['urn:example:nobody-can-meet-this'] }
       const claims = JSON.stringify({ id_token: { acr } })
-      see.turnedBack(await context.flow.authorize(client, { claims }), [], 'an essential acr')
+      const outcome = await context.flow.authorize(client, { claims })
+      if (outcome.left || outcome.answer.status >= 400) see.turnedBack(outcome, [], 'an essential acr')
+      else if (outcome.stuck !== undefined) see.notSeen(`an essential acr: ${sayOutcome(outcome)}`)
+      const broken = await context.flow.authorize(client, { claims: '{' })
+      see.holds(broken.answer.status < 500, `claims={: ${broken.answer.status}`, broken.answer)
     },
   },
 ]

@@ -1,7 +1,8 @@
 import type { Check, Context, Sight } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
-import type { AskOptions, Outcome } from '../front-channel.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
+import { type AskOptions, type Outcome, sayOutcome } from '../front-channel.ts'
+import { decodeEntities } from '../html.ts'
 import type { Answer, Outgoing } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
 
@@ -18,8 +19,21 @@ async function postElsewhere(
   who: string,
 ): Promise<void> {
   const client = await clients.of('confidential').catch(() => clients.of('public'))
-  await flow.code(client)
   let posts = 0
+  const own = await flow.authorize(
+    client,
+    { prompt: 'consent' },
+    {
+      async beforePost() {
+        posts += 1
+        return undefined
+      },
+    },
+  )
+  if (posts === 0) throw new NotShown('nothing was posted: consent was not asked')
+  if (!own.left?.parameters.has('code'))
+    throw new NotShown(`its owner got no code either: ${sayOutcome(own)}`)
+  posts = 0
   const outcome = await flow.authorize(
     client,
     { prompt: 'consent' },
@@ -36,14 +50,17 @@ async function postElsewhere(
       },
     },
   )
-  if (posts === 0) throw new NotApplicable('nothing was posted: consent was not asked')
+  if (posts === 0) throw new NotShown('the second time nothing was posted: consent was not asked')
   if (outcome.left?.parameters.has('code')) return
   see.note(`after ${who} had posted it, the form no longer worked for its owner`)
 }
 
 /** RFC 6749 §10.13; RFC 9700 §4.16: either of the two headers, on every page. */
 function framesRefused(see: Sight, { page, answer }: Outcome, which: string): void {
-  if (!page || !/html/.test(answer.headers.get('content-type') ?? '')) return
+  if (!page || !/html/.test(answer.headers.get('content-type') ?? '')) {
+    see.notSeen(`${which} was not seen`)
+    return
+  }
   const policy = answer.headers.get('content-security-policy') ?? ''
   const ancestors = /frame-ancestors\s+([^;]*)/.exec(policy)?.[1]?.trim()
   const old = answer.headers.get('x-frame-options')?.toUpperCase()
@@ -68,6 +85,13 @@ async function nameShown(context: Context, see: Sight, metadata: Record<string, 
   await flow
     .authorize(client, {}, { look: true, stranger: true })
     .then((outcome) => pages.push(...outcome.answers))
+  const html = pages.filter(
+    ({ status, headers }) => status < 400 && /html/.test(headers.get('content-type') ?? ''),
+  )
+  if (html.length === 0) throw new NotShown('no page of the flow was seen')
+  const shown = String(metadata['client_name'])
+  if (!html.some(({ text }) => decodeEntities(text).includes(shown)))
+    throw new NotApplicable('no page shows the name of a client')
   for (const page of pages) {
     see.holds(!page.text.includes(evilName), 'the markup in client_name is markup on a page', page)
     const link = /\b(?:href|src)\s*=\s*["']?\s*javascript:/i.test(page.text)
@@ -106,10 +130,7 @@ export const pageChecks: readonly Check[] = [
     async run(context, see) {
       const { flow } = context
       const client = await codeFlowClient(context)
-      const [asked, surplus] = flow.scopes(client)
-      if (asked === undefined || surplus === undefined) {
-        throw new NotApplicable('scopes_supported has no two scopes of the server’s own')
-      }
+      const [asked, surplus] = flow.scopesFor(client, 2)
       let posts = 0
       const beforePost = async (request: Outgoing): Promise<Outgoing> => {
         posts += 1
@@ -123,8 +144,12 @@ export const pageChecks: readonly Check[] = [
       const tokens = await flow
         .tokens(client, { scope: [asked], parameters, beforePost })
         .catch((error: Error) => error)
-      if (posts === 0) throw new NotApplicable('nothing was posted: consent was not asked')
-      if (tokens instanceof Error) return
+      if (posts === 0) throw new NotShown('nothing was posted: consent was not asked')
+      if (tokens instanceof Error) {
+        const outcome = await flow.authorize(client, { scope: asked, prompt: 'consent' }, { beforePost })
+        see.turnedBack(outcome, [], 'a form that grants more')
+        return
+      }
       const granted = (tokens.scope ?? asked).split(' ')
       see.holds(
         !granted.includes(surplus),
@@ -175,7 +200,7 @@ export const pageChecks: readonly Check[] = [
       const client: Client = await codeFlowClient(context)
       const outcome = await context.flow.authorize(client, {}, { stranger: true })
       const posted = outcome.answers.filter(({ request }) => request.method === 'POST')
-      if (posted.length === 0) throw new NotApplicable('nothing was posted: the sign-in has no form')
+      if (posted.length === 0) throw new NotShown('nothing was posted: the sign-in has no form')
       for (const answer of posted) {
         see.holds(
           answer.status !== 307 && answer.status !== 308,

@@ -1,8 +1,8 @@
 import { anyRefusal, badRequest, type Check, type Context, invalidClient, type Sight } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import type { AskOptions, Outcome } from '../front-channel.ts'
-import { makeKey, thumbprint } from '../jose.ts'
+import { type ClientKey, makeKey, thumbprint } from '../jose.ts'
 import { fresh } from '../proofs.ts'
 import { type Answer, type Parameters, withQuery } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -32,6 +32,31 @@ function come(
   return flow.visit(client, url, options)
 }
 
+/** The code of a request with `dpop_jkt` is good with a proof of that key alone (RFC 9449 §10). */
+async function boundCode(
+  context: Context,
+  see: Sight,
+  client: Client,
+  uri: string,
+  verifier: string,
+  [key, other]: [ClientKey, ClientKey],
+): Promise<void> {
+  const { flow } = context
+  const { left, answer } = await come(context, client, uri)
+  const value = left?.parameters.get('code')
+  if (!left || !value) throw new NotShown('a pushed request with dpop_jkt does not lead to a code')
+  const redirectUri = client.redirectUris[0]!
+  const code = { client, value, verifier, redirectUri, response: left.parameters, answer }
+  see.refused(await flow.redeem(code), anyRefusal, 'a code bound by dpop_jkt, without a proof')
+  see.refused(
+    await flow.redeem(code, {}, { key: other }),
+    anyRefusal,
+    'a code bound by dpop_jkt, with another key',
+  )
+  const good = await flow.redeem(code, {}, { key })
+  if (good.status !== 200) see.note('a refused request spent the code')
+}
+
 const gotCode = ({ left }: Outcome) => left?.parameters.has('code') ?? false
 
 export const pushedRequestChecks: readonly Check[] = [
@@ -46,7 +71,7 @@ export const pushedRequestChecks: readonly Check[] = [
       const unknown = `urn:ietf:params:oauth:request_uri:${fresh(32)}`
       see.turnedBack(await come(context, client, unknown), [], 'a request_uri nobody was given')
       const thief = await context.clients.of('other').catch(() => context.clients.of('public'))
-      if (thief.id === client.id) throw new NotApplicable('there is only one client')
+      if (thief.id === client.id) throw new NotShown('there is only one client')
       const uri = await pushed(context, see, client)
       see.turnedBack(await come(context, thief, uri), [], 'a request_uri of another client')
       if (gotCode(await come(context, client, uri))) return
@@ -67,7 +92,9 @@ export const pushedRequestChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       const uri = await pushed(context, see, client)
       const first = await come(context, client, uri)
-      if (!gotCode(first)) throw new NotApplicable('a pushed request does not lead to a code')
+      if (!gotCode(first)) throw new NotShown('a pushed request does not lead to a code')
+      const here = await come(context, client, uri)
+      see.holds(!gotCode(here), 'a request_uri, used again in its browser, made a second code', here.answer)
       const again = await come(context, client, uri, { stranger: true })
       see.holds(
         !gotCode(again),
@@ -81,6 +108,7 @@ export const pushedRequestChecks: readonly Check[] = [
       const second = codes[1]
       if (second)
         see.holds(false, `one request_uri, used in parallel, made ${codes.length} codes`, second.answer)
+      if (codes.length === 0) see.notSeen('a request_uri, used in parallel, made no code at all')
       for (const { answer } of all) see.holds(answer.status < 500, `an answer with ${answer.status}`, answer)
     },
   },
@@ -149,7 +177,7 @@ export const pushedRequestChecks: readonly Check[] = [
       await pushed(context, see, client)
       const { parameters } = flow.request(client)
       const url = withQuery(endpoint(context), parameters)
-      see.refused(await wire.send({ method: 'GET', url }), anyRefusal, 'GET')
+      see.refused(await wire.send({ method: 'GET', url }), { status: [405] }, 'GET')
       const huge = await push(context, client, { state: 'x'.repeat(1 << 20) })
       see.holds(huge.status < 500, `a body of a megabyte: ${huge.status}`, huge)
       await pushed(context, see, client)
@@ -176,6 +204,16 @@ export const pushedRequestChecks: readonly Check[] = [
         error: ['unsupported_response_type', 'unauthorized_client', 'invalid_request'],
       }
       see.refused(type, wrong, 'response_type=surprise')
+      if (server.response_modes_supported !== undefined) {
+        const mode = await push(context, client, { response_mode: 'surprise' })
+        const code = mode.json['error']
+        if (see.refused(mode, badRequest, 'response_mode=surprise'))
+          see.holds(
+            typeof code === 'string' && code !== '',
+            'response_mode=surprise: no error code came',
+            mode,
+          )
+      }
       if ((server.protected_resources ?? []).length === 0) return
       const resource = await push(context, client, { resource: 'https://unknown.example/' })
       see.refused(resource, { status: [400], error: ['invalid_target'] }, 'an unknown resource')
@@ -192,15 +230,17 @@ export const pushedRequestChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       const [key, other] = [1, 2].map(() => makeKey(server.dpop_signing_alg_values_supported))
       if (!key || !other)
-        throw new NotApplicable('no algorithm of dpop_signing_alg_values_supported is spoken here')
+        throw new NotShown('no algorithm of dpop_signing_alg_values_supported is spoken here')
       for (const [jkt, right] of [
         [thumbprint(key.publicJwk), true],
         [thumbprint(other.publicJwk), false],
       ] as const) {
-        const { parameters } = flow.request(client, { dpop_jkt: jkt })
+        const { parameters, verifier } = flow.request(client, { dpop_jkt: jkt })
         const answer = await flow.post(client, endpoint(context), parameters, { key })
-        if (right) see.granted(answer, 'dpop_jkt of the key of the proof')
-        else see.refused(answer, anyRefusal, 'dpop_jkt of another key')
+        if (right) {
+          see.granted(answer, 'dpop_jkt of the key of the proof')
+          await boundCode(context, see, client, String(answer.json['request_uri']), verifier, [key, other])
+        } else see.refused(answer, anyRefusal, 'dpop_jkt of another key')
       }
     },
   },

@@ -1,6 +1,6 @@
 import type { Check, Context, Sight } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import { sayOutcome } from '../front-channel.ts'
 
 const section = 'RFC 9700 §4.1.3'
@@ -23,7 +23,7 @@ async function refuseEach(
 async function plainClient({ clients }: Context): Promise<{ client: Client; uri: URL; text: string }> {
   const client = await clients.of('confidential').catch(() => clients.of('public'))
   const text = client.redirectUris.find((one) => URL.canParse(one) && new URL(one).pathname !== '/')
-  if (text === undefined) throw new NotApplicable('no client has a redirect URI with a path')
+  if (text === undefined) throw new NotShown('no client has a redirect URI with a path')
   return { client, uri: new URL(text), text }
 }
 
@@ -100,7 +100,7 @@ export const redirectChecks: readonly Check[] = [
     async run({ clients, flow }, see) {
       await clients.of('confidential').catch(() => clients.of('public'))
       const client = clients.all.find(({ redirectUris }) => redirectUris.length > 1)
-      if (!client) throw new NotApplicable('no client has several redirect URIs')
+      if (!client) throw new NotShown('no client has several redirect URIs')
       await flow.code(client)
       see.paged(await flow.authorize(client, { redirect_uri: undefined }), 'no redirect_uri')
     },

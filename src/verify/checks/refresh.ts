@@ -1,6 +1,6 @@
 import { type Check, type Context, invalidGrant, type Sight } from '../check.ts'
 import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown, Untried } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
 import { fresh } from '../proofs.ts'
 import type { Answer } from '../wire.ts'
@@ -14,11 +14,11 @@ async function refreshable({ clients, flow }: Context): Promise<Refreshable> {
     try {
       return (await flow.tokens(await clients.of(role), { offline: true })) as Refreshable
     } catch (error) {
-      if ((error as Error).name !== 'NotApplicable') throw error
+      if (!(error instanceof Untried)) throw error
       reasons.push((error as Error).message)
     }
   }
-  throw new NotApplicable(reasons[0]!)
+  throw new NotShown(reasons[0]!)
 }
 
 const successorOf = (answer: Answer): string | undefined =>
@@ -44,6 +44,19 @@ async function rotate(
   return undefined
 }
 
+/** Whether a refused request left the token alone is the server's own matter; that a refresh works at all is not. */
+async function stillGood(
+  context: Context,
+  see: Sight,
+  { client, refresh }: Pick<Refreshable, 'client' | 'refresh'>,
+): Promise<void> {
+  const { flow } = context
+  if ((await flow.refresh(client, refresh)).status === 200) return
+  see.note('the refused request spent the refresh token')
+  const fresh = (await flow.tokens(client, { offline: true })) as Refreshable
+  see.granted(await flow.refresh(client, fresh.refresh), 'a refresh token')
+}
+
 /** How many lines of tokens go on from these: more than one means a copy lives beside the original. */
 async function livingLines({ flow }: Context, client: Client, tokens: readonly string[]): Promise<Answer[]> {
   const living: Answer[] = []
@@ -64,12 +77,11 @@ export const refreshChecks: readonly Check[] = [
       const { flow, server } = context
       const { client, refresh } = await refreshable(context)
       see.refused(await flow.refresh(client, fresh(32)), invalidGrant, 'a refresh token nobody issued')
-      if (server.revocation_endpoint === undefined) {
-        see.granted(await flow.refresh(client, refresh), 'a refresh token')
-        return
-      }
-      see.granted(await flow.post(client, server.revocation_endpoint, { token: refresh }), 'a revocation')
-      see.refused(await flow.refresh(client, refresh), invalidGrant, 'a revoked refresh token')
+      const refreshed = see.granted(await flow.refresh(client, refresh), 'a refresh token')
+      if (server.revocation_endpoint === undefined) return
+      const token = successorOf(refreshed) ?? refresh
+      see.granted(await flow.post(client, server.revocation_endpoint, { token }), 'a revocation')
+      see.refused(await flow.refresh(client, token), invalidGrant, 'a revoked refresh token')
     },
   },
   {
@@ -86,8 +98,7 @@ export const refreshChecks: readonly Check[] = [
         invalidGrant,
         'another client’s refresh token',
       )
-      const answer = await flow.refresh(client, refresh)
-      if (answer.status !== 200) see.note('the refused request spent the refresh token')
+      await stillGood(context, see, { client, refresh })
     },
   },
   {
@@ -99,10 +110,7 @@ export const refreshChecks: readonly Check[] = [
     async run(context, see) {
       const { clients, flow } = context
       const client = await clients.of('confidential').catch(() => clients.of('public'))
-      const [granted, surplus] = flow.scopes(client)
-      if (granted === undefined || surplus === undefined) {
-        throw new NotApplicable('scopes_supported has no two scopes of the server’s own')
-      }
+      const [granted, surplus] = flow.scopesFor(client, 2)
       const tokens = (await flow.tokens(client, { offline: true, scope: [granted] })) as Refreshable
       const answer = await flow.refresh(client, tokens.refresh, { scope: `${granted} ${surplus}` })
       if (answer.status === 200) {
@@ -111,8 +119,7 @@ export const refreshChecks: readonly Check[] = [
         return
       }
       see.refused(answer, { status: [400], error: ['invalid_scope'] }, 'a wider scope')
-      const after = await flow.refresh(client, tokens.refresh)
-      if (after.status !== 200) see.note('the refused request spent the refresh token')
+      await stillGood(context, see, tokens)
     },
   },
   {
@@ -184,7 +191,7 @@ export const refreshChecks: readonly Check[] = [
           Array.from({ length: wire.atOnce }, () => flow.refresh(client, refresh)),
         )
         const successes = answers.filter(({ status }) => status === 200)
-        if (successes.length === 0) see.note('of parallel refreshes none succeeded')
+        if (successes.length === 0) see.notSeen('of parallel refreshes none succeeded')
         for (const answer of answers) {
           if (answer.status !== 200) see.refused(answer, invalidGrant, 'a refresh that came too late')
         }

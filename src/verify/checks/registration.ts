@@ -1,6 +1,6 @@
 import { anyRefusal, badRequest, type Check, type Context, type Sight } from '../check.ts'
 import { type Client, codeClient } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import { compact, makeKey } from '../jose.ts'
 import { isLoopback, openListener } from '../listener.ts'
 import { fresh, seconds } from '../proofs.ts'
@@ -68,7 +68,7 @@ export const registrationChecks: readonly Check[] = [
     needs: ['registration'],
     accepts: 'invalid_client_metadata, or other values than were asked for (§3.2.1)',
     async run(context, see) {
-      const { clients, server } = context
+      const { clients, server, wire } = context
       const how = await method(context)
       const base = codeClient(server, how, [clients.redirectUri])
       await registers(context)
@@ -92,6 +92,14 @@ export const registrationChecks: readonly Check[] = [
             ![json['grant_types']].flat().includes('authorization_code'),
         ],
       ]
+      const text = await wire.send({
+        method: 'POST',
+        url: server.registration_endpoint!,
+        headers: { 'content-type': 'text/plain', ...clients.authorization },
+        body: JSON.stringify(base),
+      })
+      if (text.status === 201) clients.adopt(text)
+      see.refused(text, anyRefusal, 'JSON that says it is text/plain')
       for (const [input, more, stands] of tries) {
         const answer = await clients.tryRegister({ ...base, ...more })
         if (answer.status !== 201) {
@@ -113,9 +121,7 @@ export const registrationChecks: readonly Check[] = [
     async run(context, see) {
       const { clients, server } = context
       if (!isLoopback(server.issuer)) {
-        throw new NotApplicable(
-          'the server is not on this machine: whether it connects somewhere cannot be seen',
-        )
+        throw new NotShown('the server is not on this machine: whether it connects somewhere cannot be seen')
       }
       const base = codeClient(server, await method(context), [clients.redirectUri])
       await registers(context)
@@ -196,6 +202,7 @@ export const registrationChecks: readonly Check[] = [
         clients.adopt(without)
         throw new NotApplicable('everybody may register')
       }
+      await registers(context)
       const refusal = { status: [401, 403] }
       see.refused(without, refusal, 'no initial access token')
       see.refused(
@@ -235,6 +242,8 @@ export const registrationChecks: readonly Check[] = [
         see.refused(answer, anyRefusal, `${verb} with another client’s token`)
       }
       see.refused(await send('GET', mine.management.url, fresh(32)), anyRefusal, 'GET with an unknown token')
+      const bare = await wire.send({ method: 'GET', url: mine.management.url })
+      see.refused(bare, anyRefusal, 'GET without a token')
       const after = await send('GET', mine.management.url, tokenIn(read) ?? mine.management.token)
       see.holds(
         after.status === 200,

@@ -1,10 +1,11 @@
 import type { Check, Context, Sight } from '../check.ts'
-import type { Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { type Client, codeClient } from '../clients.ts'
+import { NotApplicable, NotShown } from '../failures.ts'
 import type { Outcome } from '../front-channel.ts'
 import { compact, makeKey, unsigned } from '../jose.ts'
 import { isLoopback, openListener } from '../listener.ts'
 import { speaksOpenId } from '../metadata.ts'
+import { insideOf, keptInside, outsiders, overrulePushed } from '../overruled.ts'
 import { type Changes, fresh, seconds } from '../proofs.ts'
 import { type Parameters, withQuery } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -47,7 +48,7 @@ async function objectClient(context: Context): Promise<Signing> {
   const client = (await context.clients.of('signing')) as Signing
   const { header, claims } = objectParts(context, client)
   const outcome = await send(context, client, compact(header, claims, client.key), outside(client))
-  if (!gotCode(outcome)) throw new NotApplicable('a correct request object does not lead to a code')
+  if (!gotCode(outcome)) throw new NotShown('a correct request object does not lead to a code')
   return client
 }
 
@@ -56,12 +57,44 @@ function outside(client: Client): Parameters {
   return { redirect_uri: client.redirectUris[0] }
 }
 
+/** RFC 9101 §10.5: a client that registered for signed requests is held to them. */
+async function demanded({ clients, flow, server }: Context, see: Sight): Promise<void> {
+  if (server.registration_endpoint === undefined) return
+  const key = makeKey(server.request_object_signing_alg_values_supported)
+  if (!key) return
+  const jwks = { keys: [key.publicJwk] }
+  const metadata = {
+    ...codeClient(server, 'none', [clients.redirectUri]),
+    jwks,
+    require_signed_request_object: true,
+  }
+  const client = await clients.register(metadata, key).catch(() => undefined)
+  if (client?.registered['require_signed_request_object'] !== true) return
+  see.turnedBack(
+    await flow.authorize(client),
+    [],
+    'no request object, of a client that must sign its requests',
+  )
+}
+
 async function notSupported(context: Context, see: Sight, name: string, value: string): Promise<void> {
   const client = await codeFlowClient(context)
   const outcome = await context.flow.authorize(client, { [name]: value })
   // RFC 6749 §3.1: a server that never heard of a parameter ignores it.
   if (gotCode(outcome) && !speaksOpenId(context.server)) see.note(`${name} is ignored`)
   else see.turnedBack(outcome, [], `${name} where it is not supported`)
+}
+
+async function overruleObject(context: Context, see: Sight): Promise<void> {
+  const client = await objectClient(context)
+  for (const more of outsiders(client, context.flow)) {
+    const inside = insideOf(context, client)
+    const { header, claims } = objectParts(context, client, { claims: inside.parameters })
+    const jwt = compact(header, claims, client.key)
+    const outcome = await send(context, client, jwt, { ...outside(client), ...more })
+    const input = `${Object.keys(more).join()} beside a request object`
+    await keptInside(context, see, client, inside, outcome, input)
+  }
 }
 
 export const requestObjectChecks: readonly Check[] = [
@@ -92,6 +125,13 @@ export const requestObjectChecks: readonly Check[] = [
       const jwt = compact(header, claims, client.key)
       const more = { ...outside(client), request_uri: 'https://client.example/request.jwt' }
       see.turnedBack(await send(context, client, jwt, more), [], 'request and request_uri')
+      const { pushed_authorization_request_endpoint: endpoint } = context.server
+      if (endpoint === undefined) return
+      const { parameters } = context.flow.request(client)
+      const pushed = see.granted(await context.flow.post(client, endpoint, parameters), 'a pushed request')
+      const both = { ...outside(client), request_uri: String(pushed.json['request_uri']) }
+      const again = compact(header, { ...claims, jti: fresh() }, client.key)
+      see.turnedBack(await send(context, client, again, both), [], 'request and the name of a pushed request')
     },
   },
   {
@@ -110,6 +150,7 @@ export const requestObjectChecks: readonly Check[] = [
       const { header, claims } = objectParts(context, client)
       const now = seconds()
       const objects: Record<string, string> = {
+        'no JWT': 'no.jwt',
         'a key that is not the client’s': jws({ key: makeKey([client.key.alg])! }),
         'aud of another server': jws({ claims: { aud: 'https://other.example' } }),
         'an exp ten minutes ago': jws({ claims: { iat: now - 900, nbf: now - 900, exp: now - 600 } }),
@@ -120,6 +161,7 @@ export const requestObjectChecks: readonly Check[] = [
       for (const [input, jwt] of Object.entries(objects)) {
         see.turnedBack(await send(context, client, jwt, outside(client)), [], input)
       }
+      await demanded(context, see)
     },
   },
   {
@@ -139,17 +181,17 @@ export const requestObjectChecks: readonly Check[] = [
   {
     id: 'N36',
     section: 'RFC 9101 §6.3',
-    title: 'what a request object says is not overruled from outside it',
-    needs: ['code flow', 'request objects'],
-    accepts: 'A refusal; parameters outside that the object does not have (OpenID Connect Core §6.1)',
+    title: 'what a request object or a pushed request says is not overruled from outside it',
+    needs: ['code flow'],
+    accepts:
+      'A refusal; parameters outside that the object does not have (OpenID Connect Core §6.1), for a pushed request too',
     async run(context, see) {
-      const client = await objectClient(context)
-      const { header, claims } = objectParts(context, client, { claims: { state: 'inside-the-object' } })
-      const jwt = compact(header, claims, client.key)
-      const outcome = await send(context, client, jwt, { ...outside(client), state: 'outside-of-it' })
-      if (!outcome.left) return
-      const state = outcome.left.parameters.get('state')
-      see.holds(state !== 'outside-of-it', 'the state outside the object won', outcome.answer)
+      const { request_parameter_supported: objects, pushed_authorization_request_endpoint: pushed } =
+        context.server
+      if (!objects && pushed === undefined)
+        throw new NotApplicable('the metadata names neither request objects nor pushed requests')
+      if (pushed !== undefined) await overrulePushed(context, see, pushed)
+      if (objects) await overruleObject(context, see)
     },
   },
   {
@@ -175,7 +217,7 @@ export const requestObjectChecks: readonly Check[] = [
           )
         }
         if (!isLoopback(server.issuer)) {
-          see.note(
+          see.notSeen(
             'the server is not on this machine: whether it connected somewhere cannot be seen from here',
           )
         }

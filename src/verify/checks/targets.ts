@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts'
 import { NotApplicable } from '../failures.ts'
+import { offersGrant } from '../metadata.ts'
 import { codeFlowClient } from './authorization.ts'
 
 const accepts =
@@ -29,7 +30,7 @@ export const targetChecks: readonly Check[] = [
   {
     id: 'N40',
     section: 'RFC 9396 §5',
-    title: 'authorization_details that are malformed or of an unknown type are refused',
+    title: 'authorization_details that are malformed, of an unknown type or not granted are refused',
     needs: ['code flow', 'authorization details'],
     accepts,
     async run(context, see) {
@@ -43,6 +44,12 @@ export const targetChecks: readonly Check[] = [
           `authorization_details=${details}`,
         )
       }
+      // §6: a token request asks for what was granted, or for less.
+      const code = await flow.code(client)
+      const [type] = context.server.authorization_details_types_supported!
+      const more = { authorization_details: JSON.stringify([{ type }]) }
+      const refusal = { status: [400], error: ['invalid_authorization_details'] }
+      see.refused(await flow.redeem(code, more), refusal, 'authorization_details that were not granted')
     },
   },
   {
@@ -68,7 +75,11 @@ export const targetChecks: readonly Check[] = [
         if (after.status !== 200) see.note('the refused request spent the code')
       }
       const tokens = await flow.tokens(client, { offline: true, parameters }).catch(() => undefined)
-      if (tokens?.refresh === undefined) return
+      if (tokens?.refresh === undefined) {
+        if (offersGrant(server, 'refresh_token'))
+          see.note('a refresh was not tried: no refresh token was issued')
+        return
+      }
       for (const wrong of wider) {
         const answer = await flow.refresh(client, tokens.refresh, { resource: wrong })
         see.refused(answer, invalidTarget, `resource=${wrong} on refresh`)

@@ -1,16 +1,17 @@
 import { anyRefusal, type Check, type Context, invalidClient, invalidRequest } from '../check.ts'
 import { basic, type Client } from '../clients.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import type { Code } from '../flow.ts'
-import { assertionType, fresh } from '../proofs.ts'
-import { withQuery } from '../wire.ts'
+import { offersGrant } from '../metadata.ts'
+import { assertion, assertionForm, assertionType, fresh } from '../proofs.ts'
+import { encode, withQuery } from '../wire.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** A confidential client with a secret, and how it authenticates. */
 async function secretClient({ clients }: Context): Promise<Client & { secret: string }> {
   const client = await clients.of('confidential')
-  if (client.secret === undefined) throw new NotApplicable('no client with a secret was given')
+  if (client.secret === undefined) throw new NotShown('no client with a secret was given')
   return client as Client & { secret: string }
 }
 
@@ -83,6 +84,12 @@ export const tokenChecks: readonly Check[] = [
         ),
       })
       see.refused(answer, anyRefusal, 'a JSON body')
+      const code = whole(await flow.code(client), client)
+      const send = (type: string, body: string) =>
+        wire.send({ method: 'POST', url: server.token_endpoint, headers: { 'content-type': type }, body })
+      see.refused(await send('text/plain', encode(code)), anyRefusal, 'a form that says it is text/plain')
+      const broken = await send(form['content-type'], `${encode(code)}&state=%zz`)
+      see.holds(broken.status < 500, `a broken percent-escape: ${broken.status}`, broken)
     },
   },
   {
@@ -128,13 +135,13 @@ export const tokenChecks: readonly Check[] = [
     async run(context, see) {
       const { flow, server } = context
       const client = await secretClient(context)
-      if (!Array.isArray(client.registered['grant_types'])) {
-        throw new NotApplicable('nobody said which grant types the client has')
-      }
       if (client.grantTypes.includes('client_credentials')) {
-        throw new NotApplicable('the client may use client_credentials')
+        throw new NotShown('the client may use client_credentials')
       }
       const answer = await flow.post(client, server.token_endpoint, { grant_type: 'client_credentials' })
+      const said = Array.isArray(client.registered['grant_types'])
+      if (!said && answer.status === 200)
+        throw new NotShown('nobody said which grant types the client has, and it may use client_credentials')
       see.refused(answer, { status: [400], error: ['unauthorized_client'] }, 'client_credentials')
     },
   },
@@ -145,7 +152,7 @@ export const tokenChecks: readonly Check[] = [
     needs: ['code flow'],
     accepts: 'invalid_request (RFC 6749 §5.2) or invalid_client (RFC 7521 §4.2.1)',
     async run(context, see) {
-      const { flow } = context
+      const { clients, flow, server } = context
       const client = await secretClient(context)
       see.granted(await flow.redeem(await flow.code(client)), 'a code')
       const twice = { status: [400, 401], error: ['invalid_request', 'invalid_client'] }
@@ -157,13 +164,27 @@ export const tokenChecks: readonly Check[] = [
         twice,
         'Basic and a secret in the body',
       )
-      const assertion = { client_assertion_type: assertionType, client_assertion: 'e30.e30.e30' }
+      const none = { client_assertion_type: assertionType, client_assertion: 'e30.e30.e30' }
       see.refused(
-        await flow.redeem(code, {}, { credentials: { headers: header, form: assertion } }),
+        await flow.redeem(code, {}, { credentials: { headers: header, form: none } }),
         twice,
         'Basic and an assertion',
       )
       await stillUsable(context, code, see.note)
+      if (!server.token_endpoint_auth_methods_supported?.includes('private_key_jwt')) return
+      const signing = await clients.of('signing').catch(() => undefined)
+      if (!signing) {
+        see.notSeen('an assertion that holds, beside a secret: there is no client that signs')
+        return
+      }
+      const own = await flow.code(signing)
+      const held = assertionForm(signing, assertion(signing, server.issuer))
+      const beside = { headers: { authorization: basic(signing.id, fresh()) }, form: held }
+      see.refused(
+        await flow.redeem(own, {}, { credentials: beside }),
+        twice,
+        'an assertion that holds, and Basic',
+      )
     },
   },
   {
@@ -229,7 +250,7 @@ export const tokenChecks: readonly Check[] = [
     title: 'a confidential client that does not authenticate is invalid_client, on refresh too',
     needs: ['code flow'],
     async run(context, see) {
-      const { flow } = context
+      const { flow, server } = context
       const client = await secretClient(context)
       const as = { ...client, method: 'none' as const }
       see.granted(await flow.redeem(await flow.code(client)), 'a code')
@@ -237,7 +258,11 @@ export const tokenChecks: readonly Check[] = [
       see.refused(await flow.redeem(code, {}, { as }), invalidClient, 'a code without the secret')
       await stillUsable(context, code, see.note)
       const tokens = await flow.tokens(client, { offline: true }).catch(() => undefined)
-      if (tokens?.refresh === undefined) return
+      if (tokens?.refresh === undefined) {
+        if (offersGrant(server, 'refresh_token'))
+          see.note('a refresh without the secret was not tried: no refresh token was issued')
+        return
+      }
       see.refused(
         await flow.refresh(client, tokens.refresh, {}, { as }),
         invalidClient,

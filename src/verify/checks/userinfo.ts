@@ -1,7 +1,7 @@
 import type { Check, Context, Sight } from '../check.ts'
-import { NotApplicable } from '../failures.ts'
+import { NotShown } from '../failures.ts'
 import type { Tokens } from '../flow.ts'
-import type { ClientKey } from '../jose.ts'
+import { type ClientKey, sha256 } from '../jose.ts'
 import { type Changes, fresh, proof } from '../proofs.ts'
 import type { Answer } from '../wire.ts'
 import { codeFlowClient } from './authorization.ts'
@@ -84,6 +84,10 @@ export const userinfoChecks: readonly Check[] = [
       ] as const) {
         see.refused(await atUserinfo(context, tokens, 'DPoP', dpop), unauthorized, input)
       }
+      const open = await openTokens(context)
+      const ath = { claims: { ath: sha256(open.access) } }
+      const unbound = await atUserinfo(context, open, 'DPoP', proven(ath))
+      see.refused(unbound, unauthorized, 'a token that is bound to no key, with a proof')
     },
   },
   {
@@ -106,17 +110,20 @@ export const userinfoChecks: readonly Check[] = [
     id: 'N116',
     section: 'RFC 6750 §3',
     title: 'userinfo answers a request without a token with a challenge that names no error',
-    needs: ['OpenID Connect', 'userinfo'],
-    accepts: '400 as well as 401; an error code (a SHOULD NOT of §3.1)',
+    needs: ['code flow', 'OpenID Connect', 'userinfo'],
+    accepts: '400 as well as 401',
     async run(context, see) {
+      const { access } = await openTokens(context)
+      see.granted(await ask(context, { authorization: `Bearer ${access}` }), 'userinfo')
       const answer = await ask(context, {})
       see.refused(answer, { status: [400, 401] }, 'no token')
-      if (answer.status === 401) {
-        const challenge = answer.headers.get('www-authenticate')
-        see.holds(challenge !== null, 'the 401 comes without WWW-Authenticate', answer)
-        if (/\berror=/.test(challenge ?? ''))
-          see.note('the challenge names an error although nothing was sent')
-      }
+      const challenge = answer.headers.get('www-authenticate')
+      see.holds(answer.status !== 401 || challenge !== null, 'the 401 comes without WWW-Authenticate', answer)
+      see.holds(
+        !/\berror=/.test(challenge ?? ''),
+        'the challenge names an error although nothing was sent (a SHOULD NOT)',
+        answer,
+      )
     },
   },
   {
@@ -148,7 +155,7 @@ export const userinfoChecks: readonly Check[] = [
     needs: ['code flow', 'OpenID Connect', 'userinfo'],
     async run(context, see) {
       const { access, idToken } = await openTokens(context)
-      if (idToken === undefined) throw new NotApplicable('no ID token is issued')
+      if (idToken === undefined) throw new NotShown('no ID token is issued')
       see.granted(await ask(context, { authorization: `Bearer ${access}` }), 'userinfo')
       const answer = await ask(context, { authorization: `Bearer ${idToken}` })
       see.refused(answer, { status: [401] }, 'an ID token')
@@ -165,9 +172,8 @@ export const userinfoChecks: readonly Check[] = [
       const client = await codeFlowClient(context)
       const { access: good } = await openTokens(context)
       see.granted(await ask(context, { authorization: `Bearer ${good}` }), 'userinfo')
-      const scope = flow.scopes(client)
-      if (scope.length === 0) throw new NotApplicable('scopes_supported has no scope of the server’s own')
-      const { access } = await flow.tokens(client, { scope })
+      const [scope] = flow.scopesFor(client, 1)
+      const { access } = await flow.tokens(client, { scope: [scope] })
       const answer = await ask(context, { authorization: `Bearer ${access}` })
       see.refused(answer, { status: [401, 403] }, 'a token without openid')
     },

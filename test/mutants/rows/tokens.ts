@@ -1,0 +1,278 @@
+// Proofs of a key, registration and its management, and access tokens at an API.
+
+import { hidden, type Mutant, off, visible } from '../mutant.ts'
+
+const dpop = 'oauth/dpop.ts'
+const constraint = 'oauth/sender-constraint.ts'
+const registration = 'oauth/clients/client-registration.ts'
+const management = 'oauth/clients/client-registration-management.ts'
+const statements = 'oauth/clients/software-statement.ts'
+const bearer = 'oauth/bearer.ts'
+const resource = 'oauth/resource-server.ts'
+const confirmation = 'oauth/resource-server/confirmation.ts'
+const atApi = 'an API of one’s own demands it, and a run knows userinfo alone'
+const ofBearer = 'test/oauth/bearer.test.ts'
+const ofRegistration = 'test/oauth/client-registration.test.ts'
+
+export const tokenMutants: readonly Mutant[] = [
+  visible(
+    'dpop_proof_missing',
+    constraint,
+    'if (server.settings.dpop.required || client.registered.dpopBoundAccessTokens) return missing()',
+    '',
+    'N101',
+  ),
+  off('dpop_proof_malformed', dpop, '!jwt', 'N96'),
+  visible(
+    'dpop_proof_malformed',
+    dpop,
+    "if (typ !== 'dpop+jwt' || 'crit' in header) return",
+    'if (false) return',
+    'N96',
+  ),
+  visible(
+    'dpop_proof_malformed',
+    dpop,
+    "if (typeof jti !== 'string' || jti === '' || jti.length > longestJti)",
+    'if (false)',
+    'N98',
+  ),
+  visible('dpop_proof_key', dpop, "if ('problem' in read) return", 'if (false) return', 'N96'),
+  visible(
+    'dpop_proof_signature',
+    dpop,
+    "if (!verifySignature(key.alg, key.key, input, signature)) return refuse('dpop_proof_signature')",
+    '',
+    'N96',
+  ),
+  visible('dpop_proof_request', dpop, 'if (htm !== request.method) return', 'if (false) return', 'N97'),
+  visible(
+    'dpop_proof_request',
+    dpop,
+    "if (typeof htu !== 'string' || !(request.urls.includes(htu) || request.urls.includes(proofUrl(htu) ?? '')))",
+    'if (false)',
+    'N97',
+  ),
+  visible(
+    'dpop_proof_token',
+    dpop,
+    'if (request.accessToken !== undefined && ath !== sha256(request.accessToken))',
+    'if (false)',
+    'N102',
+  ),
+  off('dpop_proof_time', dpop, '!(made > now - oldest && made <= now + aheadAtMost)', 'N98'),
+  visible(
+    'dpop_proof_replayed',
+    constraint,
+    "return (await spendJti(core, 'dpop', proof.id, proof.expiresAt))",
+    'return true',
+    'N99',
+  ),
+  visible(
+    'proofs bind tokens',
+    constraint,
+    'return (await spendProof(server, proof)) ?? proof.jkt',
+    'return (await spendProof(server, proof)) ?? null',
+    'N96',
+  ),
+  hidden(
+    'dpop_nonce_missing',
+    dpop,
+    'if (!nonces || (nonce === undefined && !nonces.required)) return undefined',
+    'if (!nonces || nonce === undefined) return undefined',
+    'whether a nonce is demanded is the server’s choice (RFC 9449 §8)',
+    'test/oauth/dpop.test.ts',
+  ),
+  visible(
+    'dpop_nonce_stale',
+    dpop,
+    "if (age === 'fresh') return undefined",
+    "if (age === 'fresh' || nonce !== undefined) return undefined",
+    'N100',
+  ),
+
+  visible(
+    'registration_not_json',
+    registration,
+    "if (!/^application\\/json *(;|$)/i.test(request.header('content-type') ?? ''))",
+    'if (false)',
+    'N105',
+  ),
+  visible(
+    'registration_redirect_uri',
+    'oauth/authorization/redirect-uri.ts',
+    "if (uri.includes('#')) return",
+    'if (false) return',
+    'N104',
+  ),
+  visible(
+    'registration_redirect_uri',
+    'oauth/authorization/redirect-uri.ts',
+    "return loopbackHosts.includes(url.hostname) ? undefined : 'uses http outside loopback'",
+    'return undefined',
+    'N104',
+  ),
+  visible('registration_metadata', registration, 'if (unfit) return refuseMember(unfit)', '', 'N105'),
+  hidden(
+    'registration_secret_chosen',
+    management,
+    '!(await isItsSecret(server, row, client_secret))',
+    'false',
+    'the secret is left out then, which is as good (RFC 7592 §2.2)',
+    'test/oauth/client-registration-management.test.ts',
+  ),
+  hidden(
+    'software_statement_missing',
+    statements,
+    'return requireSoftwareStatement\n',
+    'return false\n',
+    'where every client must bring a statement nobody registers without one, so nothing is registered for a run',
+    ofRegistration,
+  ),
+  hidden(
+    'software_statement_invalid',
+    statements,
+    "if (!signed) return invalid('signature')",
+    '',
+    'a run does not know whom the server trusts about software',
+    ofRegistration,
+  ),
+  visible('software_statement_unapproved', statements, 'if (!issuer) return', 'if (false) return', 'N107'),
+  off('initial_access_token_missing', registration, 'bearer === undefined', 'N108', 'invited'),
+  visible(
+    'initial_access_token_invalid',
+    registration,
+    "return (await countTry(server, request.address)) ?? refuse('initial_access_token_invalid')",
+    'return undefined',
+    'N108',
+    'invited',
+  ),
+  off('registration_token_missing', management, 'token === undefined', 'N109'),
+  visible(
+    'registration_token_invalid',
+    management,
+    'return active && row.registration_token_hash === sha256(token) ? row : undefined',
+    'return row',
+    'N109',
+  ),
+  visible(
+    'only its token manages a registration',
+    management,
+    'return active && row.registration_token_hash === sha256(token) ? row : undefined',
+    "return active && token.startsWith('gh_ra') ? row : undefined",
+    'N109',
+  ),
+
+  visible(
+    'token_missing',
+    bearer,
+    "if (!isPresented) return refuse('token_missing')",
+    "if (!isPresented) return refuse('bearer_malformed')",
+    'N116',
+  ),
+  off('bearer_malformed', bearer, 'token === undefined', 'N117'),
+  hidden(
+    'bearer_in_query',
+    bearer,
+    "if (elsewhere) return refuse(isPresented ? 'bearer_twice' : 'bearer_in_query')",
+    "if (elsewhere && isPresented) return refuse('bearer_twice')",
+    'the query is not looked at then, and the request is refused for want of a token',
+    ofBearer,
+  ),
+  visible(
+    'bearer_twice',
+    bearer,
+    "if (elsewhere) return refuse(isPresented ? 'bearer_twice' : 'bearer_in_query')",
+    "if (elsewhere && !isPresented) return refuse('bearer_in_query')",
+    'N117',
+  ),
+  off('access_token_invalid', resource, '!row', 'N78'),
+  hidden(
+    'access_token_expired',
+    resource,
+    "if (row.expires_at <= server.now()) return refuse('access_token_expired', { client })",
+    '',
+    'it lives for longer than a run takes',
+    'test/oauth/resource-server.test.ts',
+  ),
+  off('access_token_revoked', resource, '!accessTokenIsAlive(row, server.now())', 'N112'),
+  hidden(
+    'access_token_audience',
+    bearer,
+    'if (!token.resource.includes(resource)) return',
+    'if (false) return',
+    atApi,
+    ofBearer,
+  ),
+  hidden(
+    'access_token_type',
+    bearer,
+    "if (typeof typ !== 'string' || !/^(application\\/)?at\\+jwt$/i.test(typ)) return refuse('access_token_type')",
+    '',
+    'an ID token is refused as an unknown token then, in the same words',
+    ofBearer,
+  ),
+  visible(
+    'access_token_bound',
+    confirmation,
+    "if (!proof) return refuse('access_token_bound', { client })",
+    'if (!proof) return undefined',
+    'N103',
+  ),
+  visible(
+    'access_token_unbound',
+    confirmation,
+    "if (cnf === undefined) return proof || required ? refuse('access_token_unbound', { client }) : undefined",
+    'if (cnf === undefined) return undefined',
+    'N102',
+  ),
+  visible(
+    'access_token_other_key',
+    confirmation,
+    'if (jkt !== proof.jkt) return',
+    'if (false) return',
+    'N102',
+  ),
+  hidden(
+    'access_token_other_certificate',
+    confirmation,
+    'return certificate === undefined || certificate === presentedCertificate()',
+    'return true',
+    'a certificate is seen by the proxy in front, and a run shows none',
+    'test/oauth/mutual-tls.test.ts',
+  ),
+  visible('scope_insufficient', bearer, 'if (!scopeCovers(token.scope, scope))', 'if (false)', 'N122'),
+  hidden(
+    'authentication_insufficient',
+    bearer,
+    'if (maxAge !== undefined && !(token.authTime !== undefined && token.authTime >= now - maxAge * 1_000))',
+    'if (false)',
+    atApi,
+    ofBearer,
+  ),
+  hidden(
+    'authentication_too_weak',
+    bearer,
+    'if (acrValues !== undefined && !acrSuffices(acrOrder, acrValues, token.acr))',
+    'if (false)',
+    atApi,
+    ofBearer,
+  ),
+
+  hidden(
+    'unavailable',
+    'oauth/trouble.ts',
+    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuse('fault', { request_id })",
+    'nobody outside makes the storage fail',
+    'test/oauth/authorization-faults.test.ts',
+  ),
+  hidden(
+    'fault',
+    'oauth/trouble.ts',
+    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuse('unavailable', { request_id })",
+    'it stands for bugs, and none is known',
+    'test/oauth/authorization-faults.test.ts',
+  ),
+]

@@ -1,0 +1,15 @@
+import type { Mutant } from './mutant.ts'
+import { authorizationMutants } from './rows/authorization.ts'
+import { grantMutants } from './rows/grants.ts'
+import { requestedMutants } from './rows/requested.ts'
+import { requestMutants } from './rows/requests.ts'
+import { tokenMutants } from './rows/tokens.ts'
+
+/** Every mutant: at least one for each reason of `src/oauth/refusals.ts`. */
+export const mutants: readonly Mutant[] = [
+  ...requestMutants,
+  ...authorizationMutants,
+  ...requestedMutants,
+  ...grantMutants,
+  ...tokenMutants,
+]

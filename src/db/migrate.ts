@@ -29,7 +29,7 @@ export class SchemaMismatch extends Error {
 
 const directory = join(import.meta.dirname, 'migrations')
 
-/** Every step from 7 on says in its first lines from which schema version on a release may serve it. */
+/** Every step from 3 on says in its first lines from which schema version on a release may serve it. */
 const servedFrom = /^(?:--[^\n]*\n)*-- served_from: (\d+)\n/
 
 export function readMigrations(dialect: Database['dialect']): Migration[] {

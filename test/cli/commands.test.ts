@@ -5,6 +5,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { actionHelp, type Command, commandHelp } from '../../src/cli/command.ts'
+import { readMigrations } from '../../src/db/migrate.ts'
 import { onBothDatabases } from '../support/house.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { emptyFolder, run } from './command-line.ts'
@@ -138,10 +139,10 @@ onBothDatabases('migrate', (dialect) => {
     assert.equal(plan.code, 0, plan.stderr)
     assert.match(plan.stdout, /^-- 1 authorization_server, up\n[\s\S]*create table clients/)
     const up = await gatehouse('up', '--json')
-    assert.deepEqual(up.lines(), [
-      { version: 1, name: 'authorization_server', done: 'applied' },
-      { version: 2, name: 'whole_protocol', done: 'applied' },
-    ])
+    assert.deepEqual(
+      up.lines(),
+      readMigrations(dialect).map(({ version, name }) => ({ version, name, done: 'applied' })),
+    )
     assert.equal((await gatehouse('up')).stdout, 'The schema is up to date.\n')
     const [status] = (await gatehouse('status', '--json')).lines<{ version: number; applied_at: string }>()
     assert.equal(status?.version, 1)
@@ -153,10 +154,8 @@ onBothDatabases('migrate', (dialect) => {
     assert.equal(unsure.code, 2)
     assert.match(unsure.stderr, /All data of these steps is lost\. Nobody can answer here: --yes says so/)
     assert.equal((await gatehouse('status')).code, 0)
-    assert.match(
-      (await gatehouse('down', '--to', '0', '--yes')).stdout,
-      /^taken back 2 whole_protocol\ntaken back 1/,
-    )
+    const down = await gatehouse('down', '--to', '0', '--yes')
+    assert.match(down.stdout, /taken back 2 whole_protocol\ntaken back 1/)
     assert.equal((await gatehouse('status')).code, 1)
     if (url) await dropTestDatabase(url)
   })

@@ -181,9 +181,9 @@ onBothDatabases('migrations', (dialect) => {
       assert.deepEqual(await all(), after)
     }))
 
-  test('R51: the third step remembers a consent for every host of a client that was registered here, and for no host of any other', () =>
+  test('R51: the step of consents remembers a consent for every host of a client that was registered here, and for no host of any other', () =>
     withDatabase(dialect, async (db) => {
-      await migrateUp(db, { to: 2 })
+      await migrateUp(db, { to: 3 })
       await fill(db, 4)
       await db.query(sql`update clients set source = 'dcr' where id in (${rowId(1)}, ${rowId(2)})`)
       const all = () =>
@@ -191,7 +191,7 @@ onBothDatabases('migrations', (dialect) => {
           sql`select client_id, redirect_host, scope from consents order by client_id, redirect_host`,
         )
       const before = await all()
-      await migrateUp(db, { to: 3 })
+      await migrateUp(db, { to: 4 })
       const scope = before[0]!.scope
       assert.deepEqual(
         (await all()).map((row) => ({ ...row })),
@@ -206,7 +206,7 @@ onBothDatabases('migrations', (dialect) => {
           select user_id, client_id, 'wide', resources, 'trusted.example', 1, 1 from consents where client_id = ${rowId(1)}`,
       )
       await db.query(sql`update authorization_requests set user_id = 'somebody', sid = 'a sid'`)
-      await migrateDown(db, { to: 2 })
+      await migrateDown(db, { to: 3 })
       const down = await all()
       assert.equal(down.length, before.length, 'one row for a user and a client')
       assert.deepEqual(
@@ -214,7 +214,7 @@ onBothDatabases('migrations', (dialect) => {
         [],
         'the newest is kept, and no scope comes to another host',
       )
-      await migrateUp(db, { to: 3 })
+      await migrateUp(db, { to: 4 })
       assert.equal((await all()).length, before.length)
     }))
 

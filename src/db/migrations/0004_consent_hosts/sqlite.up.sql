@@ -1,3 +1,4 @@
+-- served_from: 4
 -- Consent is remembered for the answers it was given to: '*' for every answer to a client that an administrator registered,
 -- otherwise the host the answers go to, and '' for devices, which get none. What a client that came by itself was allowed
 -- before may have been collected at several hosts, so it stays, but answers no host any more: the user is asked once again.

@@ -1,3 +1,4 @@
+-- served_from: 2
 -- What is counted with every use stands in no index, and its pages keep room for the next version of a row: such an update
 -- then leaves all indexes of its table alone. The order of a user's sessions with a client is that of their ids.
 drop index sessions_user;

@@ -2,6 +2,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, type Run, Unavailable } from './database.ts'
+import { keepPrivate } from './private-file.ts'
 import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
 import { startCheckpoints } from './sqlite-checkpoint.ts'
 
@@ -31,6 +32,7 @@ interface Pending {
  */
 export function openSqlite(file: string, options: { fdatasync?: ForceToDisk } = {}): Database {
   const sync: ForceToDisk = options.fdatasync ?? fdatasync
+  keepPrivate(file)
   const writer = open(file)
   becomeWal(writer)
   // From here on a held lock never stops the event loop: `begin` waits for it beside other work.

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { isLoopback, resolveConfig } from '../config.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
@@ -146,6 +147,7 @@ function checkProxies({ secure, trustedProxies }: Settings, report: Report): voi
 async function checkDatabase(call: Call, settings: Settings | undefined, report: Report): Promise<void> {
   await withDatabase(call, async (db) => {
     report({ check: 'database', result: 'ok', found: db.dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL' })
+    if (db.dialect === 'sqlite' && settings) checkFile(settings.database, report)
     await checkClock(db, report)
     if (!(await checkSchema(call, db, report))) return
     await checkRequests(db, report)
@@ -168,6 +170,24 @@ async function checkDatabase(call: Call, settings: Settings | undefined, report:
       todo: 'set GATEHOUSE_DATABASE_URL, or database in the configuration, to one that can be reached',
     }),
   )
+}
+
+/** What can read the file can read every hash and sealed key in it. */
+function checkFile(database: string, report: Report): void {
+  if (process.platform === 'win32') return
+  const file = resolve(database.replace(/^sqlite:(\/\/)?/, ''))
+  const readable = [file, `${file}-wal`].filter(
+    (one) => ((statSync(one, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0,
+  )
+  const open = readable.some((one) => (statSync(one).mode & 0o007) !== 0)
+  if (readable.length > 0)
+    report({
+      check: 'file',
+      result: open ? 'failed' : 'warning',
+      found: `${readable.join(' and ')} can be read by ${open ? 'everybody' : 'its group'}`,
+      todo: `chmod 600 ${readable.join(' ')}`,
+    })
+  else report({ check: 'file', result: 'ok', found: `${file} can be read by its user alone` })
 }
 
 /** Ahead is positive. The way there and back is no difference. */

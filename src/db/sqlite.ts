@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { settledWithin, within } from '../deadline.ts'
 import type { Log } from '../log.ts'
 import { type Database, type Run, Unavailable } from './database.ts'
+import { keepPrivate } from './private-file.ts'
 import { type Prepared, renderQuery, type Select, type Sql, type Write } from './sql.ts'
 import { type Outcome, startCheckpoints } from './sqlite-checkpoint.ts'
 import { becomeWal, busyLimit, openConnection } from './sqlite-connection.ts'
@@ -47,6 +48,7 @@ interface Pending {
  */
 export function openSqlite(file: string, options: SqliteOptions = {}): Database {
   const limits = { ...standardLimits, ...options.limits }
+  keepPrivate(file)
   const writer = openConnection(file)
   becomeWal(writer)
   // From here on a held lock never stops the event loop: `begin` waits for it beside other work.

@@ -157,6 +157,7 @@ onBothDatabases('beside a running server', (dialect) => {
       'secret',
       'transport',
       'database',
+      ...(dialect === 'sqlite' ? ['file'] : []),
       'clock',
       'schema',
       'requests',

@@ -17,7 +17,10 @@ import { pathBelow } from './web.ts'
 
 // An import of node:http also loads the whole fetch client behind its WebSocket export, a third of the time a start takes.
 const { createServer } = process.getBuiltinModule('node:http')
+const { Server: NetServer } = process.getBuiltinModule('node:net')
 
+/** How long a proxy may take from its connection to its first request, in milliseconds. */
+const firstRequestWithin = 1_000
 /** Servers that still answer, and keep no connection any more. */
 const draining = new WeakSet<Server>()
 
@@ -82,9 +85,9 @@ export interface Listening {
 /** Rejects when the address cannot be had (`EADDRINUSE`, `EACCES` …). Port 0 takes any free one. */
 export async function listen(server: Server, at: { port: number; host: string }): Promise<Listening> {
   // Node counts a connection that has not sent its first request as busy; browsers open such ones ahead.
-  const unused = new Set<Socket>()
+  const unused = new Map<Socket, number>()
   server.on('connection', (socket) => {
-    unused.add(socket)
+    unused.set(socket, performance.now())
     socket.once('close', () => unused.delete(socket))
   })
   server.on('request', (message) => unused.delete(message.socket))
@@ -105,9 +108,20 @@ export async function listen(server: Server, at: { port: number; host: string })
         await sleep(drain)
         await nothingArrives()
       }
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of unused) socket.destroy()
-      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      // The close of http.Server first looks through its connections, and more arrive meanwhile.
+      const closed = new Promise<void>((resolve) => {
+        NetServer.prototype.close.call(server, () => resolve())
+      })
+      // Behind a drain, what was accepted last may come from a proxy that is about to send its request.
+      const closeUnused = () => {
+        const before = performance.now() - (drain > 0 ? firstRequestWithin : 0)
+        for (const [socket, since] of unused) if (since <= before) socket.destroy()
+      }
+      closeUnused()
+      const sweep = setInterval(() => {
+        server.closeIdleConnections()
+        closeUnused()
+      }, 20)
       const cut = setTimeout(() => server.closeAllConnections(), grace)
       await closed
       clearInterval(sweep)
@@ -118,15 +132,17 @@ export async function listen(server: Server, at: { port: number; host: string })
 
 /**
  * Resolves in a moment in which every connection that arrived has just been accepted: the kernel resets those that a
- * listener leaves behind in its queue. A turn of the event loop that took next to no time had nothing to accept.
+ * listener leaves behind in its queue. A turn of the event loop that took next to no time had nothing to accept; a process
+ * that has just slept is not interrupted in the next one.
  */
 async function nothingArrives(): Promise<void> {
-  const end = performance.now() + 200
-  for (let before = performance.now(); ; ) {
+  const end = performance.now() + 1_000
+  for (;;) {
+    await sleep(2)
+    const before = performance.now()
     await turn()
     const now = performance.now()
     if (now - before < 0.03 || now > end) return
-    before = now
   }
 }
 

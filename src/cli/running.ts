@@ -8,6 +8,7 @@ import type { Settings } from '../settings.ts'
 import { forgetMadeSecret, type Loaded } from './config-file.ts'
 import { sayError } from './failures.ts'
 import { followSecretFile, readSecretFile } from './secret-file.ts'
+import { holdYoungGeneration } from './young-generation.ts'
 
 /** A server on a port, and what ends it. */
 export interface Running {
@@ -28,6 +29,7 @@ const sameSignal = 500
  * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
  */
 export async function start(loaded: Loaded): Promise<Running> {
+  holdYoungGeneration()
   const checked = resolveConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})

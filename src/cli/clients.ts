@@ -18,6 +18,7 @@ import {
   createInitialAccessToken,
   endInitialAccessToken,
   listInitialAccessTokens,
+  type ShownInitialAccessToken,
 } from '../oauth/clients/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
 import type { Settings } from '../settings.ts'
@@ -25,6 +26,7 @@ import { readMetadataFile } from './clients/metadata-file.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp } from './house.ts'
+import { paging, printPage } from './page.ts'
 import { facts, table, time } from './table.ts'
 
 type Row = ShownClient
@@ -79,27 +81,10 @@ export const command: Command = {
   summary: 'Registers, changes and ends clients, beside a running server.',
   actions: {
     list: {
-      summary: 'Every client',
+      summary: 'Clients, in the order of their ids',
+      options: paging,
       run: (call) =>
-        withApp(call, async ({ server }) => {
-          const rows = await listClients(server)
-          if (call.json) for (const row of rows) call.print(JSON.stringify(asMetadata(row, server.settings)))
-          else {
-            call.print(
-              table(
-                ['client', 'name', 'state', 'profile', 'authentication', 'last used'],
-                rows.map((row) => [
-                  row.id,
-                  row.name,
-                  stateOf(row),
-                  row.profile,
-                  row.token_endpoint_auth_method,
-                  time(row.last_used_at) ?? 'never',
-                ]),
-              ),
-            )
-          }
-        }),
+        withApp(call, ({ server }) => printPage(call, (page) => listClients(server, page), listed(server))),
     },
     create: {
       summary: 'Register a client; its secret is printed this once',
@@ -194,7 +179,8 @@ export const command: Command = {
       run: (call) => withApp(call, ({ server }) => invite(call, server)),
     },
     invitations: {
-      summary: 'Every initial access token',
+      summary: 'Initial access tokens, oldest first',
+      options: paging,
       run: (call) => withApp(call, ({ server }) => listInvitations(call, server)),
     },
     uninvite: {
@@ -213,6 +199,24 @@ export const command: Command = {
   },
 }
 
+/** A page of clients. */
+const listed = ({ settings }: Server) => ({
+  id: (row: Row) => row.id,
+  json: (row: Row) => JSON.stringify(asMetadata(row, settings)),
+  show: (rows: Row[]) =>
+    table(
+      ['client', 'name', 'state', 'profile', 'authentication', 'last used'],
+      rows.map((row) => [
+        row.id,
+        row.name,
+        stateOf(row),
+        row.profile,
+        row.token_endpoint_auth_method,
+        time(row.last_used_at) ?? 'never',
+      ]),
+    ),
+})
+
 async function invite(call: Call, server: Server): Promise<void> {
   const name = call.option('name')
   if (!name) throw new Usage('--name is missing', 'clients invite')
@@ -229,16 +233,22 @@ async function invite(call: Call, server: Server): Promise<void> {
 }
 
 async function listInvitations(call: Call, server: Server): Promise<void> {
-  const rows = await listInitialAccessTokens(server)
-  const shown = rows.map((row) => ({
+  const view = (row: ShownInitialAccessToken) => ({
     invitation: row.id,
     name: row.name,
     state: row.revoked_at !== null ? 'ended' : row.expires_at <= server.now() ? 'expired' : 'active',
     uses_left: row.uses_left,
     expires: time(row.expires_at),
-  }))
-  if (call.json) for (const one of shown) call.print(JSON.stringify(one))
-  else call.print(table(['invitation', 'name', 'state', 'uses left', 'expires'], shown.map(Object.values)))
+  })
+  await printPage(call, (page) => listInitialAccessTokens(server, page), {
+    id: (row) => row.id,
+    json: (row) => JSON.stringify(view(row)),
+    show: (rows) =>
+      table(
+        ['invitation', 'name', 'state', 'uses left', 'expires'],
+        rows.map((row) => Object.values(view(row))),
+      ),
+  })
 }
 
 function ending(

@@ -3,8 +3,9 @@ import { findUser } from '../accounts/user-list.ts'
 import { timeOfId } from '../crypto/ids.ts'
 import type { Database } from '../db/database.ts'
 import { type EventFilter, type EventRow, eventsAfter, firstEventIdAt, listEvents } from '../events/list.ts'
-import { type Call, type Command, moment, type Option, wholeNumber } from './command.ts'
+import { type Call, type Command, moment, type Option } from './command.ts'
 import { withDatabase } from './house.ts'
+import { formerly, type Page, paging, printPage } from './page.ts'
 import { filters } from './sessions.ts'
 import { printable, time } from './table.ts'
 
@@ -31,19 +32,20 @@ export const command: Command = {
       options: {
         ...narrow,
         until: { type: 'string', value: '<time>', text: 'Before then' },
-        limit: { type: 'string', value: '<count>', text: 'How many, 1 to 10000. Default: 50' },
-        before: { type: 'string', value: '<event>', text: 'Only older ones than this' },
+        ...paging,
+        ...formerly,
       },
       run: (call) =>
         withDatabase(call, async (db) => {
           const until = moment(call, 'until')
-          const rows = await listEvents(db, {
-            ...(await filterOf(call, db)),
-            ...(until === undefined ? {} : { until }),
-            ...(call.option('before') === undefined ? {} : { before: call.option('before')! }),
-            limit: wholeNumber(call, 'limit', 1, 10_000) ?? 50,
+          const filter = { ...(await filterOf(call, db)), ...(until === undefined ? {} : { until }) }
+          const find = ({ limit, after }: Page) =>
+            listEvents(db, { ...filter, limit, ...(after === undefined ? {} : { before: after }) })
+          await printPage(call, find, {
+            id: (row) => row.id,
+            json: (row) => line(call, row),
+            show: (rows) => rows.map((row) => line(call, row)).join('\n'),
           })
-          for (const row of rows) call.print(line(call, row))
         }),
     },
     follow: {

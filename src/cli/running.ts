@@ -10,6 +10,7 @@ import type { Settings } from '../settings.ts'
 import { forgetMadeSecret, type Loaded } from './config-file.ts'
 import { sayError } from './failures.ts'
 import { followSecretFile, readSecretFile } from './secret-file.ts'
+import { holdYoungGeneration } from './young-generation.ts'
 
 /** A server on a port, and what ends it. */
 export interface Running {
@@ -33,6 +34,7 @@ const lastGrace = 2_000
  * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
  */
 export async function start(loaded: Loaded): Promise<Running> {
+  holdYoungGeneration()
   const checked = resolveConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})

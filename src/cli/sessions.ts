@@ -1,9 +1,10 @@
 import { findUser } from '../accounts/user-list.ts'
 import type { Core } from '../core.ts'
 import { endSession, listSessions, showSession } from '../oauth/sessions.ts'
-import { type Call, type Command, type Option, wholeNumber } from './command.ts'
+import type { Call, Command, Option } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp, withDatabase } from './house.ts'
+import { formerly, type Page, paging, printPage } from './page.ts'
 import { table, time } from './table.ts'
 
 type Row = Awaited<ReturnType<typeof listSessions>>[number]
@@ -21,8 +22,8 @@ export const command: Command = {
       options: {
         ...filters,
         all: { type: 'boolean', text: 'Ended ones as well' },
-        limit: { type: 'string', value: '<count>', text: 'How many, 1 to 10000. Default: 50' },
-        before: { type: 'string', value: '<session>', text: 'Only older ones than this' },
+        ...paging,
+        ...formerly,
       },
       run: (call) => withDatabase(call, (db) => list(call, { db })),
     },
@@ -37,15 +38,16 @@ export const command: Command = {
 
 /** Prints a page of sessions. */
 export async function list(call: Call, core: Pick<Core, 'db'>, userId?: string): Promise<void> {
-  const rows = await listSessions(core, {
+  const filter = {
     ...(await filterOf(call, core, userId)),
     ...(call.flag('all') ? {} : { livingAt: Date.now() }),
-    ...(call.option('before') === undefined ? {} : { before: call.option('before')! }),
-    limit: wholeNumber(call, 'limit', 1, 10_000) ?? 50,
-  })
-  if (call.json) for (const row of rows) call.print(JSON.stringify(view(row)))
-  else {
-    call.print(
+  }
+  const find = ({ limit, after }: Page) =>
+    listSessions(core, { ...filter, limit, ...(after === undefined ? {} : { before: after }) })
+  await printPage(call, find, {
+    id: (row) => row.id,
+    json: (row) => JSON.stringify(view(row)),
+    show: (rows) =>
       table(
         ['session', 'user', 'client', 'scope', 'state', 'last active', 'uses'],
         rows.map((row) => [
@@ -58,8 +60,7 @@ export async function list(call: Call, core: Pick<Core, 'db'>, userId?: string):
           row.uses,
         ]),
       ),
-    )
-  }
+  })
 }
 
 async function filterOf(call: Call, core: Pick<Core, 'db'>, known?: string) {

@@ -1,18 +1,15 @@
 import { findUser, identitiesOf, listUsers } from '../accounts/user-list.ts'
 import { deleteUser, disableUser, enableUser } from '../accounts/user-operations.ts'
 import type { Core } from '../core.ts'
-import { type Call, type Command, type Option, wholeNumber } from './command.ts'
+import type { Call, Command } from './command.ts'
 import { confirm } from './confirm.ts'
 import { Failure } from './failures.ts'
 import { withApp, withDatabase } from './house.ts'
+import { formerly, type Page, paging, printPage } from './page.ts'
 import { list as listSessions } from './sessions.ts'
 import { facts, table, time } from './table.ts'
 
 type Row = Awaited<ReturnType<typeof listUsers>>[number]
-
-const page: Record<string, Option> = {
-  limit: { type: 'string', value: '<count>', text: 'How many, 1 to 10000. Default: 50' },
-}
 
 export const command: Command = {
   summary:
@@ -20,29 +17,8 @@ export const command: Command = {
   actions: {
     list: {
       summary: 'Users, newest first',
-      options: { ...page, before: { type: 'string', value: '<user id>', text: 'Only older ones than this' } },
-      run: (call) =>
-        withDatabase(call, async (db) => {
-          const before = call.option('before')
-          const limit = wholeNumber(call, 'limit', 1, 10_000) ?? 50
-          const rows = await listUsers({ db }, { limit, ...(before === undefined ? {} : { before }) })
-          if (call.json) for (const row of rows) call.print(JSON.stringify(view(row)))
-          else {
-            call.print(
-              table(
-                ['user', 'subject', 'name', 'email', 'state', 'created'],
-                rows.map((row) => [
-                  row.id,
-                  row.subject,
-                  row.name,
-                  row.email,
-                  stateOf(row),
-                  time(row.created_at),
-                ]),
-              ),
-            )
-          }
-        }),
+      options: { ...paging, ...formerly },
+      run: (call) => withDatabase(call, (db) => list(call, { db })),
     },
     show: {
       summary: 'One user and the accounts it signs in with',
@@ -88,11 +64,25 @@ export const command: Command = {
     sessions: {
       summary: 'The living sessions of one user',
       arguments: ['<user>'],
-      options: { ...page, all: { type: 'boolean', text: 'Ended ones as well' } },
+      options: { ...paging, all: { type: 'boolean', text: 'Ended ones as well' } },
       run: (call) =>
         withDatabase(call, async (db) => listSessions(call, { db }, (await find(call, { db })).id)),
     },
   },
+}
+
+async function list(call: Call, core: Pick<Core, 'db'>): Promise<void> {
+  const find = ({ limit, after }: Page) =>
+    listUsers(core, { limit, ...(after === undefined ? {} : { before: after }) })
+  await printPage(call, find, {
+    id: (row) => row.id,
+    json: (row) => JSON.stringify(view(row)),
+    show: (rows) =>
+      table(
+        ['user', 'subject', 'name', 'email', 'state', 'created'],
+        rows.map((row) => [row.id, row.subject, row.name, row.email, stateOf(row), time(row.created_at)]),
+      ),
+  })
 }
 
 async function find(call: Call, core: Pick<Core, 'db'>): Promise<Row> {

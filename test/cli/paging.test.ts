@@ -1,7 +1,7 @@
 // Every list of the command line is shown a page at a time, says when there is more, and goes on after the last row shown.
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { onBothDatabases } from '../support/house.ts'
 import { besideServer } from './beside.ts'
 import { signUp } from './person.ts'
@@ -9,21 +9,27 @@ import { signUp } from './person.ts'
 onBothDatabases('lists of the command line', (dialect) => {
   const { server, gatehouse, json, makeApp } = besideServer(dialect)
 
-  test('D: each has a limit and a cursor, says when there is more, and leaves nothing out', async () => {
+  let user: string
+
+  before(async () => {
     const app = await makeApp()
     await makeApp()
     for (const name of ['one', 'two', 'three']) await signUp(server(), app, `${name}@example.com`)
     for (const name of ['a', 'b', 'c']) await json('clients', 'invite', '--name', name)
-    const [user] = await json<{ id: string }>('users', 'show', 'one@example.com')
-    const lists: [words: string[], most: number, least: number][] = [
-      [['clients', 'list'], 1, 2],
-      [['clients', 'invitations'], 2, 3],
-      [['users', 'list'], 2, 3],
-      [['sessions', 'list'], 2, 3],
-      [['users', 'sessions', user!.id], 1, 1],
-      [['events', 'list', '--type', 'authorize'], 2, 3],
-    ]
-    for (const [words, limit, least] of lists) {
+    user = (await json<{ id: string }>('users', 'show', 'one@example.com'))[0]!.id
+  })
+
+  const lists: [words: () => string[], most: number, least: number][] = [
+    [() => ['clients', 'list'], 1, 2],
+    [() => ['clients', 'invitations'], 2, 3],
+    [() => ['users', 'list'], 2, 3],
+    [() => ['sessions', 'list'], 2, 3],
+    [() => ['users', 'sessions', user], 1, 1],
+    [() => ['events', 'list', '--type', 'authorize'], 2, 3],
+  ]
+  for (const [wordsOf, limit, least] of lists) {
+    test(`D: ${wordsOf().slice(0, 2).join(' ')} has a limit and a cursor, says when there is more, and leaves nothing out`, async () => {
+      const words = wordsOf()
       const what = words.join(' ')
       const whole = await json<Record<string, unknown>>(...words, '--limit', '10000')
       assert.ok(whole.length >= least, what)
@@ -42,13 +48,12 @@ onBothDatabases('lists of the command line', (dialect) => {
         next = ['--after', last.next as string]
       }
       assert.deepEqual(walked, whole, what)
-      if (whole.length === 1) continue
+      if (whole.length === 1) return
       const shown = await gatehouse(...words, '--limit', '1')
       const cursor = /There are more: --after (\S+)/.exec(shown.stderr)?.[1]
       assert.ok(cursor, `${what} says that there is more: ${shown.stderr}`)
       const rest = await json(...words, '--limit', '10000', '--after', cursor)
       assert.deepEqual(rest, whole.slice(1), what)
-      assert.equal((await gatehouse(...words, '--limit', '0')).code, 2, what)
-    }
-  })
+    })
+  }
 })

@@ -223,6 +223,14 @@ export async function showClient(server: Pick<Server, 'db'>, id: string): Promis
   return server.db.one(findClient, { id })
 }
 
-export async function listClients(server: Server): Promise<ClientRow[]> {
-  return server.db.query(sql<ClientRow>`select * from clients order by created_at, id`)
+/** All clients, the oldest first; or a page of them in the order of their ids. */
+export async function listClients(
+  { db }: Pick<Server, 'db'>,
+  page?: { limit: number; after?: string },
+): Promise<ClientRow[]> {
+  return db.query(
+    page === undefined
+      ? sql<ClientRow>`select * from clients order by created_at, id`
+      : sql<ClientRow>`select * from clients where id > ${page.after ?? ''} order by id limit ${page.limit}`,
+  )
 }

@@ -2,7 +2,7 @@
 
 import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { makeToken } from '../../crypto/tokens.ts'
-import { sql } from '../../db/sql.ts'
+import { raw, sql } from '../../db/sql.ts'
 import { eventInput } from '../../events/append.ts'
 import {
   type InitialAccessTokenRow,
@@ -58,10 +58,15 @@ export async function createInitialAccessToken(
   return { id, token, expiresAt }
 }
 
-export function listInitialAccessTokens(server: Pick<Server, 'db'>): Promise<ShownInitialAccessToken[]> {
-  return server.db.query(
+/** Initial access tokens, the oldest first: all that are kept, or a page. */
+export function listInitialAccessTokens(
+  { db }: Pick<Server, 'db'>,
+  page: { limit?: number; after?: string } = {},
+): Promise<ShownInitialAccessToken[]> {
+  return db.query(
     sql<ShownInitialAccessToken>`select id, name, uses_left, created_at, expires_at, revoked_at
-      from initial_access_tokens order by id`,
+      from initial_access_tokens where id > ${page.after ?? ''} order by id
+      ${page.limit === undefined ? raw('') : sql`limit ${page.limit}`}`,
   )
 }
 

@@ -25,19 +25,20 @@ export interface CookieOptions extends CookieScope {
 }
 
 /**
- * The name a cookie goes by: `__Host-` binds it to this very host (RFC 6265bis §4.1.3.2). That prefix demands the path `/`, so
- * cookies of an issuer with a path have `__Secure-` and a name that holds the path.
+ * The name a cookie goes by: `__Host-` binds it to this very host (RFC 6265bis §4.1.3.2), so that no sibling domain can set it.
+ * That prefix demands the path `/`, so the name of an issuer with a path holds the path instead.
  */
 export function cookieName(name: string, { secure, base }: CookieScope): string {
-  if (base === '') return secure ? `__Host-${name}` : name
+  const prefix = secure ? '__Host-' : ''
+  if (base === '') return prefix + name
   // Two characters of hexadecimal digits for whatever is none of a name's: no two paths have one name.
   const path = base
     .slice(1)
     .replace(/[^A-Za-z0-9-]/g, (one) => `_${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  return `${secure ? '__Secure-' : ''}${path}.${name}`
+  return `${prefix}${path}.${name}`
 }
 
 export function writeCookie(name: string, value: string, options: CookieOptions): string {
   const age = options.maxAge === undefined ? '' : `; Max-Age=${options.maxAge}`
-  return `${cookieName(name, options)}=${value}; Path=${options.base || '/'}; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}${age}`
+  return `${cookieName(name, options)}=${value}; Path=${(!options.secure && options.base) || '/'}; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}${age}`
 }

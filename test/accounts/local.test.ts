@@ -521,7 +521,7 @@ describe('local accounts', () => {
     assert.equal(done.location, 'https://example.com/auth/account/apps')
     assert.match(
       done.headers.getSetCookie()[0]!,
-      /^__Host-gh_sign_in=gh_si_.*; Path=\/; HttpOnly; SameSite=Lax; Secure/,
+      /^__Host-auth\.gh_sign_in=gh_si_.*; Path=\/; HttpOnly; SameSite=Lax; Secure/,
     )
     assert.equal((await visitor.get('/auth/account')).status, 200)
     for (const outside of [

@@ -106,6 +106,7 @@ async function prove(mutant: Mutant): Promise<Pick<Line, 'verdict' | 'detail'>> 
   const options = [
     ...['--test', '--conditions=gatehouse-source', '--test-reporter=tap', '--test-timeout=60000'],
     '--test-skip-pattern=\\(postgres\\)',
+    '--test-force-exit',
   ]
   const child = spawn(process.execPath, [...options, test], {
     env: { ...environmentOf(mutant), TEST_POSTGRES_URL: url },

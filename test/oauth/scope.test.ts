@@ -73,13 +73,17 @@ onBothDatabases('scope', (dialect) => {
   test('RFC 6749 §4.4: nobody can be asked about where there is no user', async () => {
     const house = await open()
     const client = await house.createClient({ redirectUris: [], grantTypes: ['client_credentials'] })
-    const ask = (scope?: string) => {
-      const { headers, form } = credentials(client)
+    const both = await house.createClient({ grantTypes: ['client_credentials', 'authorization_code'] })
+    const ask = (scope?: string, as = client) => {
+      const { headers, form } = credentials(as)
       const asked = { grant_type: 'client_credentials', ...form, ...(scope === undefined ? {} : { scope }) }
       return house.post('/oauth/token', asked, headers)
     }
-    for (const scope of ['openid', 'jobs:read email', 'offline_access'])
+    for (const scope of ['openid', 'jobs:read email', 'offline_access']) {
       await assertError(await ask(scope), 400, 'invalid_scope')
+      // One that also acts for users may have these, but not here.
+      await assertError(await ask(scope, both), 400, 'invalid_scope')
+    }
     assert.equal((await readTokens(await ask('jobs:read'))).scope, 'jobs:read')
     const all = await readTokens(await ask())
     assert.deepEqual(all.scope.split(' ').sort(), Object.keys(scopes).sort())

@@ -41,8 +41,8 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'client_document_unavailable',
     documents,
-    "return refuse('client_document_unavailable', { client: url, failed, detail })",
-    "return refuse('client_document_invalid', { client: url, failed, detail })",
+    '  if (isFailure(answer)) {',
+    '  if (false) {',
     noDocument,
     ofDocuments,
   ),
@@ -122,7 +122,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (binding !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(binding)) return refuse(',
     'if (false) return refuse(',
     'a code that is bound to what is no key is good for nobody, and no section says when that is told',
-    'test/oauth/dpop-tokens.test.ts',
+    'test/oauth/authorization-faults.test.ts',
   ),
   off('claims_malformed', 'oauth/openid/claims-parameter.ts', '!userinfo || !idToken', 'N31'),
   off(
@@ -236,9 +236,9 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'form_already_answered',
     'oauth/authorization/consent.ts',
-    'if (!row || row.expires_at <= server.now()) return',
-    'if (!row) return',
-    'a form waits for longer than a run does',
+    "if (allowed.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)",
+    '',
+    'no code is kept of a form that was answered before, so what it brings then is good for nothing',
     'test/oauth/consent.test.ts',
   ),
   too(
@@ -261,7 +261,7 @@ export const authorizationMutants: readonly Mutant[] = [
     '; Path=/; HttpOnly; SameSite=Lax',
     '; Path=/',
     'no section that an authorization server is held to asks for the flags of a cookie',
-    'test/oauth/consent.test.ts',
+    'test/accounts/local.test.ts',
   ),
   visible(
     'names are text',

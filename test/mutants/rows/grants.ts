@@ -20,13 +20,12 @@ export const grantMutants: readonly Mutant[] = [
   off('grant_type_missing', token, 'name === undefined', 'N57'),
   off('grant_type_unsupported', token, '!grantType', 'N57'),
   off('grant_type_unauthorized', token, '!client.grantTypes.includes(name)', 'N58'),
-  hidden(
+  visible(
     'grant_type_confidential',
-    token,
-    'if (grantType.confidentialOnly && !client.confidential)',
-    'if (false)',
-    'no public client is registered for such a grant type, so it is refused for that then, with the same error',
-    'test/oauth/client-credentials.test.ts',
+    'oauth/refusals.ts',
+    "grant_type_confidential: row(400, 'unauthorized_client',",
+    "grant_type_confidential: row(500, 'server_error',",
+    'N88',
   ),
   visible(
     'client credentials have no refresh token',
@@ -37,13 +36,18 @@ export const grantMutants: readonly Mutant[] = [
   ),
 
   off('code_unknown', code, '!row', 'N71'),
-  hidden(
-    'code_expired',
-    code,
-    "if (row.expires_at <= now) return refuse('code_expired', { client: client.id })",
+  too(
+    hidden(
+      'code_expired',
+      code,
+      "if (row.expires_at <= now) return refuse('code_expired', { client: client.id })",
+      '',
+      longLife,
+      'test/oauth/authorization-code.test.ts',
+    ),
+    'oauth/records/codes.ts',
+    ' and codes.expires_at > ${i.now}',
     '',
-    longLife,
-    'test/oauth/authorization-code.test.ts',
   ),
   too(
     off('code_foreign', code, 'row.client_id !== client.id', 'N74'),
@@ -99,23 +103,33 @@ export const grantMutants: readonly Mutant[] = [
     'N77',
   ),
   off('code_binding_mismatch', code, 'row.binding !== null && row.binding !== binding', 'N53'),
-  hidden(
-    'code_user_disabled',
-    code,
-    'if (row.user_disabled_at !== null)',
-    'if (false)',
-    'only the operator disables an account',
-    'test/oauth/authorization-code.test.ts',
+  too(
+    hidden(
+      'code_user_disabled',
+      code,
+      'if (row.user_disabled_at !== null)',
+      'if (false)',
+      'only the operator disables an account',
+      'test/oauth/authorization-code.test.ts',
+    ),
+    'oauth/records/codes.ts',
+    'and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null)',
+    '',
   ),
 
   off('refresh_token_unknown', refresh, '!stored || !row', 'N80'),
-  hidden(
-    'refresh_token_expired',
-    refresh,
-    'return row.expires_at <= now && row.rotated_at === null',
-    'return false',
-    longLife,
-    'test/oauth/refresh-token.test.ts',
+  too(
+    hidden(
+      'refresh_token_expired',
+      refresh,
+      'return row.expires_at <= now && row.rotated_at === null',
+      'return false',
+      longLife,
+      'test/oauth/refresh-token.test.ts',
+    ),
+    'oauth/records/refresh-tokens.ts',
+    'and refresh_tokens.rotated_at is null and refresh_tokens.expires_at > ${i.now}',
+    'and refresh_tokens.rotated_at is null',
   ),
   too(
     off('refresh_token_foreign', refresh, 'row.client_id !== client.id', 'N81'),
@@ -242,7 +256,14 @@ export const grantMutants: readonly Mutant[] = [
   off('assertion_untrusted', bearer, '!issuer', 'N93'),
   hidden('assertion_signature', bearer, 'if (!signed) return', 'if (false) return', noKey, ofBearer),
   hidden('assertion_replayed', bearer, 'if (!fresh) return', 'if (false) return', noKey, ofBearer),
-  hidden('assertion_user', bearer, 'return user.disabled_at === null ?', 'return true ?', noKey, ofBearer),
+  hidden(
+    'assertion_user',
+    bearer,
+    "if (!user) return refuse('assertion_user', { client: client.id, issuer: id, known: false })",
+    '',
+    noKey,
+    ofBearer,
+  ),
 
   off('token_foreign', 'oauth/revocation.ts', 'row.client_id !== client.id', 'N113'),
   hidden(

@@ -81,7 +81,7 @@ export const tokenMutants: readonly Mutant[] = [
     'if (!nonces || (nonce === undefined && !nonces.required)) return undefined',
     'if (!nonces || nonce === undefined) return undefined',
     'whether a nonce is demanded is the server’s choice (RFC 9449 §8)',
-    'test/oauth/dpop.test.ts',
+    'test/oauth/dpop-tokens.test.ts',
   ),
   visible(
     'dpop_nonce_stale',
@@ -239,7 +239,7 @@ export const tokenMutants: readonly Mutant[] = [
     'return certificate === undefined || certificate === presentedCertificate()',
     'return true',
     'a certificate is seen by the proxy in front, and a run shows none',
-    'test/oauth/mutual-tls.test.ts',
+    'test/oauth/bound-access-standalone.test.ts',
   ),
   visible('scope_insufficient', bearer, 'if (!scopeCovers(token.scope, scope))', 'if (false)', 'N122'),
   hidden(
@@ -265,7 +265,7 @@ export const tokenMutants: readonly Mutant[] = [
     "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
     "return refuse('fault', { request_id })",
     'nobody outside makes the storage fail',
-    'test/oauth/authorization-faults.test.ts',
+    'test/oauth/authorization.test.ts',
   ),
   hidden(
     'fault',
@@ -273,6 +273,6 @@ export const tokenMutants: readonly Mutant[] = [
     "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
     "return refuse('unavailable', { request_id })",
     'it stands for bugs, and none is known',
-    'test/oauth/authorization-faults.test.ts',
+    'test/oauth/authorization.test.ts',
   ),
 ]

@@ -100,6 +100,8 @@ export async function listen(server: Server, at: { port: number; host: string })
         for (const [socket, since] of unused) if (since <= before) socket.destroy()
       }
       closeUnused()
+      // In the same turn: whatever had been sent on them has been read.
+      server.closeIdleConnections()
       const sweep = setInterval(() => {
         server.closeIdleConnections()
         closeUnused()

@@ -10,7 +10,7 @@ export type LoadRequest = {
   workload: Workload
   milliseconds: number
   /** Requests a second over all chains, evenly spread; without it every chain sends the next at once. */
-  perSecond?: number
+  perSecond?: number | undefined
   /** A JSON file of `StoredTokens` to walk through instead of fresh ones, shared out over the chains. */
   tokens?: string
 }

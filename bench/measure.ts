@@ -78,10 +78,15 @@ function sliceOf({ latencies, ...counted }: LoadResult, used: number): Slice {
 /** How one server is loaded for one slice. */
 export type Load = (measured: Measured) => Promise<Slice>
 
-/** As many requests of one workload as the server answers. */
-export function fullLoad(generator: LoadGenerator, workload: Workload, milliseconds: number): Load {
+/** As many requests of one workload as the server answers, or so many a second. */
+export function fullLoad(
+  generator: LoadGenerator,
+  workload: Workload,
+  milliseconds: number,
+  perSecond?: number,
+): Load {
   return async (measured) => {
-    await generator.prepare(measured, { workload, milliseconds })
+    await generator.prepare(measured, { workload, milliseconds, perSecond })
     const before = cpuSeconds(measured.roots)
     const result = await generator.go()
     return sliceOf(result, cpuSeconds(measured.roots) - before)

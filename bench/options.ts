@@ -12,6 +12,9 @@ export const usage = `npm run bench -- [options]
                         with --postgres on PostgreSQL
   --against <commit>    beside the same of a former build, and nothing else; goes with --postgres, --rows or neither
   --slow-disk <ms>      refresh, and introspection during refresh, on a disk whose every fsync takes so much longer
+  --clean-up <n>        refresh beside the clean-up of so many expired tokens of each kind and without it, and how many
+                        rows go meanwhile; goes with --postgres
+  --steady <seconds>    1,000 refreshes a second for so long, and the memory of the process; goes with --postgres
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
@@ -27,6 +30,8 @@ export type Options = {
   rows: number | undefined
   against: string | undefined
   slowDisk: number | undefined
+  cleanUp: number | undefined
+  steady: number | undefined
   slices: number
   milliseconds: number
   coldStarts: number
@@ -77,6 +82,12 @@ export function readOptions(args: string[]): Options | undefined {
   if (given.peers && others.length > 0) {
     throw new UsageError(`--peers does not go with --${others[0]}, which has floors of its own`)
   }
+  const alone = (['clean-up', 'steady'] as const).filter((name) => given[name])
+  const beside = [...alone, ...(['rows', 'slow-disk', 'against', 'profile', 'peers'] as const)].filter(
+    (name) => given[name],
+  )
+  if (alone.length > 0 && beside.length > 1)
+    throw new UsageError(`--${alone[0]} does not go with --${beside[1]}`)
   const quick = given.quick === true
   return {
     only: given.only ? given.only.map(workloadNamed) : [...workloads],
@@ -85,6 +96,9 @@ export function readOptions(args: string[]): Options | undefined {
     rows: given.rows === undefined ? undefined : count('rows', given.rows, 1_000_000, 1000),
     against: given.against,
     slowDisk: given['slow-disk'] === undefined ? undefined : count('slow-disk', given['slow-disk'], 2, 1),
+    cleanUp:
+      given['clean-up'] === undefined ? undefined : count('clean-up', given['clean-up'], 1_000_000, 1000),
+    steady: given.steady === undefined ? undefined : count('steady', given.steady, 3600, 5),
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
     coldStarts: quick ? 1 : 5,
@@ -104,6 +118,8 @@ function parse(args: string[]) {
       rows: { type: 'string' },
       against: { type: 'string' },
       'slow-disk': { type: 'string' },
+      'clean-up': { type: 'string' },
+      steady: { type: 'string' },
       slices: { type: 'string' },
       milliseconds: { type: 'string' },
       quick: { type: 'boolean' },

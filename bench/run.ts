@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { beside } from './clean-up.ts'
 import { plainOf, serves } from './fixture.ts'
 import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
@@ -31,6 +32,7 @@ import {
 } from './report.ts'
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
 import { gatehouse } from './servers/gatehouse.ts'
+import { steady } from './steady.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -94,7 +96,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
   const running: Running[] = []
   const measured: Measured[] = []
   const load = new LoadGenerator()
-  const beside = plan.introspectionDuringRefresh ? new LoadGenerator() : undefined
+  const second = plan.introspectionDuringRefresh ? new LoadGenerator() : undefined
   try {
     for (const server of plan.servers) {
       const own = join(directory, server.id)
@@ -123,8 +125,8 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
       const plain = report.workloads.find((each) => each.workload === plainOf[workload])
       add(measurement(workload, plan, await interleave(one, able, slices, of), { plain }))
     }
-    if (beside) {
-      const both = introspectionDuringRefresh(beside, load, milliseconds)
+    if (second) {
+      const both = introspectionDuringRefresh(second, load, milliseconds)
       const of = (text: string) => progress(`introspection during refresh: ${text}`)
       const slicesOfBoth = await interleave(both, measured, slices, of)
       add(measurement('introspection', plan, slicesOfBoth, { during: 'refresh' }))
@@ -137,7 +139,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     return report
   } finally {
     load.stop()
-    beside?.stop()
+    second?.stop()
     for (const { stop } of running) await stop()
   }
 }
@@ -147,6 +149,17 @@ async function bench(options: Options): Promise<number> {
   const directory = mkdtempSync(join(root, 'tmp', 'bench-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   try {
+    const { postgres, cleanUp, steady: seconds } = options
+    if (cleanUp !== undefined) {
+      await beside((id) => join(directory, id), { ...options, rows: cleanUp })
+      return 0
+    }
+    if (seconds !== undefined) {
+      const server = postgres ? { ...gatehouse, postgres } : gatehouse
+      if (!postgres) await prepare(server, join(directory, server.id))
+      await steady(server, join(directory, server.id), seconds)
+      return 0
+    }
     const plan = planOf(options, directory)
     if (plan.packages) installPeers()
     const report = await measureAll(options, plan, directory)

@@ -33,18 +33,22 @@ export type Server = {
   processes?: number
   /** What one server process executes, node itself unless it says otherwise, with which arguments and environment. */
   command(place: Place): { file?: string; args: string[]; env?: Record<string, string> }
+  /** More of the environment of its processes. */
+  environment?: Record<string, string>
   /** Makes what the first start needs. */
   beforeFirstStart?(place: Place): Promise<void>
   /** Makes people, sessions and the fixture over HTTP, for a server that does not do so itself. */
   afterFirstStart?(place: Place): Promise<void>
   /** Puts many living tokens into the database, of a stopped server where it is a file, and names some of them. */
-  fill?(place: Pick<Place, 'directory' | 'databaseUrl'>): Promise<StoredTokens>
+  fill?: ((place: Pick<Place, 'directory' | 'databaseUrl'>) => Promise<StoredTokens>) | undefined
 }
 
 export type Running = {
   server: Server
   fixture: Fixture
   roots: number[]
+  /** Of its PostgreSQL, where it has one. */
+  databaseUrl: string | undefined
   /** The file that names some of the tokens the database was filled with. */
   tokens: string | undefined
   stop(): Promise<void>
@@ -79,6 +83,7 @@ function launch(server: Server, place: Place, extra: Record<string, string> = {}
       PORT: String(port),
       BENCH_DIR: directory,
       ...env,
+      ...server.environment,
       ...extra,
     },
     stdio: ['ignore', log, log],
@@ -160,7 +165,7 @@ export async function start(server: Server, directory: string): Promise<Running>
       await until(() => existsSync(fixtureFile(directory)), mustLive, 50)
     }
     if (databaseUrl) await fill(databaseUrl)
-    return { server, fixture: readFixture(directory, ports), roots, tokens, stop }
+    return { server, fixture: readFixture(directory, ports), roots, databaseUrl, tokens, stop }
   } catch (error) {
     await stop()
     throw error

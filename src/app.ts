@@ -361,7 +361,8 @@ export function jobsOf(server: Server): Job[] {
     ...cleanUpCounters(server.db, server.now),
   }
   return [
-    cleanUp(steps),
+    // On SQLite it works on the thread that answers requests, on PostgreSQL in a process of the database's own.
+    cleanUp(steps, server.db.dialect === 'sqlite' ? 2 : 1),
     { name: 'clear_salts', every: 10_000, run: (turn) => clearSalts(server, turn) },
     {
       name: 'deliver_logouts',

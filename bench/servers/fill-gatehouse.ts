@@ -16,7 +16,7 @@ const people = 100_000
 type Value = string | number
 
 /** A database that rows are written to, a table at a time. */
-interface Sink {
+export interface Sink {
   into(table: string, columns: string): { run(...row: Value[]): void }
   /** Called now and then between two rows. */
   pause(): Promise<void>
@@ -70,12 +70,17 @@ async function postgresSink(url: string): Promise<Sink> {
   }
 }
 
+/** `database` is a file or a PostgreSQL URL. */
+export async function sinkFor(database: string): Promise<Sink> {
+  return database.startsWith('postgres') ? postgresSink(database) : sqliteSink(database)
+}
+
 /**
  * Writes so many sessions, each with its refresh token and an event, and as many access tokens of the client itself,
- * in the order and with the keys a server would have given them. `database` is a file or a PostgreSQL URL.
+ * in the order and with the keys a server would have given them.
  */
 export async function fillGatehouse(database: string, clientId: string, rows: number): Promise<StoredTokens> {
-  const sink = database.startsWith('postgres') ? await postgresSink(database) : sqliteSink(database)
+  const sink = await sinkFor(database)
   const { into } = sink
   const user = into('users', 'id, subject, name, created_at')
   const session = into(

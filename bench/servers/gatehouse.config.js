@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 
 /** @type {import('gatehouse').FileConfig} */
 export const config = {
+  jobs: process.env.BENCH_JOBS !== 'off',
   issuer: `http://localhost:${process.env.ISSUER_PORT}`,
   clientIdMetadata: {},
   storage: { perUser: 1_000_000, inAll: 100_000_000 },

@@ -20,7 +20,7 @@ const config = 'gatehouse.config.js'
 type Clients = { id: string; secret: string; publicId: string }
 const clientFile = (directory: string) => join(directory, 'client.json')
 const clientOf = (directory: string) => JSON.parse(readFileSync(clientFile(directory), 'utf8')) as Clients
-const databaseFile = (directory: string) => join(directory, 'gatehouse.db')
+export const databaseFile = (directory: string) => join(directory, 'gatehouse.db')
 
 /**
  * Builds Gatehouse into the server's directory, as it is published, from this source tree or another; resolves with the

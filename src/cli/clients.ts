@@ -26,8 +26,7 @@ import { readMetadataFile } from './clients/metadata-file.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp } from './house.ts'
-import { paging, printPage } from './page.ts'
-import { facts, table, time } from './table.ts'
+import { facts, paging, printPage, table, time } from './table.ts'
 
 type Row = ShownClient
 

@@ -5,9 +5,8 @@ import type { Database } from '../db/database.ts'
 import { type EventFilter, type EventRow, eventsAfter, firstEventIdAt, listEvents } from '../events/list.ts'
 import { type Call, type Command, moment, type Option } from './command.ts'
 import { withDatabase } from './house.ts'
-import { formerly, type Page, paging, printPage } from './page.ts'
 import { filters } from './sessions.ts'
-import { printable, time } from './table.ts'
+import { formerly, type Page, paging, printable, printPage, time } from './table.ts'
 
 /** Processes make ids before they commit, each by its own clock: what is so much older than the newest may still arrive. */
 const overlap = 10_000

@@ -9,8 +9,8 @@ import { type Listening, listen, type NodeOptions, nodeServer } from '../http/no
 import type { Settings } from '../settings.ts'
 import { forgetMadeSecret, type Loaded } from './config-file.ts'
 import { sayError } from './failures.ts'
+import { holdYoungGeneration } from './process/young-generation.ts'
 import { followSecretFile, readSecretFile } from './secret-file.ts'
-import { holdYoungGeneration } from './young-generation.ts'
 
 /** A server on a port, and what ends it. */
 export interface Running {

@@ -4,8 +4,7 @@ import { endSession, listSessions, showSession } from '../oauth/sessions.ts'
 import type { Call, Command, Option } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp, withDatabase } from './house.ts'
-import { formerly, type Page, paging, printPage } from './page.ts'
-import { table, time } from './table.ts'
+import { formerly, type Page, paging, printPage, table, time } from './table.ts'
 
 type Row = Awaited<ReturnType<typeof listSessions>>[number]
 

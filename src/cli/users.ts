@@ -5,9 +5,8 @@ import type { Call, Command } from './command.ts'
 import { confirm } from './confirm.ts'
 import { Failure } from './failures.ts'
 import { withApp, withDatabase } from './house.ts'
-import { formerly, type Page, paging, printPage } from './page.ts'
 import { list as listSessions } from './sessions.ts'
-import { facts, table, time } from './table.ts'
+import { facts, formerly, type Page, paging, printPage, table, time } from './table.ts'
 
 type Row = Awaited<ReturnType<typeof listUsers>>[number]
 

@@ -8,7 +8,7 @@ export const stepLimit = 250
  * Rows that one statement of a clean-up deletes at most. SQLite deletes on the thread that answers requests, so no request
  * waits longer than these take, a few milliseconds.
  */
-export const deletedAtOnce = { sqlite: 500, postgres: 5_000 } as const
+export const deletedAtOnce = { sqlite: 500, postgres: 10_000 } as const
 
 /** After so long a clean-up begins again with the oldest row there is, in milliseconds. */
 const wholeEvery = 3_600_000

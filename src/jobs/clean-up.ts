@@ -6,9 +6,9 @@ export type CleanUpStep = () => Promise<{ removed: number; more: boolean }>
 /**
  * Removes what has had its time, until nothing is due: one step of each table in turn, with a pause after each that was full,
  * so that a table with a backlog keeps no other waiting. Neither does one that cannot be cleaned now. Returns the rows removed
- * from each table.
+ * from each table. A pause is so many times as long as the step before it.
  */
-export function cleanUp(steps: Record<string, CleanUpStep>): Job {
+export function cleanUp(steps: Record<string, CleanUpStep>, pauses: number): Job {
   return {
     name: 'clean_up',
     every: 60_000,
@@ -23,7 +23,7 @@ export function cleanUp(steps: Record<string, CleanUpStep>): Job {
           if (done?.removed) removed[table] = Number(removed[table] ?? 0) + done.removed
           if (!done?.more) continue
           unfinished.push([table, step])
-          await pause()
+          await pause(pauses)
         }
         due = unfinished
       }

@@ -11,10 +11,10 @@ export interface Turn {
   /** What the last run that succeeded returned. */
   previous: Record<string, unknown> | null
   /**
-   * To be awaited between two batches: leaves requests twice the time the batch took. Throws when the run must end,
-   * because the process stops or another one holds the lease.
+   * To be awaited between two batches: leaves requests so many times the time the batch took, twice unless it says otherwise.
+   * Throws when the run must end, because the process stops or another one holds the lease.
    */
-  pause(): Promise<void>
+  pause(times?: number): Promise<void>
 }
 
 /** Work that one process at a time does for all of them. It may be cut off between batches and is then done again. */
@@ -111,8 +111,8 @@ export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise
   let batchBegan = performance.now()
   const turn: Turn = {
     previous: row.last_result === null ? null : JSON.parse(row.last_result),
-    async pause() {
-      const time = Math.max(5, 2 * (performance.now() - batchBegan))
+    async pause(times = 2) {
+      const time = Math.max(5, times * (performance.now() - batchBegan))
       await sleep(time, undefined, { signal: stop, ref: stop === undefined }).catch(() => {})
       if (stop?.aborted) throw new MustEnd('stopped')
       if (now() >= leaseUntil) throw new MustEnd('lost its lease')

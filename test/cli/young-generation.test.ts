@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 
-const source = new URL('../../src/cli/young-generation.ts', import.meta.url)
+const source = new URL('../../src/cli/process/young-generation.ts', import.meta.url)
 
 /** Megabytes of the young generation of a process in which much outlives a collection. */
 function megabytesAfterLoad(before: string, ...flags: string[]): number {

@@ -15,7 +15,7 @@ import { type House, onBothDatabases, openHouse } from '../support/house.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 
 const day = 86_400_000
-const backlog = 30_000
+const backlog = 40_000
 
 const cleanUpOf = (house: House): Job => jobsOf(house.app.server).find(({ name }) => name === 'clean_up')!
 

@@ -38,8 +38,8 @@ function writeToStderr(text: string) {
 const longestTold = 120
 /** Words of protocols and people, and the few that mix letters and digits: nothing a secret is made of. */
 const word =
-  '(?:[a-z]{1,24}|[A-Z]{1,10}|[A-Za-z][a-z]{1,16}(?:[A-Z][a-z]{1,16}){0,3}|\\d{1,4}|[A-Z]{1,2}\\d{3}|v\\d|utf-8)'
-const harmless = new RegExp(`^${word}(?:[-_.:/+;=, ]{1,2}${word})*$`)
+  /^(?:[a-z]{1,24}|[A-Z]{1,10}|[A-Za-z][a-z]{1,16}(?:[A-Z][a-z]{1,16}){0,3}|\d{1,4}|[A-Z]{1,2}\d{3}|v\d)$/
+const separators = /[-_.:/+;=, ]{1,2}/
 /** Ids of this server, which are no secrets. */
 const ownId = /^(?:cl|usr|ses|evt)_[0-9a-hjkmnp-tv-z]{26}$/
 const token = /\b(?:gh_[a-z]{2}|whsec|[sr]k_live|gh[opsu]|xox[a-z])_[A-Za-z0-9_-]{8,}/
@@ -52,19 +52,22 @@ const jwt = /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?/
 export function told(value: unknown, isKnown?: (text: string) => boolean): string | undefined {
   if (value === undefined) return undefined
   if (typeof value !== 'string') return `(${value === null ? 'null' : typeof value})`
-  if (isKnown?.(value)) return value
+  return isKnown?.(value) || isHarmless(value) ? value : described(value)
+}
+
+function described(value: string): string {
   const kind = token.test(value) ? ', like a token' : jwt.test(value) ? ', like a JWT' : ''
-  if (kind === '' && isHarmless(value)) return value
   return `(${value.length} characters${kind})`
 }
 
 /** A URL somebody sent, without user, query and fragment, and with every part of its path that may be a secret left out. */
 export function toldUrl(value: string | undefined): string | undefined {
-  if (value === undefined || value.length > 2_048) return told(value)
+  if (value === undefined) return undefined
+  if (value.length > 2_048) return described(value)
   const [, scheme = '', authority, path = '', rest = ''] =
     /^([a-z][a-z0-9+.-]*:)(?:\/\/([^/?#\\]*))?([^?#\\]*)(.*)$/is.exec(value) ?? []
   const host = authority?.slice(authority.lastIndexOf('@') + 1)
-  if (!isHarmless(scheme.slice(0, -1)) || (host !== undefined && !isHost(host))) return told(value)
+  if (!isHarmless(scheme.slice(0, -1)) || (host !== undefined && !isHost(host))) return described(value)
   return `${scheme}${host === undefined ? '' : `//${host}`}${toldPath(path)}${rest === '' ? '' : '?…'}`
 }
 
@@ -77,8 +80,13 @@ export function toldPath(path: string): string {
 function isHarmless(text: string): boolean {
   return (
     text.length <= longestTold &&
-    (harmless.test(text) || ownId.test(text) || (/^https?:\/\//.test(text) && toldUrl(text) === text))
+    (isWords(text) || ownId.test(text) || (/^https?:\/\//.test(text) && toldUrl(text) === text))
   )
+}
+
+/** Word by word: one expression for them all would try each word in several ways, and every combination of them. */
+function isWords(text: string): boolean {
+  return !token.test(text) && !jwt.test(text) && text.split(separators).every((one) => word.test(one))
 }
 
 /** Labels shorter than any token of worth. */

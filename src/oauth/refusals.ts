@@ -1,6 +1,8 @@
 // Every reason a request is refused, with its answer on the wire: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
 // RFC 7662 §2.3, RFC 8707 §2, RFC 9449 §5. The wire stays generic; the reason and its facts go to the log and to events.
 
+import { told, toldUrl } from '../log.ts'
+
 interface Row {
   /** `error` on the wire; '' where the RFCs give none. */
   error: string
@@ -330,9 +332,10 @@ export function refuse(reason: Reason, facts?: Refusal['facts'], more?: Partial<
   return { refusal: reason, facts, ...more }
 }
 
-/** What was sent, short enough to stand in a description; `wireError` makes its characters harmless. */
+/** What was sent, for a description: a secret may have come in any field, so only what has a harmless shape is repeated. */
 export function sentAs(value: unknown): string {
-  return (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).slice(0, 120)
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
+  return (/^[a-z][a-z0-9+.-]*:/i.test(text) ? toldUrl(text) : told(text))!.slice(0, 200)
 }
 
 export function isRefusal(value: unknown): value is Refusal {

@@ -208,6 +208,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       'sub too long': make({ sub: 'x'.repeat(256) }),
       'sub with a NUL': make({ sub: 'U\0' }),
       'sub that is no Unicode': make({ sub: 'U\ud800' }),
+      'a name with a NUL': make({ name: 'Ma\0ya' }),
       'acr with a NUL': make({ acr: 'phr\0' }),
       'amr with a NUL': make({ amr: ['hwk\0'] }),
       'a tenant nobody trusts': make({ tenant: 'acme' }),
@@ -238,7 +239,6 @@ onBothDatabases('JWT bearer', (dialect) => {
       make({}, { typ: 'application/OAuth-ID-JAG+jwt' }),
       make({ exp: now + 600, iat: now + 30, nbf: now + 30 }),
       make({ scope: undefined }),
-      make({ sub: 'U-odd-names', name: 'Ma\0ya', email: 'm\0@acme.example' }),
       make({ exp: now + 60.0004, iat: now - 0.5, auth_time: now - 1.25 }),
     ]) {
       await readTokens(await bring(house, client, good))

@@ -23,9 +23,11 @@ onBothDatabases('server metadata', (dialect) => {
     assert.deepEqual(metadata.response_types_supported, ['code'])
     assert.deepEqual(metadata.response_modes_supported, [
       'query',
+      'fragment',
       'form_post',
       'jwt',
       'query.jwt',
+      'fragment.jwt',
       'form_post.jwt',
     ])
     assert.deepEqual(metadata.grant_types_supported, [

@@ -112,6 +112,8 @@ export async function openHouse(
     migrate: true,
     jobs: false,
     log: 'silent',
+    // The clock stands still, so no window of a limit ever ends; what bounds storage has tests of its own.
+    storage: { perUser: 1_000_000, inAll: 10_000_000 },
     ...overrides,
   }
   const app = await openApp(config, {
@@ -121,12 +123,16 @@ export async function openHouse(
   })
   const g = embed(app)
   const twins: App[] = []
+  const { base } = app.settings
+  /** Its own paths stand below an issuer with a path; only the well-known documents stand outside. */
+  const belowIssuer = (path: string) =>
+    /^\/(?!\.well-known\/)/.test(path) && !`${path}/`.startsWith(`${base}/`) ? base + path : path
   const request: House['request'] = (path, init = {}) => {
     const { cookie, address = '203.0.113.7', ...rest } = init
     const headers = new Headers(rest.headers)
     if (cookie) headers.set('cookie', cookie)
     return g.fetch(
-      new Request(new URL(path, `${config.issuer}/`), { redirect: 'manual', ...rest, headers }),
+      new Request(new URL(belowIssuer(path), `${config.issuer}/`), { redirect: 'manual', ...rest, headers }),
       { address },
     )
   }

@@ -130,7 +130,7 @@ export function apiMutualTlsProblems(options: ApiMutualTlsOptions | undefined): 
     })
   }
   try {
-    if (trustedProxies(proxies) === undefined) throw new Error('none is given')
+    if (trustedProxies(proxies) === undefined || proxies.length === 0) throw new Error('none is given')
   } catch (error) {
     const given = (error as Error).message
     problems.push({

@@ -199,8 +199,8 @@ export const tokenMutants: readonly Mutant[] = [
   hidden(
     'access_token_audience',
     bearer,
-    'if (!token.resource.includes(resource)) return',
-    'if (false) return',
+    'if (!token.resource.includes(spelledAs(resource, token.resource)))',
+    'if (false)',
     atApi,
     ofBearer,
   ),

@@ -51,6 +51,7 @@ export class Load {
   #users = 0
   #gate: PromiseWithResolvers<void> | undefined
   #sending = 0
+  readonly #waiting = new Set<number>()
 
   constructor(options: { port: number; client: CreatedClient; journal: string }) {
     this.#port = options.port
@@ -80,6 +81,11 @@ export class Load {
 
   get requests(): number {
     return this.#tally.requests
+  }
+
+  /** When the request was sent that has waited for its answer the longest. */
+  get oldestWaiting(): number {
+    return Math.min(...this.#waiting)
   }
 
   get answeredTokens(): number {
@@ -203,6 +209,10 @@ export class Load {
   }
 
   async #try({ method, path, headers, form }: Aimless): Promise<Answer | undefined> {
+    // A name of its own among those that were sent at the same moment.
+    let sent = performance.now()
+    while (this.#waiting.has(sent)) sent += 0.001
+    this.#waiting.add(sent)
     try {
       const response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
         method,
@@ -214,6 +224,8 @@ export class Load {
       return { status: response.status, headers: response.headers, body: await response.text() }
     } catch {
       return undefined
+    } finally {
+      this.#waiting.delete(sent)
     }
   }
 }

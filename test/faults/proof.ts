@@ -66,12 +66,13 @@ async function prove(stage: Stage, fault: Fault, { lasts }: FaultOptions): Promi
   await sleep(500)
   await fault.run(stage, lasts)
   const healed = performance.now()
+  let recovered: boolean
   for (;;) {
     await sleep(100)
     const now = performance.now()
-    if (now - healed > hopeless || now - Math.max(healed, load.lastError) > calm) break
+    recovered = now - Math.max(healed, load.lastError) > calm && load.oldestWaiting > now - calm
+    if (recovered || now - healed > hopeless) break
   }
-  const recovered = performance.now() - load.lastError > calm
   const { requests, errors, lastError, deadSessions } = load.takeTally()
   const lost = await load.verify()
   load.takeTally()

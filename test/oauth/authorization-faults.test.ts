@@ -102,7 +102,7 @@ const faults: Fault[] = [
   },
   {
     rule: 'RFC 8707 §2: a resource that is relative, has a fragment or is unknown (N39)',
-    overrides: ['/api', `${issuer}#a`, 'https://unknown.example', `${issuer}/`].map((resource) => ({
+    overrides: ['/api', `${issuer}#a`, 'https://unknown.example', `${issuer}/other`].map((resource) => ({
       resource,
     })),
     error: 'invalid_target',

@@ -325,7 +325,7 @@ onBothDatabases('client registration', (dialect) => {
       [{ response_types: ['code', 'id_token'] }, undefined, { response_types: ['code'] }],
       [{ response_types: [] }, undefined, { response_types: ['code'] }],
       [{ client_name: ['a'] }, 'client_name', { client_name: 'client.example' }],
-      [{ client_name: 'a\u0000b' }, 'client_name', { client_name: 'client.example' }],
+      [{ client_name: 'a\u0007b' }, 'client_name', { client_name: 'client.example' }],
       [{ client_name: 'a'.repeat(201) }, 'client_name', { client_name: 'client.example' }],
       [{ client_uri: 'javascript:alert(1)' }, 'client_uri', { client_uri: undefined }],
       [{ logo_uri: 'data:image/png;base64,AAAA' }, 'logo_uri', { logo_uri: undefined }],

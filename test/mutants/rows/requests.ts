@@ -183,7 +183,7 @@ export const requestMutants: readonly Mutant[] = [
     noDocument,
     ofWithdrawn,
   ),
-  hidden('user_limit_reached', room, 'perUser), full })', '', noFlood, ofBounds),
+  hidden('user_limit_reached', room, 'perUser), full })', 'Infinity), full })', noFlood, ofBounds),
   hidden('no_room', room, 'if (full > 0) return shed(', 'if (false) return shed(', noFlood, ofBounds),
   hidden('too_many_failures', authentication, 'if (retryAfter > 0) {', 'if (false) {', noFlood, ofLimits),
   hidden('too_many_requests', authentication, 'if (wait > 0) {', 'if (false) {', noFlood, ofLimits),

@@ -50,10 +50,15 @@ export const grantMutants: readonly Mutant[] = [
     '',
   ),
   too(
-    off('code_foreign', code, 'row.client_id !== client.id', 'N74'),
+    too(
+      off('code_foreign', code, 'row.client_id !== client.id', 'N74'),
+      'oauth/records/codes.ts',
+      ' and codes.client_id = ${i.client_id}',
+      '',
+    ),
     'oauth/records/codes.ts',
-    ' and codes.client_id = ${i.client_id}',
-    '',
+    'and ${consentCovers(sql`codes.user_id`, i)} ${more}',
+    '${more}',
   ),
   too(
     visible(

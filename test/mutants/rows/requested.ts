@@ -204,8 +204,8 @@ export const requestedMutants: readonly Mutant[] = [
   visible(
     'authorization_details_malformed',
     details,
-    "return details.every((one) => isObject(one) && typeof one['type'] === 'string') ? details : malformed",
-    'return details',
+    'catch {\n    return malformed',
+    'catch {\n    return []',
     'N40',
   ),
   visible('authorization_details_type', details, 'if (!known) return', 'if (false) return', 'N40'),

@@ -252,7 +252,7 @@ export const grantMutants: readonly Mutant[] = [
     ofDevices,
   ),
 
-  off('token_type_invalid', exchange, 'type === undefined', 'N91'),
+  off('token_type_invalid', exchange, 'asked !== tokenTypes.accessToken && asked !== tokenTypes.jwt', 'N91'),
   off('subject_token_invalid', 'oauth/exchanged-token.ts', '!row', 'N90'),
   visible(
     'actor_token_invalid',

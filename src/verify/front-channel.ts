@@ -55,9 +55,14 @@ export interface FrontChannel {
   scopes(client: Client): string[]
   /** The same, as many as are needed. Throws `NotApplicable` where the metadata lists no more, `NotShown` where it lists none. */
   scopesFor(client: Client, needed: 1 | 2): [string, string]
+  /** To be called between two rules: after many codes the two people are others from then on, in new browsers. */
+  changePeople(): void
   /** Whether a client may ask for a scope, as far as anybody said. */
   offers(client: Client, scope: string): boolean
 }
+
+/** After so many codes other people sign in. */
+const codesOfPeople = 40
 
 const ofOpenId = new Set(['openid', 'offline_access', 'profile', 'email', 'address', 'phone'])
 
@@ -68,12 +73,21 @@ export function openFrontChannel(
   { post }: BackChannel,
 ): FrontChannel {
   const jars = new Map<number, Jar>()
+  let round = 1
+  let codes = 0
 
   function jarOf({ person = 1, stranger }: AskOptions): Jar {
     if (stranger) return { cookies: new Map() }
     const jar = jars.get(person) ?? { cookies: new Map() }
     jars.set(person, jar)
     return jar
+  }
+
+  function changePeople(): void {
+    if (codes < codesOfPeople) return
+    codes = 0
+    round += 1
+    jars.clear()
   }
 
   function scopes(client: Client): string[] {
@@ -153,13 +167,18 @@ export function openFrontChannel(
     const first = await browser.open(url)
     const { answers } = browser
     const asked = {}
+    if (first.left?.parameters.has('code')) codes += 1
     if (first.left || first.status >= 400 || first.status === 0 || options.look) {
       return { answer: first.answer, page: first, answers, asked, ...(first.left && { left: first.left }) }
     }
     try {
       const { person = 1, decision = 'allow', userCode } = options
       const here = beginning(browser, url, first)
-      const page = await signIn({ browser: here, url, person, decision, ...(userCode ? { userCode } : {}) })
+      const page = await signIn({
+        ...{ browser: here, url, person, round, decision },
+        ...(userCode ? { userCode } : {}),
+      })
+      if (page.left?.parameters.has('code')) codes += 1
       const { denied } = here
       return { answer: page.answer, page, answers, asked, denied, ...(page.left && { left: page.left }) }
     } catch (error) {
@@ -195,7 +214,7 @@ export function openFrontChannel(
     }
   }
 
-  return { request, ask, authorize, visit, elsewhere, scopes, scopesFor, offers }
+  return { request, ask, authorize, visit, elsewhere, scopes, scopesFor, changePeople, offers }
 }
 
 /** Stops at the client's own addresses and at those a request asked for: on another origin anywhere, on the server's at their path. */

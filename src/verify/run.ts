@@ -96,6 +96,7 @@ export async function verify(options: Verification): Promise<Report> {
       const results: Result[] = []
       let complete = true
       for (const check of select(options.only)) {
+        flow.changePeople()
         const { result, tried } = await runCheck(check, context, mask)
         if (!tried) complete = false
         results.push(result)

@@ -11,6 +11,8 @@ export interface SignInVisit {
   url: string
   /** Whom to sign in as: 1 or 2, two different people. */
   person: 1 | 2
+  /** Grows in a long run, since a server may limit what one user gets: whoever makes people up makes up others then. */
+  round: number
   /** What to answer when consent is asked. */
   decision: 'allow' | 'deny'
   /** The code a device shows, where it must be typed. */
@@ -34,9 +36,8 @@ const yes = /\b(allow|approve|accept|authori[sz]e|agree|continue|confirm|consent
  * offers it and none were given, and presses the button that allows or denies.
  */
 export function signInByForms(given?: Credentials): SignIn {
-  const people = new Map<number, Credentials>()
-  function credentialsOf(person: number): Credentials {
-    if (given && person === 1) return given
+  const people = new Map<string, Credentials>()
+  function credentialsOf(person: string): Credentials {
     const made = people.get(person) ?? {
       login: `verify-${randomBytes(5).toString('hex')}@client.example`,
       password: randomBytes(18).toString('base64url'),
@@ -44,17 +45,19 @@ export function signInByForms(given?: Credentials): SignIn {
     people.set(person, made)
     return made
   }
-  const signedUp = new Set<number>()
+  const signedUp = new Set<string>()
 
-  return async ({ browser, url, person, decision, userCode }) => {
-    const credentials = credentialsOf(person)
+  return async ({ browser, url, person, round, decision, userCode }) => {
+    const name = `${person} of ${round}`
+    const own = person === 1 ? given : undefined
+    const credentials = own ?? credentialsOf(name)
     let page = await browser.open(url)
     for (let at = 0; at < mostPages && !page.left && page.status < 400; at++) {
       const signUp = page.links.find((link) => /sign-?up|regist/i.test(new URL(link.url).pathname))
       const asksPassword = page.forms.some(({ fields }) => fields.some(({ type }) => type === 'password'))
-      const known = signedUp.has(person) || (given !== undefined && person === 1)
+      const known = signedUp.has(name) || own !== undefined
       if (asksPassword && signUp && !known) {
-        signedUp.add(person)
+        signedUp.add(name)
         page = await browser.open(signUp.url)
         continue
       }

@@ -50,6 +50,8 @@ export async function openFullHouse(
       softwareStatementIssuers: { 'https://software.example.com': { jwks: { keys: [publicJwk] } } },
     },
     clientIdMetadata: {},
+    // Nobody signs up at accounts for development, so what a run asks for it asks for two people.
+    ...(dialect === 'postgres' ? { storage: { perUser: 1_000 } } : {}),
     selfRegisteredClients: { perNetworkPerHour: 1_000, grantTypes: [...codeGrants, 'client_credentials'] },
     device: { interval: 1 },
     tokenExchange: { rules: [{ client: 'exchanger', resources }] },

@@ -53,21 +53,26 @@ describe('gatehouse verify, an issuer with a path', () => {
 })
 
 describe('gatehouse verify, the development server', () => {
-  test('as it starts without a configuration nothing falls short, however often it is tried', async () => {
-    const folder = emptyFolder()
-    const server = await serve(folder, ['dev', '--no-demo'], { PORT: await freePort() })
-    try {
-      for (let at = 0; at < 3; at++) {
-        const { code, stdout, stderr } = await run(folder, ['verify', server.issuer, '--yes', '--json'])
-        const report = JSON.parse(stdout) as Report
-        assert.deepEqual(troubles(report), [])
-        // Nobody registers a client without users there, so what concerns one is not shown.
-        assert.deepEqual(withResult(report, 'not_shown'), ['N21', 'N88', 'N89'])
-        assert.equal(code, 3, stderr)
-        assert.ok(report.summary.held >= 100, JSON.stringify(report.summary))
+  const patience = { timeout: 240_000 }
+  test(
+    'as it starts without a configuration nothing falls short, however often it is tried',
+    patience,
+    async () => {
+      const folder = emptyFolder()
+      const server = await serve(folder, ['dev', '--no-demo'], { PORT: await freePort() })
+      try {
+        for (let at = 0; at < 3; at++) {
+          const { code, stdout, stderr } = await run(folder, ['verify', server.issuer, '--yes', '--json'])
+          const report = JSON.parse(stdout) as Report
+          assert.deepEqual(troubles(report), [])
+          // Nobody registers a client without users there, so what concerns one is not shown.
+          assert.deepEqual(withResult(report, 'not_shown'), ['N21', 'N88', 'N89'])
+          assert.equal(code, 3, stderr)
+          assert.ok(report.summary.held >= 100, JSON.stringify(report.summary))
+        }
+      } finally {
+        await server.end()
       }
-    } finally {
-      await server.end()
-    }
-  })
+    },
+  )
 })

@@ -151,7 +151,7 @@ describe('gatehouse verify, the built-in sign-in', () => {
       const posted: string[] = []
       return on(pages(posted), async (browser, url) => {
         const signIn = signInByForms({ login: 'ann@client.example', password: 'secret words' })
-        const page = await signIn({ browser, url: `${url}/authorize`, person: 1, decision })
+        const page = await signIn({ browser, url: `${url}/authorize`, person: 1, round: 1, decision })
         assert.equal(page.left?.parameters.get('done'), '1')
         assert.deepEqual(posted, ['email=ann%40client.example&pass=secret+words', `a=${decision}`])
       })
@@ -164,7 +164,7 @@ describe('gatehouse verify, the built-in sign-in', () => {
     for (const person of [1, 2, 1] as const) {
       const posted: string[] = []
       await on(pages(posted), async (browser, url) => {
-        await signIn({ browser, url: `${url}/authorize`, person, decision: 'allow' })
+        await signIn({ browser, url: `${url}/authorize`, person, round: 1, decision: 'allow' })
       })
       logins.push(new URLSearchParams(posted[0]).get('email')!)
     }
@@ -176,7 +176,7 @@ describe('gatehouse verify, the built-in sign-in', () => {
     on(
       (_, response) => html(response, '<p>Nothing here.'),
       async (browser, url) => {
-        const page = await signInByForms()({ browser, url, person: 1, decision: 'allow' })
+        const page = await signInByForms()({ browser, url, person: 1, round: 1, decision: 'allow' })
         assert.equal(page.left, undefined)
       },
     ))

@@ -131,7 +131,7 @@ export const userinfoChecks: readonly Check[] = [
     section: 'RFC 6750 §2',
     title: 'userinfo takes one token, and takes it whole',
     needs: ['code flow', 'OpenID Connect', 'userinfo'],
-    accepts: 'A token in the query, which RFC 6750 §2.3 leaves to the server',
+    accepts: 'A token in the query, which RFC 6750 §2.3 leaves to the server; no token in a form',
     async run(context, see) {
       const { access } = await openTokens(context)
       const headers = { authorization: `Bearer ${access}` }
@@ -146,6 +146,17 @@ export const userinfoChecks: readonly Check[] = [
       const query = `?access_token=${encodeURIComponent(access)}`
       see.refused(await ask(context, headers, query), refusal, 'a token by two methods')
       if ((await ask(context, {}, query)).status === 200) see.note('a token in the query is taken')
+      const post = (more: Record<string, string>, body: string) =>
+        context.wire.send({
+          method: 'POST',
+          url: context.server.userinfo_endpoint!,
+          headers: { 'content-type': 'application/x-www-form-urlencoded', ...more },
+          body,
+        })
+      const form = `access_token=${encodeURIComponent(access)}`
+      if ((await post({}, form)).status !== 200) return
+      see.refused(await post(headers, form), refusal, 'a token in the header and in a form')
+      see.refused(await post({}, `${form}&${form}`), refusal, 'a form with two tokens')
     },
   },
   {

@@ -49,8 +49,8 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'client_document_invalid',
     documents,
-    'if (unfit) return refuse(',
-    'if (false) return refuse(',
+    'documentProblem(document, url) ?? readDescription(',
+    'readDescription(',
     noDocument,
     ofDocuments,
   ),
@@ -91,6 +91,14 @@ export const authorizationMutants: readonly Mutant[] = [
     'N11',
   ),
   off('response_mode_unsupported', request, "!reachable || form.repeated.includes('response_mode')", 'N20'),
+  hidden(
+    'parameter_too_long',
+    request,
+    'if (tooLong !== undefined) {',
+    'if (false) {',
+    'no section says how long a value may be',
+    'test/oauth/storage-bounds.test.ts',
+  ),
   off('response_type_missing', request, 'responseType === undefined', 'N19'),
   off('response_type_unsupported', request, "responseType !== 'code'", 'N20'),
   off(
@@ -180,8 +188,8 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'session_quota_full',
     decision,
-    'if ((living?.count ?? 0) >= sessions.quota) {',
-    'if (false) {',
+    'if (await quotaIsFull(server, user.id, asked.client.id))',
+    'if (false)',
     'what happens when a quota is full is an option, and by itself the oldest session ends',
     'test/oauth/sessions.test.ts',
   ),
@@ -213,7 +221,7 @@ export const authorizationMutants: readonly Mutant[] = [
     visible(
       'form_token_wrong',
       'oauth/authorization/consent.ts',
-      "if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))",
+      "if (!formTokenIsValid(server.secrets, request, server.settings, purpose, form.get('form_token')))",
       'if (false)',
       'N43',
     ),
@@ -225,12 +233,12 @@ export const authorizationMutants: readonly Mutant[] = [
     visible(
       'form_of_another_user',
       'oauth/authorization/deciding-user.ts',
-      '|| answer.id !== shown.userId ? undefined',
-      '? undefined',
+      "|| 'disabled' in answer || !isSame(answer)) return",
+      "|| 'disabled' in answer) return",
       'N44',
     ),
     'oauth/authorization/consent.ts',
-    "if (!formTokenIsValid(server.secrets, request, secure, purpose, form.get('form_token')))",
+    "if (!formTokenIsValid(server.secrets, request, server.settings, purpose, form.get('form_token')))",
     'if (false)',
   ),
   hidden(
@@ -258,8 +266,8 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'cookies have flags',
     'http/cookies.ts',
-    '; Path=/; HttpOnly; SameSite=Lax',
-    '; Path=/',
+    '; HttpOnly; SameSite=Lax$',
+    '$',
     'no section that an authorization server is held to asks for the flags of a cookie',
     'test/accounts/local.test.ts',
   ),

@@ -50,10 +50,15 @@ export const grantMutants: readonly Mutant[] = [
     '',
   ),
   too(
-    off('code_foreign', code, 'row.client_id !== client.id', 'N74'),
+    too(
+      off('code_foreign', code, 'row.client_id !== client.id', 'N74'),
+      'oauth/records/codes.ts',
+      ' and codes.client_id = ${i.client_id}',
+      '',
+    ),
     'oauth/records/codes.ts',
-    ' and codes.client_id = ${i.client_id}',
-    '',
+    'and ${consentCovers(sql`codes.user_id`, i)} ${more}',
+    '${more}',
   ),
   too(
     visible(
@@ -74,7 +79,7 @@ export const grantMutants: readonly Mutant[] = [
     'and codes.expires_at',
     'N73',
   ),
-  off('a code sent again ends what it began', code, 'row.session_id !== null', 'N72'),
+  off('a code sent again ends what it began', code, 'holds && row.session_id !== null', 'N72'),
   off(
     'code_redirect_uri_mismatch',
     code,
@@ -112,9 +117,25 @@ export const grantMutants: readonly Mutant[] = [
       'only the operator disables an account',
       'test/oauth/authorization-code.test.ts',
     ),
+    'oauth/records/consent-covers.ts',
+    'and ${livingUser(user)} ${forShare}',
+    '${forShare}',
+  ),
+  hidden(
+    'code_consent_ended',
     'oauth/records/codes.ts',
-    'and exists (select 1 from users u where u.id = codes.user_id and u.disabled_at is null)',
-    '',
+    'and ${consentCovers(sql`codes.user_id`, i)} ${more}',
+    '${more}',
+    'a consent ends on a page of the user, or by the operator, and a run finds neither',
+    'test/oauth/consent-hosts.test.ts',
+  ),
+  hidden(
+    'code_quota_full',
+    'oauth/records/codes.ts',
+    'guard: spendCode(i, sql`and ${fewerSessionsThan(i)}`),',
+    'guard: spendCode(i),',
+    'what happens when a quota is full is an option, and by itself the oldest session ends',
+    'test/oauth/sessions.test.ts',
   ),
 
   off('refresh_token_unknown', refresh, '!stored || !row', 'N80'),
@@ -172,7 +193,12 @@ export const grantMutants: readonly Mutant[] = [
     'N85',
   ),
   too(
-    off('session_ended', refresh, 'row.session_revoked_at !== null || row.session_expires_at <= now', 'N80'),
+    off(
+      'session_ended',
+      refresh,
+      'row.session_revoked_at !== null || row.session_expires_at <= now || row.user_disabled_at !== null',
+      'N80',
+    ),
     'oauth/records/refresh-tokens.ts',
     '\n          and s.revoked_at is null and s.expires_at > ${i.now})\n      ${returning} refresh_tokens.id`,\n    effects: [\n      insert',
     ')\n      ${returning} refresh_tokens.id`,\n    effects: [\n      insert',
@@ -220,13 +246,13 @@ export const grantMutants: readonly Mutant[] = [
   hidden(
     'too_many_devices',
     'oauth/device-authorization.ts',
-    'if (wait > 0) return',
-    'if (false) return',
+    "return { limit, full: 'too_many_devices' }",
+    "return { limit: { ...limit, most: Infinity }, full: 'too_many_devices' }",
     'a run floods nobody, so it never meets the limit',
     ofDevices,
   ),
 
-  off('token_type_invalid', exchange, 'type === undefined', 'N91'),
+  off('token_type_invalid', exchange, 'asked !== tokenTypes.accessToken && asked !== tokenTypes.jwt', 'N91'),
   off('subject_token_invalid', 'oauth/exchanged-token.ts', '!row', 'N90'),
   visible(
     'actor_token_invalid',

@@ -124,8 +124,8 @@ export const requestedMutants: readonly Mutant[] = [
   hidden(
     'too_many_pushed_requests',
     pushed,
-    'if (wait > 0)',
-    'if (false)',
+    'if (!client.confidential)\n    return { limit: networkLimit(',
+    'if (false)\n    return { limit: networkLimit(',
     'a run floods nobody, so it never meets the limit',
     ofPushed,
   ),
@@ -142,7 +142,7 @@ export const requestedMutants: readonly Mutant[] = [
     visible(
       'scope_unknown',
       scope,
-      "return refuse('scope_unknown', { scope: asked.find((scope) => !known.includes(scope)) })",
+      "return refuse('scope_unknown', { scope: told(asked.find((scope) => !known.includes(scope))) })",
       'return asked',
       'N22',
     ),
@@ -167,7 +167,7 @@ export const requestedMutants: readonly Mutant[] = [
   visible(
     'scope_exceeded',
     scope,
-    "if (!scopeCovers(granted, asked)) return refuse('scope_exceeded', { asked: canonicalScope(asked) })",
+    "if (!scopeCovers(granted, asked)) return refuse('scope_exceeded', { asked: told(canonicalScope(asked)) })",
     'if (!scopeCovers(granted, asked)) return asked',
     'N82',
   ),
@@ -204,8 +204,8 @@ export const requestedMutants: readonly Mutant[] = [
   visible(
     'authorization_details_malformed',
     details,
-    "return details.every((one) => isObject(one) && typeof one['type'] === 'string') ? details : malformed",
-    'return details',
+    'catch {\n    return malformed',
+    'catch {\n    return []',
     'N40',
   ),
   visible('authorization_details_type', details, 'if (!known) return', 'if (false) return', 'N40'),

@@ -5,11 +5,17 @@ import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 const authentication = 'oauth/clients/client-authentication.ts'
 const assertion = 'oauth/clients/client-assertion.ts'
 const backChannel = 'oauth/back-channel.ts'
+const trouble = 'oauth/trouble.ts'
+const room = 'oauth/room.ts'
 const certificates = 'oauth/clients/mutual-tls.ts'
 const ofCertificates = 'test/oauth/mutual-tls.test.ts'
 const ofLimits = 'test/oauth/limits.test.ts'
 const noFlood = 'a run floods nobody, so it never meets the limit'
 const atProxy = 'a certificate is seen by the proxy in front, and a run shows none'
+const documents = 'oauth/clients/client-id-metadata.ts'
+const noDocument = 'a document needs an https address that the server can reach, and a run has none'
+const ofWithdrawn = 'test/oauth/withdrawn-keys.test.ts'
+const ofBounds = 'test/oauth/storage-bounds.test.ts'
 const keysElsewhere =
   'the keys stand behind an address that the server must be able to reach, and a run has none'
 
@@ -34,11 +40,19 @@ export const requestMutants: readonly Mutant[] = [
   ),
   hidden(
     'body_cut_off',
-    'app.ts',
-    "error instanceof BodyCutOff ? refuse('body_cut_off') :",
+    trouble,
+    "if (error instanceof BodyCutOff) return refuse('body_cut_off')",
     '',
     'whoever cut the request off reads no answer',
     'test/oauth/token-endpoint.test.ts',
+  ),
+  hidden(
+    'body_not_utf8',
+    trouble,
+    "if (error instanceof BodyNotText) return refuse('body_not_utf8')",
+    '',
+    'it is refused as an error of the server then, and no section says what it is told',
+    'test/oauth/exact-text.test.ts',
   ),
   off('body_too_large', 'oauth/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
   visible(
@@ -140,19 +154,37 @@ export const requestMutants: readonly Mutant[] = [
   hidden(
     'client_keys_forbidden',
     'oauth/clients/client-keys.ts',
-    "forbidden ? 'client_keys_forbidden' : 'client_keys_unavailable'",
-    "'client_keys_unavailable'",
+    "? refuse('client_keys_forbidden', { failed, detail })",
+    '? unavailable({ failed, detail })',
     keysElsewhere,
     'test/oauth/client-keys.test.ts',
   ),
   hidden(
     'client_keys_unavailable',
     'oauth/clients/client-keys.ts',
-    "forbidden ? 'client_keys_forbidden' : 'client_keys_unavailable'",
-    "'client_keys_forbidden'",
+    "refuse('client_keys_unavailable', facts,",
+    "refuse('client_keys_forbidden', facts,",
     keysElsewhere,
     'test/oauth/client-keys.test.ts',
   ),
+  hidden(
+    'client_document_withdrawn',
+    documents,
+    "if (refusal.retryAfter === undefined) return refuse('client_document_withdrawn', facts)",
+    '',
+    noDocument,
+    ofWithdrawn,
+  ),
+  hidden(
+    'client_document_stale',
+    documents,
+    'return now <= (metadataExpiresAt ?? 0) + staleFor',
+    'return true',
+    noDocument,
+    ofWithdrawn,
+  ),
+  hidden('user_limit_reached', room, 'perUser), full })', 'Infinity), full })', noFlood, ofBounds),
+  hidden('no_room', room, 'if (full > 0) return shed(', 'if (false) return shed(', noFlood, ofBounds),
   hidden('too_many_failures', authentication, 'if (retryAfter > 0) {', 'if (false) {', noFlood, ofLimits),
   hidden('too_many_requests', authentication, 'if (wait > 0) {', 'if (false) {', noFlood, ofLimits),
 

@@ -186,6 +186,7 @@ export const tokenMutants: readonly Mutant[] = [
     "if (elsewhere && !isPresented) return refuse('bearer_in_query')",
     'N117',
   ),
+  off('bearer_twice', 'oauth/openid/userinfo.ts', "form.repeated.includes('access_token')", 'N117'),
   off('access_token_invalid', resource, '!row', 'N78'),
   hidden(
     'access_token_expired',
@@ -199,8 +200,8 @@ export const tokenMutants: readonly Mutant[] = [
   hidden(
     'access_token_audience',
     bearer,
-    'if (!token.resource.includes(resource)) return',
-    'if (false) return',
+    'if (!token.resource.includes(spelledAs(resource, token.resource)))',
+    'if (false)',
     atApi,
     ofBearer,
   ),

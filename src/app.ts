@@ -174,14 +174,10 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
   const health = openHealth(server, probesOf(server))
   const byPath = (list: readonly Route[]) => new Map(list.map((route) => [route.path, route]))
-  const wellKnown = wellKnownRoutes(settings)
-  const table = byPath([
-    ...routes.filter(({ on }) => on?.(settings) ?? true),
-    ...wellKnown,
-    ...healthRoutes(health),
-  ])
+  const anywhere = [...wellKnownRoutes(settings), ...healthRoutes(health)]
+  const table = byPath([...routes.filter(({ on }) => on?.(settings) ?? true), ...anywhere])
   // Of an issuer with a path only these stand outside it (RFC 8414 §3.1).
-  const outside = byPath(wellKnown)
+  const outside = byPath(anywhere)
   const pages = new Map<string, AccountsRoute>((accounts.routes ?? []).map((route) => [route.path, route]))
   const flushing = setInterval(() => flush().catch(ignore), activityFlushEvery)
   flushing.unref()

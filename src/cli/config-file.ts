@@ -179,7 +179,8 @@ export function forgetMadeSecret({ secretFile }: Loaded): void {
   if (secretFile !== undefined && madeNow.delete(secretFile)) unlinkSync(secretFile)
 }
 
-function drainFrom({ GATEHOUSE_DRAIN: text }: Call['env']): Pick<Config, 'drain'> {
+function drainFrom(env: Call['env']): Pick<Config, 'drain'> {
+  const text = env.GATEHOUSE_DRAIN
   if (!text) return {}
   if (!/^\d{1,4}$/.test(text) || Number(text) > longestDrain) {
     throw new Failure(

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { findCounter } from './counters.ts'
 import type { Database } from './database.ts'
 import { raw, select, sql } from './sql.ts'
 
@@ -25,12 +26,6 @@ export async function databaseClock(db: Database): Promise<number> {
   const [row] = await db.query(sql<{ now: number }>`select ${clock} as now`)
   return row!.now
 }
-
-export const findCounter = select(
-  'find_counter',
-  { key: 'text' },
-  (i) => sql<{ key: string }>`select key from rate_limits where key = ${i.key}`,
-)
 
 /** Asks as a request does: over its connections, with their settings. Rejects when that cannot be answered. */
 export async function answersRequests(db: Database): Promise<void> {

@@ -1,4 +1,4 @@
-// RFC 9068 §2, §2.2 (JWT access tokens), RFC 6749 §1.4, §5.1: making an access token, as a JWT or opaque, and the row it is
+// RFC 9068 §2, §2.2, §5 (JWT access tokens), RFC 6749 §1.4, §5.1: making an access token, as a JWT or opaque, and the row it is
 // known by.
 
 import { timeOrderedId } from '../crypto/ids.ts'

@@ -1,5 +1,5 @@
-// RFC 7517 §5, RFC 7518 §3.1, §3.3 to §3.5, RFC 8037 §3.1: the keys that sign, their rotation and the published set. There is a
-// key for every algorithm of the metadata, published before it signs.
+// RFC 7517 §5, RFC 7518 §3.1, §3.3 to §3.5, RFC 8037 §3.1, OpenID Connect Core §10.1, §10.1.1: the keys that sign, their
+// rotation and the published set. There is a key for every algorithm of the metadata, published before it signs.
 
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey } from 'node:crypto'

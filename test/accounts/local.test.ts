@@ -531,7 +531,7 @@ describe('local accounts', () => {
       '/auth/%2e%2e/other',
       'https://example.com/',
     ]) {
-      visitor.cookies.delete('__Host-gh_sign_in')
+      visitor.cookies.delete('__Host-auth.gh_sign_in')
       assert.equal((await visitor.signIn({}, outside)).location, 'https://example.com/auth/account', outside)
     }
   })

@@ -147,7 +147,15 @@ describe('a rolling restart behind nginx', () => {
         await Promise.all(servers.map((server) => server.end('SIGINT')))
       }
       t.diagnostic(`answers: ${JSON.stringify(Object.fromEntries(counted))}`)
-      assert.deepEqual([...counted.keys()], ['200'], `${JSON.stringify([...counted])}\n${said}`)
+      // A machine that starves the process may leave a connection in the kernel's queue when its listener closes
+      // (docs/decisions/0054); a process that does not drain loses one in twenty of these requests.
+      const lost = [...counted]
+        .filter(([result]) => result !== '200')
+        .reduce((sum, [, count]) => sum + count, 0)
+      assert.ok(
+        lost * 200 <= (counted.get('200') ?? 0),
+        `${JSON.stringify([...counted])}\n${said.slice(0, 2_000)}`,
+      )
     },
   )
 })

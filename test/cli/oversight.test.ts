@@ -89,7 +89,9 @@ onBothDatabases('beside a running server', (dialect) => {
   test('events: listed by type, client, user and time, newest first', async () => {
     const app = await makeApp()
     const person = await signUp(server(), app, 'events@example.com')
-    const types = async (...args: string[]) => (await json('events', 'list', ...args)).map((one) => one.type)
+    // Where there is more, the last line says how to go on.
+    const types = async (...args: string[]) =>
+      (await json('events', 'list', ...args)).filter((one) => !('next' in one)).map((one) => one.type)
     assert.deepEqual(await types('--client', app.client_id), [
       'token_exchange',
       'authorize',
@@ -138,13 +140,15 @@ onBothDatabases('beside a running server', (dialect) => {
   })
 
   test('keys: a rotated key is published ahead; one that must work now signs at once', async () => {
-    const states = async () => (await json('keys', 'list')).map((key) => key.state)
+    const states = async () =>
+      (await json('keys', 'list')).filter((key) => key.alg === 'ES256').map((key) => key.state)
     assert.deepEqual(await states(), ['signs'])
     const early = await gatehouse('keys', 'rotate')
     assert.match(early.stdout, /^created \S+, signs from \d{4}-/)
     assert.deepEqual(await states(), ['published ahead', 'signs'])
     const [now] = await json<{ created: string[]; retired: string[] }>('keys', 'rotate', '--now')
-    assert.deepEqual([now?.created.length, now?.retired.length], [1, 1])
+    // One for each of the four algorithms.
+    assert.deepEqual([now?.created.length, now?.retired.length], [4, 4])
     assert.deepEqual((await states()).sort(), ['published ahead', 'retired', 'signs'])
     assert.match((await gatehouse('keys', 'list')).stdout, /^kid +alg +state/)
   })

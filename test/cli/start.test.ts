@@ -1,6 +1,7 @@
 // The first command and the last: starting, what can go wrong at the start, restarting, rotating, ending.
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -311,7 +312,7 @@ describe('serve', () => {
     const folder = emptyFolder()
     const env = {
       GATEHOUSE_ISSUER: 'https://auth.example.com',
-      GATEHOUSE_SECRET: '0123456789abcdefghijklmnopqrstuvwxyzABCDEFG',
+      GATEHOUSE_SECRET: randomBytes(32).toString('base64'),
       PORT: await freePort(),
     }
     const warning = /"level":"warn".*GATEHOUSE_TRUSTED_PROXIES/
@@ -367,10 +368,7 @@ describe('serve', () => {
     const signedIn = await stranger.submit(form, { login, password })
     assert.ok(signedIn.leaves, `the form was good: ${signedIn.status}`)
     const keys = await run(folder, ['keys', 'list', '--json'], env)
-    assert.deepEqual(
-      keys.lines().map((key) => key.sealed_with),
-      [newest],
-    )
+    assert.deepEqual([...new Set(keys.lines().map((key) => key.sealed_with))], [newest])
 
     const file = join(folder, '.gatehouse/secret')
     const [newer] = readFileSync(file, 'utf8').split('\n')

@@ -119,7 +119,7 @@ onBothDatabases(versionOf('openid-client'), (dialect) => {
 
     const nextApi = await configure(
       { redirectUris: [], grantTypes: ['client_credentials'], resourceServerFor: [next] },
-      { introspection_signed_response_alg: 'ES256' },
+      { introspection_signed_response_alg: 'RS256' },
     )
     client.enableNonRepudiationChecks(nextApi)
     const seen = await client.tokenIntrospection(nextApi, exchanged.access_token)

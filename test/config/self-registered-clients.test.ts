@@ -36,6 +36,7 @@ test('nobody arrives by themselves unless the configuration says so', () => {
     scope: null,
     grantTypes: ['authorization_code', 'refresh_token'],
     redirects: ['https', 'loopback'],
+    schemes: ['cursor', 'vscode', 'vscode-insiders', 'windsurf', 'zed', 'kiro'],
     redirectHosts: null,
     perHour: 1_000,
     perNetworkPerHour: 60,

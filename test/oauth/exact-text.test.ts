@@ -48,7 +48,7 @@ onBothDatabases('text that is kept as it is', (dialect) => {
     assert.equal(answer.status, 200, 'a name is for pages only')
   })
 
-  test('RFC 6749 Appendix B: a form that is not UTF-8 is refused', async () => {
+  test('RFC 6749 §3.2: a form that is not UTF-8 is refused', async () => {
     const house = await open()
     for (const path of ['/oauth/token', '/oauth/revoke', '/oauth/authorize']) {
       const body = Buffer.from('client_id=a\xff&token=x', 'latin1')

@@ -83,6 +83,8 @@ export const forShare = new Word('', 'for share')
  * deletions.
  */
 export const forKeyShare = new Word('', 'for key share')
+/** Locks the rows a condition finds for oneself: for what the same operation removes. */
+export const forUpdate = new Word('', 'for update')
 
 /** Rows of a table, locked for themselves alone and always in the same order; for the `lock` of a write. */
 export function lockRows(table: string, ids: readonly unknown[], key = 'id'): Sql {

@@ -139,7 +139,7 @@ onBothDatabases('pairwise subjects', (dialect) => {
       assert.rejects(pairwise({ redirectUris, ...input }), (error: ConfigError) => {
         assert.ok(error instanceof ConfigError)
         assert.deepEqual(
-          error.problems.map((one) => one.path),
+          [...new Set(error.problems.map((one) => one.path))],
           [path],
         )
         return true

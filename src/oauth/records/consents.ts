@@ -1,5 +1,6 @@
 import { livingClient, livingSignIn, livingUser } from '../../db/living.ts'
 import {
+  forUpdate,
   from,
   insert,
   lockRows,
@@ -99,7 +100,8 @@ const spendPushedAndRequest = (
 ) => ({
   guard: sql<{ id: string }>`update pushed_authorization_requests set used_at = ${i.now} ${from}
     where pushed_authorization_requests.id = ${i.pushed_id} and pushed_authorization_requests.used_at is null
-      and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.expires_at > ${i.now})
+      and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.expires_at > ${i.now}
+        ${forUpdate})
       and ${more}
     ${returning} pushed_authorization_requests.id`,
   spent: sql`delete from authorization_requests ${using} where authorization_requests.id = ${i.request_id}`,

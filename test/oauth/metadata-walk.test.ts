@@ -229,12 +229,14 @@ const walkers: Record<string, Walker> = {
         answer = await answerConsent(walk.house, await readConsent(answer), { decision: 'allow' })
       const fields = response_mode.startsWith('form_post')
         ? (await readConsent(answer)).fields
-        : readRedirect(answer).parameters
+        : response_mode.startsWith('fragment')
+          ? Object.fromEntries(new URLSearchParams(new URL(answer.headers.get('location')!).hash.slice(1)))
+          : readRedirect(answer).parameters
       const response = response_mode.endsWith('jwt') ? decodeJwt(fields.response!) : fields
       assert.match(String(response['code']), /^gh_ac_/)
     },
     async (walk) => {
-      for (const response_mode of ['fragment', 'fragment.jwt', 'web_message']) {
+      for (const response_mode of ['web_message', 'web_message.jwt']) {
         const { query } = await askedBy(walk, { response_mode })
         await assertPage(await grantsNothing(walk.house, () => authorize(walk.house, query)))
       }

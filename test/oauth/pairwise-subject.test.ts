@@ -138,10 +138,7 @@ onBothDatabases('pairwise subjects', (dialect) => {
     const refused = (input: Partial<ClientInput>, path = 'sectorIdentifierUri') =>
       assert.rejects(pairwise({ redirectUris, ...input }), (error: ConfigError) => {
         assert.ok(error instanceof ConfigError)
-        assert.deepEqual(
-          [...new Set(error.problems.map((one) => one.path))],
-          [path],
-        )
+        assert.deepEqual([...new Set(error.problems.map((one) => one.path))], [path])
         return true
       })
     await refused({}, 'sectorIdentifierUri')

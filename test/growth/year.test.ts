@@ -25,7 +25,10 @@ describe('storage stays bounded', () => {
       }
       const { rows } = life.samples.at(-1)!
       assert.ok(rows['access_tokens']! <= 2 * 10, 'access tokens live for minutes')
-      assert.ok(rows['signing_keys']! <= 12, 'for each of four algorithms a key, its successor, its predecessor')
+      assert.ok(
+        rows['signing_keys']! <= 12,
+        'for each of four algorithms a key, its successor, its predecessor',
+      )
     })
   }
 

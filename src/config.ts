@@ -12,6 +12,7 @@ import { type ConnectionsConfig, connectionsSettings } from './config/connection
 import { type DeviceConfig, deviceSettings } from './config/device.ts'
 import { type DpopConfig, dpopSettings } from './config/dpop.ts'
 import { type Fapi2Config, fapi2Settings } from './config/fapi2.ts'
+import type { LimitConfig } from './config/limits.ts'
 import { type MutualTlsConfig, mutualTlsSettings } from './config/mutual-tls.ts'
 import { type OpenidConfig, openidSettings } from './config/openid.ts'
 import { type OutboundConfig, outboundSettings } from './config/outbound.ts'
@@ -172,17 +173,6 @@ export interface TokenConfig {
   sessionLifetime?: number
   /** A rotated refresh token is answered with the same successor for so long. Default 60; a client may have 0 to 300. */
   reuseWindow?: number
-}
-
-export interface LimitConfig {
-  /** Failed sign-ins per account in 15 minutes. Default 10. */
-  signInFailuresPerAccount?: number
-  /** Failed sign-ins and client authentications per network (IPv4 address, IPv6 /64) in 15 minutes. Default 100. */
-  failuresPerNetwork?: number
-  /** Failed authentications per client in 15 minutes. Default 50. */
-  clientAuthenticationFailures?: number
-  /** Requests per client and hour at the token, introspection and revocation endpoints. Default none; a client may have its own. */
-  requestsPerClientPerHour?: number
 }
 
 const second = 1_000

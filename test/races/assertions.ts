@@ -64,8 +64,11 @@ export const oneIdentityAssertion: Race = {
       assert.equal(won.length, 1)
       assert.equal(await field.isAlive(agent, won[0]!.access_token), true)
       const [rows] = await field.query(
-        sql<{ users: number; sessions: number }>`select count(distinct u.id) as users, count(s.id) as sessions
-          from users u left join sessions s on s.user_id = u.id where u.subject = ${sub}`,
+        sql<{
+          users: number
+          sessions: number
+        }>`select count(distinct i.user_id) as users, count(s.id) as sessions
+          from identities i left join sessions s on s.user_id = i.user_id where i.subject = ${sub}`,
       )
       assert.deepEqual(
         { users: Number(rows!.users), sessions: Number(rows!.sessions) },

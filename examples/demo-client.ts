@@ -1,4 +1,4 @@
-import type { Gatehouse } from 'gatehouse'
+import type { Gatehouse } from 'gatehouse-auth'
 
 /** A program on your own computer, such as a command-line tool: no secret, and any port of the loopback address. */
 export async function addDemoClient(auth: Gatehouse): Promise<void> {

@@ -2,7 +2,7 @@
 // Gatehouse: it says who is signed in, or sends the browser to the sign-in page. The examples share it.
 
 import { randomUUID } from 'node:crypto'
-import { type Accounts, authenticationIsRecent } from 'gatehouse'
+import { type Accounts, authenticationIsRecent } from 'gatehouse-auth'
 
 interface Visitor {
   name: string

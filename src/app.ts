@@ -388,7 +388,7 @@ async function prepareSchema(db: Database, settings: Settings): Promise<void> {
   const missing = (await migrationStatus(db)).filter((step) => step.appliedAt === null)
   if (missing.length > 0) {
     throw new SchemaMismatch(
-      `the database lacks schema version ${missing.map((step) => `${step.version} (${step.name})`).join(', ')}: run gatehouse migrate up`,
+      `the database lacks schema version ${missing.map((step) => `${step.version} (${step.name})`).join(', ')}: run npx gatehouse-auth migrate up`,
     )
   }
 }

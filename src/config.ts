@@ -123,11 +123,11 @@ export interface Config {
   assertionIssuers?: Record<string, AssertionIssuerConfig>
   /** Accept an http issuer outside loopback (a private network that ends TLS elsewhere). Default false. */
   allowInsecureIssuer?: boolean
-  /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `gatehouse migrate up`). */
+  /** Apply missing schema migrations at start. Default true on SQLite, false on PostgreSQL (run `npx gatehouse-auth migrate up`). */
   migrate?: boolean
   /**
    * Seconds a listener goes on answering after it was told to end, while `/readyz` fails and kept connections are given up.
-   * Default: 5 for `gatehouse serve`, 0 on loopback and embedded.
+   * Default: 5 for `npx gatehouse-auth serve`, 0 on loopback and embedded.
    */
   drain?: number
   /** Run the built-in scheduler (clean-up, key rotation). Default true. */

@@ -1,10 +1,10 @@
-// The configuration `gatehouse serve` finds in its directory: a product that knows its people by a cookie of its own.
+// The configuration `gatehouse-auth serve` finds in its directory: a product that knows its people by a cookie of its own.
 // Clients may be described by documents, from a server whose certificate the bench made. What may be stored is what one
 // machine asks for in a run; logs, limits and everything else stay at their defaults.
 
 import { readFileSync } from 'node:fs'
 
-/** @type {import('gatehouse').FileConfig} */
+/** @type {import('gatehouse-auth').FileConfig} */
 export const config = {
   jobs: process.env.BENCH_JOBS !== 'off',
   issuer: `http://localhost:${process.env.ISSUER_PORT}`,

@@ -1,6 +1,6 @@
 // The job board: its API, its OpenAPI document, its privacy page, and Gatehouse for everything else.
 
-import type { Accounts, Config, Connection, FetchHandler, Gatehouse } from 'gatehouse'
+import type { Accounts, Config, Connection, FetchHandler, Gatehouse } from 'gatehouse-auth'
 import type { ExistingSite } from '../existing-site.ts'
 import { Applications, type Operation, operations } from './operations.ts'
 import { privacyPage } from './privacy.ts'

@@ -1,6 +1,6 @@
 // The one table of what the API can do: the router and the OpenAPI document are both made from it.
 
-import type { AccessGranted, ApiOperation } from 'gatehouse'
+import type { AccessGranted, ApiOperation } from 'gatehouse-auth'
 import { analyzeResume, type Job, jobs, resumeOf, searchJobs } from './jobs.ts'
 
 /** One call, its parameters read and its caller known where the operation has a scope. */

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { type Gatehouse, gatehouse, gptActionWarnings, gptRedirectUris, toNodeHandler } from 'gatehouse'
+import { type Gatehouse, gatehouse, gptActionWarnings, gptRedirectUris, toNodeHandler } from 'gatehouse-auth'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'
 import { jobBoard, jobBoardConfig } from './job-board.ts'

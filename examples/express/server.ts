@@ -1,7 +1,7 @@
 // Express, with Gatehouse below /auth.
 
 import express from 'express'
-import { gatehouse, sendResponse, toNodeHandler } from 'gatehouse'
+import { gatehouse, sendResponse, toNodeHandler } from 'gatehouse-auth'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'

@@ -1,7 +1,7 @@
 // Fastify, with Gatehouse below /auth.
 
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
-import { gatehouse, toNodeHandler } from 'gatehouse'
+import { gatehouse, toNodeHandler } from 'gatehouse-auth'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'

@@ -1,7 +1,7 @@
 // No framework: one function from request to response, as Deno, Bun, service workers and Node's own server take it.
 
 import { createServer } from 'node:http'
-import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
+import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse-auth'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'

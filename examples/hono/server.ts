@@ -2,7 +2,7 @@
 
 import { serve } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import { gatehouse } from 'gatehouse'
+import { gatehouse } from 'gatehouse-auth'
 import { Hono } from 'hono'
 import { addDemoClient } from '../demo-client.ts'
 import { existingSite } from '../existing-site.ts'

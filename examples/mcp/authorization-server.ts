@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
+import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse-auth'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'
 import { scopes } from './tools.ts'

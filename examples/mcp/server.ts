@@ -1,7 +1,7 @@
 // An MCP server with Gatehouse inside: one process, one port.
 
 import { createServer } from 'node:http'
-import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse'
+import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse-auth'
 import { existingSite } from '../existing-site.ts'
 import { ownSecret } from '../own-secret.ts'
 import { mcpEndpoint, scopes } from './tools.ts'

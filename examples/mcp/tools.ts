@@ -3,7 +3,12 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { type AccessToken, type AuthenticatesRequests, type ProtectedTool, protectTools } from 'gatehouse'
+import {
+  type AccessToken,
+  type AuthenticatesRequests,
+  type ProtectedTool,
+  protectTools,
+} from 'gatehouse-auth'
 
 export const scopes = {
   'jobs:read': 'Search open jobs',

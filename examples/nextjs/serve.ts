@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { toNodeHandler } from 'gatehouse'
+import { toNodeHandler } from 'gatehouse-auth'
 import { auth } from './lib/auth.ts'
 
 type RouteModule = Record<string, (request: Request) => Promise<Response> | Response>

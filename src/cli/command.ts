@@ -30,7 +30,7 @@ export interface Call {
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
   readonly json: boolean
-  /** How this program was called, for advice that can be pasted: `npx gatehouse`. */
+  /** How this program was called, for advice that can be pasted: `npx gatehouse-auth`. */
   readonly program: string
   positionals: readonly string[]
   option(name: string): string | undefined
@@ -125,7 +125,7 @@ export function moment(call: Call, name: string, now = Date.now()): number | und
 
 /** The help of one action. */
 export function actionHelp(path: string, action: Action): string {
-  const words = ['gatehouse', path, ...(action.arguments ?? []), '[options]']
+  const words = ['gatehouse-auth', path, ...(action.arguments ?? []), '[options]']
   const options = Object.entries({ ...action.options, ...common }).map(([name, option]) => [
     `--${name}${option.value ? ` ${option.value}` : ''}`,
     option.text + (option.multiple ? ' (may be repeated)' : ''),
@@ -146,7 +146,7 @@ export function commandHelp(name: string, command: Extract<Command, { actions: u
   return [
     command.summary,
     '',
-    `Usage: gatehouse ${name} <action> [options]`,
+    `Usage: gatehouse-auth ${name} <action> [options]`,
     ...(command.notes ? ['', command.notes] : []),
     '',
     'Actions:',
@@ -157,7 +157,7 @@ export function commandHelp(name: string, command: Extract<Command, { actions: u
       ]),
     ),
     '',
-    `gatehouse ${name} <action> --help says more.`,
+    `gatehouse-auth ${name} <action> --help says more.`,
   ].join('\n')
 }
 

@@ -21,7 +21,7 @@ const example = {
   },
   clientIdMetadata: {},
   registration: { policy: 'open' },
-  // Whoever tries out their own machine, or runs `gatehouse verify` all day, is no attacker.
+  // Whoever tries out their own machine, or runs `npx gatehouse-auth verify` all day, is no attacker.
   selfRegisteredClients: { perHour: 10_000, perNetworkPerHour: 10_000 },
   limits: { failuresPerNetwork: 10_000 },
 } satisfies FileConfig
@@ -99,7 +99,7 @@ async function readConfigFile(call: Call): Promise<{ file?: string; given: FileC
     : names.map((name) => resolve(call.cwd, name)).find(existsSync)
   if (file === undefined) return { given: {} }
   if (!existsSync(file))
-    throw new Failure(`the configuration file ${named} does not exist: gatehouse init writes one`)
+    throw new Failure(`the configuration file ${named} does not exist: npx gatehouse-auth init writes one`)
   let module: Record<string, unknown>
   try {
     module = (await import(pathToFileURL(file).href)) as Record<string, unknown>

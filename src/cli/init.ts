@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Command } from './command.ts'
 import { Failure } from './failures.ts'
 
-const template = `import type { FileConfig } from 'gatehouse'
+const template = `import type { FileConfig } from 'gatehouse-auth'
 
 // GATEHOUSE_ISSUER, GATEHOUSE_DATABASE_URL and GATEHOUSE_SECRET (or GATEHOUSE_SECRET_FILE) come from the environment
 // where it is deployed; on this machine a secret is made in .gatehouse/secret.

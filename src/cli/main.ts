@@ -31,7 +31,7 @@ export async function main(args: string[]): Promise<void> {
     process.exitCode = (await run(args)) ?? 0
   } catch (error) {
     const usage = error instanceof Usage
-    const more = usage ? `\nSee gatehouse ${error.path ? `${error.path} ` : ''}--help` : ''
+    const more = usage ? `\nSee gatehouse-auth ${error.path ? `${error.path} ` : ''}--help` : ''
     if (args.includes('--json')) process.stderr.write(`${JSON.stringify({ error: sayError(error) })}\n`)
     else process.stderr.write(`gatehouse: ${sayError(error)}${more}\n`)
     process.exitCode = usage ? 2 : 1
@@ -73,7 +73,7 @@ async function act(
   const call: Call = readCall(path, action, rest, {
     env: process.env,
     cwd: process.cwd(),
-    program: basename(process.argv[1] ?? '') === 'cli.ts' ? 'node src/cli.ts' : 'npx gatehouse',
+    program: basename(process.argv[1] ?? '') === 'cli.ts' ? 'node src/cli.ts' : 'npx gatehouse-auth',
     print,
     note: (text) => process.stderr.write(`${text}\n`),
   })
@@ -88,7 +88,7 @@ function help(): string {
   return [
     'Gatehouse, an OAuth 2.1 authorization server.',
     '',
-    'Usage: gatehouse <command> [options]',
+    'Usage: gatehouse-auth <command> [options]',
     '',
     'Commands:',
     ...columns(Object.entries(commands).map(([name, { summary }]) => [name, summary])),

@@ -1,7 +1,7 @@
 import { type ConnectionLimits, standardConnections } from '../http/connections.ts'
 import type { Checks } from './checks.ts'
 
-/** What connections to the server's own listener may take (`listen`, `gatehouse serve`). Times in seconds. */
+/** What connections to the server's own listener may take (`listen`, `npx gatehouse-auth serve`). Times in seconds. */
 export interface ConnectionsConfig {
   /** Until a request's headers are there. Default 10, 1 to 60. */
   headerTime?: number

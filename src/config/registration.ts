@@ -4,7 +4,7 @@ import type { Checks } from './checks.ts'
 
 /** Clients register themselves (RFC 7591) and manage their registration (RFC 7592). */
 export interface RegistrationConfig {
-  /** Everyone may register, or only who holds an initial access token (`gatehouse clients invite`). */
+  /** Everyone may register, or only who holds an initial access token (`npx gatehouse-auth clients invite`). */
   policy: 'open' | 'initial_access_token'
   /** Whether a client must bring a software statement (RFC 7591 §2.3). Default false. */
   requireSoftwareStatement?: boolean

@@ -16,7 +16,7 @@ export function keepPrivate(file: string): void {
       const { mode } = statSync(one)
       if ((mode & 0o007) !== 0) chmodSync(one, mode & 0o770)
     } catch {
-      // Missing, or somebody else's: `gatehouse doctor` names it.
+      // Missing, or somebody else's: `npx gatehouse-auth doctor` names it.
     }
   }
 }

@@ -1,4 +1,4 @@
-// gatehouse clients, beside a running server, on both databases.
+// gatehouse-auth clients, beside a running server, on both databases.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'

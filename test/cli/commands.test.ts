@@ -36,7 +36,7 @@ describe('every command', () => {
       const folder = emptyFolder()
       const help = await run(folder, [name, '--help'])
       assert.equal(help.code, 0)
-      assert.match(help.stdout, new RegExp(`Usage: gatehouse ${name} `))
+      assert.match(help.stdout, new RegExp(`Usage: gatehouse-auth ${name} `))
       const { command } = (await import(`../../src/cli/${name}.ts`)) as { command: Command }
       assert.equal(
         help.stdout.trim(),
@@ -66,7 +66,7 @@ describe('every command', () => {
   })
 
   const misunderstood: [string[], RegExp][] = [
-    [[], /Usage: gatehouse <command>/],
+    [[], /Usage: gatehouse-auth <command>/],
     [['frob'], /there is no command frob; allowed: dev, serve/],
     [['clients'], /what to do is missing; allowed: list, create/],
     [['clients', 'frob'], /there is no action frob; allowed: list/],

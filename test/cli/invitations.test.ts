@@ -1,4 +1,4 @@
-// gatehouse clients invite, invitations and uninvite, beside a running server, on both databases.
+// gatehouse-auth clients invite, invitations and uninvite, beside a running server, on both databases.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

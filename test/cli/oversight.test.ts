@@ -1,4 +1,4 @@
-// gatehouse sessions, users, events, keys and doctor, beside a running server, on both databases.
+// gatehouse-auth sessions, users, events, keys and doctor, beside a running server, on both databases.
 
 import assert from 'node:assert/strict'
 import { chmodSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// Gatehouse on a real port, as `gatehouse serve` runs it, with the site that signs people in and a small API beside it.
+// Gatehouse on a real port, as `gatehouse-auth serve` runs it, with the site that signs people in and a small API beside it.
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url)
 
 /** What the text around a sample takes as given. */
 const given: Record<string, string> = {
-  auth: `declare const auth: import('gatehouse').BetterAuthAccountsOptions['auth']`,
+  auth: `declare const auth: import('gatehouse-auth').BetterAuthAccountsOptions['auth']`,
   log: 'declare const log: { warn(facts: unknown, message: string): void }',
   mySession:
     'declare function mySession(cookie: string | null): Promise<{ userId: string; signedInAt: number; name: string } | undefined>',
@@ -36,7 +36,7 @@ function samplesOf(file: string): Sample[] {
 /** A sample as a module: what it uses of the package is imported if it does not say so, what it takes as given declared. */
 function moduleOf(code: string): string {
   const body = /^\w+:/.test(code)
-    ? `export const options: Partial<import('gatehouse').JwtAccountsOptions> = {\n${code}}\n`
+    ? `export const options: Partial<import('gatehouse-auth').JwtAccountsOptions> = {\n${code}}\n`
     : code
   const used = (name: string) => new RegExp(`(?<![.\\w'"\`])${name}\\b(?!:)`).test(body)
   const declared = (name: string) =>
@@ -45,7 +45,7 @@ function moduleOf(code: string): string {
   const lines = Object.keys(given)
     .filter((name) => used(name) && !declared(name))
     .map((name) => given[name]!)
-  const imports = missing.length > 0 ? `import { ${missing.join(', ')} } from 'gatehouse'\n` : ''
+  const imports = missing.length > 0 ? `import { ${missing.join(', ')} } from 'gatehouse-auth'\n` : ''
   return `${imports}${lines.join('\n')}\n${body}\nexport {}\n`
 }
 

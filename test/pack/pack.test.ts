@@ -103,7 +103,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
   test('can be imported and answers requests', async () => {
     await writeFile(
       join(empty, 'embed.js'),
-      `import { gatehouse } from 'gatehouse'
+      `import { gatehouse } from 'gatehouse-auth'
       const issuer = 'http://localhost:4400'
       const server = await gatehouse({ issuer, secret: 'x'.repeat(43), database: 'gatehouse.db', log: 'error' })
       const response = await server.fetch(new Request(issuer + '/.well-known/oauth-authorization-server'))
@@ -119,7 +119,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
   test('has types that a strict project compiles against, and that refuse what is wrong', async () => {
     await writeFile(
       join(empty, 'embed.ts'),
-      `import { gatehouse, type Config } from 'gatehouse'
+      `import { gatehouse, type Config } from 'gatehouse-auth'
       const config: Config = { issuer: 'http://localhost:4400', secret: 'x'.repeat(43) }
       const server = await gatehouse(config)
       const response: Response = await server.fetch(new Request('http://localhost:4400/token', { method: 'POST' }))
@@ -148,13 +148,13 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
     assert.equal(await run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', '.'], empty), '')
   })
 
-  /** Starts `npx gatehouse …` and answers every line of JSON it prints, until one fits. */
+  /** Starts `npx gatehouse-auth …` and answers every line of JSON it prints, until one fits. */
   async function start(
     folder: string,
     args: string[],
     last: string,
   ): Promise<{ lines: Record<string, unknown>[]; end(): Promise<void> }> {
-    const command = ['--no-install', 'gatehouse', ...args, '--json']
+    const command = ['--no-install', 'gatehouse-auth', ...args, '--json']
     const child: ChildProcessWithoutNullStreams = spawn('npx', command, { cwd: folder, env: environment })
     const lines: Record<string, unknown>[] = []
     let errors = ''
@@ -178,8 +178,8 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
   test('init, migrate, clients create, serve: a token over HTTP', async () => {
     const folder = join(empty, 'server')
     await mkdir(folder)
-    const npx = (...args: string[]) => run('npx', ['--no-install', 'gatehouse', ...args], folder)
-    assert.match(await npx('init'), /npx gatehouse migrate up/)
+    const npx = (...args: string[]) => run('npx', ['--no-install', 'gatehouse-auth', ...args], folder)
+    assert.match(await npx('init'), /npx gatehouse-auth migrate up/)
     assert.match(await npx('migrate', 'up'), /^applied 1 /)
     const client = JSON.parse(await npx('clients', 'create', '--name', 'Stranger', '--json'))
     const server = await start(folder, ['serve', '--port', '0'], 'ready')
@@ -204,7 +204,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
   test('the configuration that init writes compiles in a strict project', async () => {
     const folder = join(empty, 'typed')
     await mkdir(folder)
-    await run('npx', ['--no-install', 'gatehouse', 'init'], folder)
+    await run('npx', ['--no-install', 'gatehouse-auth', 'init'], folder)
     const options = { module: 'nodenext', strict: true, noEmit: true, verbatimModuleSyntax: true, types: [] }
     const lib = ['es2024', 'dom', 'esnext.disposable']
     const files = ['gatehouse.config.ts']

@@ -1,6 +1,6 @@
 // One Gatehouse for all route handlers. In development Next.js loads modules anew after each change; the global keeps it.
 
-import { type Gatehouse, gatehouse } from 'gatehouse'
+import { type Gatehouse, gatehouse } from 'gatehouse-auth'
 import { addDemoClient } from '../../demo-client.ts'
 import { type ExistingSite, existingSite } from '../../existing-site.ts'
 import { ownSecret } from '../../own-secret.ts'

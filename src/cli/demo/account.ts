@@ -56,7 +56,7 @@ async function prepareClient(server: Server, kept: string | undefined, redirectU
       {
         id: clientId,
         name: 'Demo client',
-        description: 'Made by gatehouse dev',
+        description: 'Made by gatehouse-auth dev',
         redirectUris: [redirectUri],
         grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
       },
@@ -65,7 +65,9 @@ async function prepareClient(server: Server, kept: string | undefined, redirectU
     return made.secret!
   }
   if (row.revoked_at !== null || row.suspended_at !== null) {
-    throw new Failure(`the client ${clientId} is suspended or revoked: gatehouse clients restore ${clientId}`)
+    throw new Failure(
+      `the client ${clientId} is suspended or revoked: npx gatehouse-auth clients restore ${clientId}`,
+    )
   }
   // The issuer may be on another port now, the scopes of the configuration may be others.
   const scope = Object.keys(server.settings.scopes).sort().join(' ')

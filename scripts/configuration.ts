@@ -1,74 +1,45 @@
-// `node scripts/configuration.ts`: writes the tables of docs/configuration.md from the Config type and its comments in
-// src/config.ts and its sections in src/config/. test/docs/configuration.test.ts fails while they are out of date.
+// `node scripts/configuration.ts`: writes the table of docs/configuration.md from the options themselves (src/config.ts) and
+// the comments that stand above them in src/config/. test/docs/configuration.test.ts fails while it is out of date.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Options } from '../src/config/section.ts'
+import { configuration } from '../src/config.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** One option: its path, the type as it is written, and what its comment says. */
-export interface Option {
+/** One option: its path, what may be given, what stands where nothing is, and what its comment says. */
+export interface DocumentedOption {
   path: string
   type: string
-  optional: boolean
+  required: boolean
+  standard?: number | boolean | string
   text: string
 }
 
-/** The interface a type leads to, itself or by name; undefined where the option ends. */
-function interfaceIn(type: string): { name: string; byKey: boolean } | undefined {
-  const [, key, name] = /^(?:(Record<string, ))?(\w+Config)>?$/.exec(type) ?? []
-  return name === undefined ? undefined : { name, byKey: key !== undefined }
+/** Every option, in the order of the sources. */
+export function documentedOptions(): DocumentedOption[] {
+  const sources = ['src/config.ts', ...globSync('src/config/**/*.ts', { cwd: root }).sort()]
+  const blocks = sources.flatMap((file) => blocksOf(readFileSync(join(root, file), 'utf8')))
+  return optionsIn(configuration.inside!.options, '', blocks)
 }
 
-/** src/config.ts and its sections as one text. */
-export function configurationSource(): string {
-  const files = ['src/config.ts', ...globSync('src/config/*.ts', { cwd: root }).sort()]
-  return files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n')
-}
-
-/** Every option of `Config`, in the order of the file. */
-export function optionsOf(source: string): Option[] {
-  return members(source, 'Config', '')
-}
-
-function members(source: string, name: string, prefix: string): Option[] {
-  const start = source.indexOf(`export interface ${name} {\n`)
-  if (start < 0) throw new Error(`src/config has no interface ${name}`)
-  const end = source.indexOf('\n}\n', start)
-  const lines = source.slice(start, end).split('\n').slice(1)
-  return block(source, lines, prefix)
-}
-
-function block(source: string, lines: string[], prefix: string): Option[] {
-  const found: Option[] = []
-  let comment: string[] = []
-  for (let n = 0; n < lines.length; n++) {
-    const line = lines[n]!.trim()
-    if (line.startsWith('/**')) {
-      comment = []
-      while (!lines[n]!.includes('*/')) comment.push(lines[n++]!)
-      comment.push(lines[n]!)
-      continue
-    }
-    const member = /^(\w+)(\??): (.*)$/.exec(line)
-    if (!member) continue
-    const [, name, question, type] = member
+function optionsIn(options: Options, prefix: string, blocks: Block[]): DocumentedOption[] {
+  const comments = commentsFor(Object.keys(options), blocks)
+  return Object.entries(options).flatMap(([name, { type, required = false, standard, inside }]) => {
     const path = prefix + name
-    const option = { path, optional: question === '?', text: plain(comment) }
-    comment = []
-    if (type === '{') {
-      const inner: string[] = []
-      while (!/^ {2}\}$/.test(lines[++n]!)) inner.push(lines[n]!.slice(2))
-      found.push(...block(source, inner, `${path}.`))
-      continue
+    const option = {
+      path,
+      type,
+      required,
+      ...(standard === undefined ? {} : { standard }),
+      text: comments[name] ?? '',
     }
-    found.push({ ...option, type: type! })
-    const other = interfaceIn(type!)
-    if (other)
-      found.push(...members(source, other.name, `${path}.${other.byKey ? `<${keyOf(name!)}>.` : ''}`))
-  }
-  return found
+    if (!inside) return [option]
+    const each = inside.each === 'key' ? `.<${keyOf(name)}>` : inside.each === 'entry' ? '[]' : ''
+    return [option, ...optionsIn(inside.options, `${path}${each}.`, blocks)]
+  })
 }
 
 /** What the keys of an option are, in one word. */
@@ -76,11 +47,52 @@ function keyOf(name: string): string {
   return { resources: 'uri', scopes: 'scope' }[name] ?? 'name'
 }
 
+/** An object in a source: the comment above each of its members. */
+type Block = Record<string, string>
+
+/** The comments of the object with these members; those that are spread into it stand in an object of their own. */
+function commentsFor(names: readonly string[], blocks: Block[]): Block {
+  const parts = blocks.filter((block) => Object.keys(block).every((name) => names.includes(name)))
+  const whole = parts.find((block) => Object.keys(block).length === names.length)
+  const found =
+    whole ?? Object.assign({}, ...parts.sort((a, b) => Object.keys(a).length - Object.keys(b).length))
+  const missing = names.filter((name) => !Object.hasOwn(found, name))
+  if (missing.length > 0) throw new Error(`src/config has no object with ${missing.join(', ')}`)
+  return found
+}
+
+/** Every object literal whose members each begin a line. */
+function blocksOf(source: string): Block[] {
+  const blocks: Block[] = []
+  const open: { block: Block; depth: number }[] = []
+  let depth = 0
+  let comment: string[] | undefined
+  let text = ''
+  for (const line of source.split('\n')) {
+    const trimmed = line.trim()
+    if (comment || trimmed.startsWith('/**')) {
+      comment = [...(comment ?? []), trimmed]
+      if (!trimmed.endsWith('*/')) continue
+      text = plain(comment)
+      comment = undefined
+      continue
+    }
+    const member = /^(\w+)(?::|,$)/.exec(trimmed)?.[1]
+    const innermost = open.at(-1)
+    if (member && innermost?.depth === depth) innermost.block[member] = text
+    text = ''
+    const code = trimmed.replace(/'(?:\\.|[^'\\])*'|`[^`]*`|"[^"]*"|\/\^.*?[^\\]\/\w*(?=[,.)\s])/g, '')
+    depth += (code.match(/[({[]/g) ?? []).length - (code.match(/[)}\]]/g) ?? []).length
+    if (/(?:section\(|= )\{$/.test(trimmed)) open.push({ block: {}, depth })
+    while (open.length > 0 && depth < open.at(-1)!.depth) blocks.push(open.pop()!.block)
+  }
+  return blocks.filter((block) => Object.keys(block).length > 0)
+}
+
 function plain(comment: string[]): string {
   return comment
     .map((line) =>
       line
-        .trim()
         .replace(/^\/\*\*|\*\/$/g, '')
         .replace(/^\s*\* ?/, '')
         .trim(),
@@ -92,28 +104,23 @@ function plain(comment: string[]): string {
 const begin = '<!-- written by scripts/configuration.ts -->'
 const end = '<!-- end of what scripts/configuration.ts writes -->'
 
-export function renderOptions(options: readonly Option[]): string {
+function render(options: readonly DocumentedOption[]): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
-  const rows = options.map(({ path, type, optional, text }) => {
-    const inside = interfaceIn(type)
-    const shown = inside
-      ? inside.byKey
-        ? 'an object by key'
-        : 'an object'
-      : `\`${type.replaceAll('|', '\\|')}\``
-    return `| \`${path}\`${optional ? '' : ' (required)'} | ${shown} | ${cell(text)} |`
+  const rows = options.map(({ path, type, required, text }) => {
+    const shown = /^an? (object|list)/.test(type) ? type : `\`${type.replaceAll('|', '\\|')}\``
+    return `| \`${path}\`${required ? ' (required)' : ''} | ${shown} | ${cell(text)} |`
   })
   return `| Option | Type | Meaning |\n|---|---|---|\n${rows.join('\n')}`
 }
 
-/** The page with its tables brought up to date. */
-export function withOptions(page: string, source: string): string {
+/** The page with its table brought up to date. */
+export function withOptions(page: string): string {
   const [from, to] = [page.indexOf(begin), page.indexOf(end)]
   if (from < 0 || to < from) throw new Error('docs/configuration.md has lost its marks')
-  return `${page.slice(0, from)}${begin}\n\n${renderOptions(optionsOf(source))}\n\n${page.slice(to)}`
+  return `${page.slice(0, from)}${begin}\n\n${render(documentedOptions())}\n\n${page.slice(to)}`
 }
 
 if (import.meta.main) {
   const file = join(root, 'docs/configuration.md')
-  writeFileSync(file, withOptions(readFileSync(file, 'utf8'), configurationSource()))
+  writeFileSync(file, withOptions(readFileSync(file, 'utf8')))
 }

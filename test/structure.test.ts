@@ -12,10 +12,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // cli → app → {admin, oauth, accounts, vault, bridge, webhooks, jobs} → events → {db, crypto, http}
 //
 // Each room lists every room it may import from, itself aside. A single file beside the rooms is a room of its own:
-// `config-error`, `deadline`, `exact-text`, `iso-time` and `log` lie below everything; `config` (what a deployment decides), `settings`
-// (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
+// `config-error`, `deadline`, `did-you-mean`, `exact-text`, `iso-time` and `log` lie below everything; `config` (what a deployment
+// decides), `settings` (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
 // seam that says what accounts are.
-const ground = ['config-error', 'deadline', 'exact-text', 'iso-time', 'log']
+const ground = ['config-error', 'deadline', 'did-you-mean', 'exact-text', 'iso-time', 'log']
 const foundation = [...ground, 'db', 'crypto', 'http']
 const core = [...foundation, 'settings', 'config', 'core']
 const domain = [...core, 'events']
@@ -25,13 +25,14 @@ const underApp = [...domain, ...domains, 'health', 'pages', 'admin']
 const mayImport: Record<string, string[]> = {
   'config-error': [],
   deadline: [],
+  'did-you-mean': [],
   'exact-text': [],
   'iso-time': [],
   log: ['iso-time'],
   http: [...ground, 'crypto'],
   crypto: ground,
   db: [...ground, 'crypto'],
-  settings: foundation,
+  settings: [...foundation, 'config'],
   config: [...foundation, 'settings', 'accounts/account.ts'],
   core: [...foundation, 'settings'],
   health: core,

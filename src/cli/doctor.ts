@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isLoopback, resolveConfig } from '../config.ts'
+import { isLoopback } from '../config/issuer.ts'
+import { resolveConfig } from '../config.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
 import { answersRequests, databaseClock, tryWriting } from '../db/health.ts'

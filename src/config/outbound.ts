@@ -1,48 +1,35 @@
 import { X509Certificate } from 'node:crypto'
-import type { OutboundSettings } from '../http/guarded-fetch.ts'
-import type { Checks } from './checks.ts'
+import { custom, type Given, list, section, text } from './section.ts'
+
+const destination = text('host and port as they stand in a URL, in lower case', isDestination, {
+  example: '10.0.0.5:8443',
+})
 
 /** Requests this server makes to URLs that clients chose: their metadata documents, keys and logout endpoints. */
-export interface OutboundConfig {
+export const outbound = section({
   /**
    * Destinations inside your own network that may be reached all the same, as `host:port`, e.g. `10.0.0.5:8443`. There is no
    * way to allow all of them.
    */
-  allow?: string[]
+  allow: list(destination),
   /** Certificates to trust beside the usual authorities, PEM. */
-  ca?: string | string[]
+  ca: custom<string | readonly string[], string[]>('string | string[]', (given, place) => {
+    const certificates: unknown[] = given === undefined ? [] : [given].flat()
+    if (!certificates.every(isCertificate)) place.problem('certificates in PEM')
+    return certificates as string[]
+  }),
+})
+export type OutboundConfig = Given<typeof outbound>
+
+function isDestination(given: string): boolean {
+  if (!/^([a-z0-9._-]+|\[[0-9a-f:]+\]):\d+$/.test(given) || !URL.canParse(`https://${given}`)) return false
+  const url = new URL(`https://${given}`)
+  return `${url.hostname}:${url.port || 443}` === given
 }
 
-export function outboundSettings(
-  config: OutboundConfig | undefined,
-  loopback: boolean,
-  { problem }: Checks,
-): OutboundSettings {
-  const allow = config?.allow ?? []
-  for (const [n, one] of allow.entries()) {
-    if (!isDestination(one)) {
-      problem(
-        `outbound.allow[${n}]`,
-        'host and port as they stand in a URL, in lower case',
-        one,
-        '10.0.0.5:8443',
-      )
-    }
-  }
-  const ca = config?.ca === undefined ? [] : [config.ca].flat()
-  if (!ca.every(isCertificate)) problem('outbound.ca', 'certificates in PEM')
-  return { allow, ca, loopback }
-}
-
-function isDestination(text: string): boolean {
-  if (!/^([a-z0-9._-]+|\[[0-9a-f:]+\]):\d+$/.test(text) || !URL.canParse(`https://${text}`)) return false
-  const url = new URL(`https://${text}`)
-  return `${url.hostname}:${url.port || 443}` === text
-}
-
-function isCertificate(pem: string): boolean {
+function isCertificate(pem: unknown): boolean {
   try {
-    return new X509Certificate(pem).subject !== undefined
+    return typeof pem === 'string' && new X509Certificate(pem).subject !== undefined
   } catch {
     return false
   }

@@ -1,7 +1,7 @@
 // RFC 8707 §2, §2.1, §2.2; RFC 3986 §6.2.3: which APIs a token is for. `https://api.example.com` and `https://api.example.com/`
 // are one; below a path, spellings with and without trailing slash are different resources.
 
-import { isResourceUri } from '../config.ts'
+import { isResourceUri } from '../config/oauth/resources.ts'
 import { toldUrl } from '../log.ts'
 import { type Refusal, refuse } from './refusals.ts'
 

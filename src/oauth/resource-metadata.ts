@@ -1,6 +1,6 @@
 // RFC 9728 §2, §3, §3.1; RFC 8705 §3; RFC 9449 §7.1: what an API says about itself, and where.
 
-import { isOpenidScope } from '../config/scopes.ts'
+import { isOpenidScope } from '../config/oauth/scopes.ts'
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
 import { proofAlgorithms } from './dpop.ts'

@@ -1,7 +1,7 @@
 // RFC 6750 §3; RFC 9068 §4; RFC 7009 §2.1; RFC 9449 §7, §11.1: the API beside the authorization server, in one process with it.
 // A token is looked up, so that whatever ended it bites on the next request.
 
-import { isResourceUri } from '../config.ts'
+import { isResourceUri } from '../config/oauth/resources.ts'
 import { sha256 } from '../crypto/tokens.ts'
 import { Unavailable } from '../db/database.ts'
 import {

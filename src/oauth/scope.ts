@@ -1,7 +1,7 @@
 // RFC 6749 §3.3; OpenID Connect Core §3.1.2.1: access token scope. Scopes compare as sets; the stored form is one canonical
 // space-separated text.
 
-import { isOpenidScope } from '../config/scopes.ts'
+import { isOpenidScope } from '../config/oauth/scopes.ts'
 import { told } from '../log.ts'
 import type { Settings } from '../settings.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'

@@ -50,8 +50,8 @@ test('RFC 9470 §4: the classes of authentication stand in their order, each onc
   assert.deepEqual(resolveConfig(base).authentication, { acrValues: [] })
   assert.deepEqual(problems({ authentication: { acrValues: ['a', 'b c', 'a', ''] } }), [
     'authentication.acrValues[1]',
-    'authentication.acrValues[2]',
     'authentication.acrValues[3]',
+    'authentication.acrValues[2]',
   ])
 })
 
@@ -87,5 +87,8 @@ test('RFC 6749 §3.3: a scope implies scopes of the APIs, and nothing about the 
     problems({ scopes: { 'jobs:read': 'Search', email: { description: 'Mail', implies: ['jobs:read'] } } }),
     ['scopes.email.implies'],
   )
-  assert.deepEqual(problems({ scopes: { x: {} as never, y: null as never } }), ['scopes.x', 'scopes.y'])
+  assert.deepEqual(problems({ scopes: { x: {} as never, y: null as never } }), [
+    'scopes.x.description',
+    'scopes.y',
+  ])
 })

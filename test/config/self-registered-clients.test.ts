@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { knownGrantTypes } from '../../src/config/self-registered-clients.ts'
+import { knownGrantTypes } from '../../src/config/oauth/self-registered-clients.ts'
 import { type Config, resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { generateSigningKey } from '../../src/crypto/jws.ts'
@@ -93,7 +93,11 @@ test('documents come from named hosts and stay fresh for a bounded time', () => 
     'a b',
     '',
   ]) {
-    assert.deepEqual(problemsWith({ clientIdMetadata: { hosts: [host] } }), ['clientIdMetadata.hosts'], host)
+    assert.deepEqual(
+      problemsWith({ clientIdMetadata: { hosts: [host] } }),
+      ['clientIdMetadata.hosts[0]'],
+      host,
+    )
   }
   for (const longestFreshness of [0, 59, 700_000, 1.5]) {
     assert.deepEqual(problemsWith({ clientIdMetadata: { longestFreshness } }), [
@@ -105,15 +109,15 @@ test('documents come from named hosts and stay fresh for a bounded time', () => 
 test('what self-registered clients may be is checked', () => {
   const wrong: [Config['selfRegisteredClients'], string][] = [
     [{ scope: ['nobody:knows'] }, 'selfRegisteredClients.scope'],
-    [{ redirects: ['anything'] as never }, 'selfRegisteredClients.redirects'],
-    [{ redirectHosts: ['https://a.example'] }, 'selfRegisteredClients.redirectHosts'],
+    [{ redirects: ['anything'] as never }, 'selfRegisteredClients.redirects[0]'],
+    [{ redirectHosts: ['https://a.example'] }, 'selfRegisteredClients.redirectHosts[0]'],
     [{ perHour: 0 }, 'selfRegisteredClients.perHour'],
     [{ perNetworkPerHour: -1 }, 'selfRegisteredClients.perNetworkPerHour'],
-    [{ networks: { '10.0.0.0/33': 5 } }, 'selfRegisteredClients.networks'],
-    [{ networks: { somewhere: 5 } }, 'selfRegisteredClients.networks'],
-    [{ networks: { '10.0.0.0/': 5 } }, 'selfRegisteredClients.networks'],
-    [{ networks: { '10.0.0.0/8.5': 5 } }, 'selfRegisteredClients.networks'],
-    [{ grantTypes: ['device_code'] }, 'selfRegisteredClients.grantTypes'],
+    [{ networks: { '10.0.0.0/33': 5 } }, 'selfRegisteredClients.networks.10.0.0.0/33'],
+    [{ networks: { somewhere: 5 } }, 'selfRegisteredClients.networks.somewhere'],
+    [{ networks: { '10.0.0.0/': 5 } }, 'selfRegisteredClients.networks.10.0.0.0/'],
+    [{ networks: { '10.0.0.0/8.5': 5 } }, 'selfRegisteredClients.networks.10.0.0.0/8.5'],
+    [{ grantTypes: ['device_code'] }, 'selfRegisteredClients.grantTypes[0]'],
     [{ redirectHosts: 'claude.ai' as never }, 'selfRegisteredClients.redirectHosts'],
     [{ networks: { '10.0.0.0/8': 0 } }, 'selfRegisteredClients.networks.10.0.0.0/8'],
     [{ keepUnusedHours: 1 }, 'selfRegisteredClients.keepUnusedHours'],

@@ -1,27 +1,36 @@
-// docs/configuration.md says what src/config.ts and the command line read, no more and no less.
+// docs/configuration.md says what the configuration and the command line read, no more and no less.
 
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { configurationSource, optionsOf, withOptions } from '../../scripts/configuration.ts'
-import { resolveConfig } from '../../src/config.ts'
+import { documentedOptions, withOptions } from '../../scripts/configuration.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
-const source = configurationSource()
+const options = documentedOptions()
 
 describe('docs/configuration.md', () => {
   test('has every option of Config with its comment', () => {
     assert.ok(
-      withOptions(page, source) === page,
+      withOptions(page) === page,
       'docs/configuration.md is out of date; run: node scripts/configuration.ts',
     )
-    const paths = optionsOf(source).map(({ path }) => path)
-    for (const path of ['issuer', 'tokens.reuseWindow', 'resources.<uri>.tokenFormat', 'sessions.whenFull']) {
+    const paths = options.map(({ path }) => path)
+    for (const path of [
+      'issuer',
+      'tokens.reuseWindow',
+      'resources.<uri>.tokenFormat',
+      'tokenExchange.rules[].kind',
+    ]) {
       assert.ok(paths.includes(path), path)
     }
+  })
+
+  test('says something of every option', () => {
+    const silent = options.filter(({ text }) => text === '').map(({ path }) => path)
+    assert.deepEqual(silent, [])
   })
 
   test('names every environment variable the command line reads, and no other', () => {
@@ -35,32 +44,17 @@ describe('docs/configuration.md', () => {
     assert.deepEqual([...named].sort(), [...read].sort())
   })
 
-  test('tells the defaults that a configuration without them gets', () => {
-    const { tokens, sessions, limits, signingKeys, events } = resolveConfig({
-      issuer: 'http://localhost:4400',
-      secret: 'a secret that is long enough for a test',
-    })
-    const [second, day] = [1_000, 86_400_000]
-    const told: [string, string][] = [
-      ['tokens.accessTokenLifetime', `Default ${tokens.accessTokenLifetime / second}.`],
-      ['tokens.codeLifetime', `Default ${tokens.codeLifetime / second}.`],
-      ['tokens.refreshTokenLifetime', `Default ${tokens.refreshTokenLifetime / day} days.`],
-      ['tokens.sessionLifetime', `Default ${tokens.sessionLifetime / day} days.`],
-      ['tokens.reuseWindow', `Default ${tokens.reuseWindow / second};`],
-      ['tokens.format', `Default \`${tokens.format}\``],
-      ['sessions.quota', `Default ${sessions.quota}.`],
-      ['sessions.whenFull', `Default \`${sessions.whenFull}\`.`],
-      ['sessions.keepDays', `Default ${sessions.keep / day}.`],
-      ['limits.signInFailuresPerAccount', `Default ${limits.signInFailuresPerAccount}.`],
-      ['limits.failuresPerNetwork', `Default ${limits.failuresPerNetwork}.`],
-      ['limits.clientAuthenticationFailures', `Default ${limits.clientAuthenticationFailures}.`],
-      ['signingKeys.rotateEveryDays', `Default ${signingKeys.rotateEvery / day}.`],
-      ['events.keepDays', `Default ${events.keep / day}.`],
-      ['events.keepTokenDays', `Default ${events.keepToken / day}.`],
-    ]
-    const texts = new Map(optionsOf(source).map(({ path, text }) => [path, text]))
-    for (const [path, said] of told) {
-      assert.ok(texts.get(path)?.includes(said), `${path} says “${said}”: ${texts.get(path)}`)
+  test('tells the default that stands where nothing is given', () => {
+    const days = (standard: unknown) =>
+      typeof standard === 'number' && standard % 86_400 === 0 ? [`${standard / 86_400} days`] : []
+    for (const { path, standard, text } of options) {
+      if (standard === undefined) continue
+      const told = [String(standard), `\`${standard}\``, ...days(standard)].some(
+        (one) =>
+          text.replaceAll('default true on', '').includes(`Default ${one}`) ||
+          text.includes(`Default: ${one}`),
+      )
+      assert.ok(told, `${path} is ${standard} by default, and says: ${text}`)
     }
   })
 })

@@ -2,9 +2,10 @@
 // types are the operator's; a detail that does not fit its type to the last field is refused.
 
 import { isDeepStrictEqual } from 'node:util'
+import type { DetailSchema } from '../../config/oauth/authorization-details.ts'
 import { parseJson } from '../../crypto/bounded-json.ts'
 import { told } from '../../log.ts'
-import type { DetailSchema, Settings } from '../../settings.ts'
+import type { Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 

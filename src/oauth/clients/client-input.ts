@@ -1,8 +1,9 @@
 // RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
 // registers itself, or a metadata document.
 
-import { isOpenidScope } from '../../config/scopes.ts'
-import { bounds, isResourceUri } from '../../config.ts'
+import { isResourceUri } from '../../config/oauth/resources.ts'
+import { isOpenidScope } from '../../config/oauth/scopes.ts'
+import { bounds } from '../../config/oauth/tokens.ts'
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
 import type { Settings } from '../../settings.ts'

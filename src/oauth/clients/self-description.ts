@@ -1,8 +1,9 @@
 // RFC 7591 §2, §2.1, §5; RFC 8252 §7; OpenID Connect Registration §2 (application_type), §5 (sector_identifier_uri); CIMD §8.6:
 // what a client says about itself, in a request or in a document, and what of it is allowed.
 
+import type { RedirectShape } from '../../config/oauth/self-registered-clients.ts'
 import type { Outbound } from '../../http/guarded-fetch.ts'
-import type { RedirectShape, Settings } from '../../settings.ts'
+import type { Settings } from '../../settings.ts'
 import { redirectHost, redirectsToOwnComputer, redirectUriProblem } from '../authorization/redirect-uri.ts'
 import { sectorKnows } from '../openid/pairwise-subject.ts'
 import { isRefusal } from '../refusals.ts'

@@ -1,6 +1,6 @@
 // RFC 6749 §4.4: client credentials. No user, no session, never a refresh token (§4.4.3).
 
-import { isOpenidScope } from '../../config/scopes.ts'
+import { isOpenidScope } from '../../config/oauth/scopes.ts'
 import { eventInput } from '../../events/append.ts'
 import { makeAccessToken } from '../access-token.ts'
 import { issueClientToken } from '../records/access-tokens.ts'

@@ -2,11 +2,11 @@
 // for the signed word of an issuer that speaks for its users.
 
 import { isOfAuthority, knownUser, resolveUser } from '../../accounts/users.ts'
-import { isOpenidScope } from '../../config/scopes.ts'
+import type { AssertionIssuer } from '../../config/oauth/assertion-issuers.ts'
+import { isOpenidScope } from '../../config/oauth/scopes.ts'
 import { parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
-import type { AssertionIssuer } from '../../settings.ts'
 import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Actor } from '../exchanged-token.ts'

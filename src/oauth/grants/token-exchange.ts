@@ -2,10 +2,10 @@
 // further on. It lives in the session of the token it came from, ends no later, and is never refreshed.
 
 import { fromHost } from '../../accounts/account.ts'
-import { isOpenidScope } from '../../config/scopes.ts'
+import { isOpenidScope } from '../../config/oauth/scopes.ts'
+import type { ExchangeRule } from '../../config/oauth/token-exchange.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
-import type { ExchangeRule } from '../../settings.ts'
 import { makeAccessToken } from '../access-token.ts'
 import type { Client } from '../clients/clients.ts'
 import { type Actor, type ShownToken, showAccessToken, showIdToken, tokenTypes } from '../exchanged-token.ts'

@@ -1,7 +1,8 @@
 // RFC 6750 §3; RFC 9068 §4; RFC 7662 §2; RFC 9449 §7; RFC 9728 §3: an API that stands apart from the authorization server, without a
 // database: it knows the issuer's address, and its own.
 
-import { isLoopback, isResourceUri } from '../../config.ts'
+import { isLoopback } from '../../config/issuer.ts'
+import { isResourceUri } from '../../config/oauth/resources.ts'
 import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { readToken, sha256 } from '../../crypto/tokens.ts'
 import { jsonLog, type Log, type LogLevel } from '../../log.ts'

@@ -17,8 +17,6 @@ import {
   restore,
   revoke,
   rotateSecret,
-  type ShownClient,
-  shownClient,
   suspend,
 } from './oauth/clients/client-operations.ts'
 import {
@@ -28,6 +26,7 @@ import {
   listInitialAccessTokens,
   type ShownInitialAccessToken,
 } from './oauth/clients/initial-access-tokens.ts'
+import type { ShownClient } from './oauth/clients/shown-client.ts'
 import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
 import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
 import { guardResources } from './oauth/resource-server.ts'
@@ -126,19 +125,13 @@ export function embed(app: App): Gatehouse {
     },
     clients: {
       create: (input) => createClient(server, input),
-      async change(id, changes) {
-        const changed = await changeClient(server, id, changes)
-        return changed && shownClient(changed)
-      },
+      change: (id, changes) => changeClient(server, id, changes),
       rotateSecret: (id, overlap) => rotateSecret(server, id, overlap),
-      async replaceGptId(id, from, to) {
-        const changed = await replaceGptId(server, id, from, to)
-        return changed && shownClient(changed)
-      },
+      replaceGptId: (id, from, to) => replaceGptId(server, id, from, to),
       suspend: (id, reason) => suspend(server, id, reason),
       restore: (id) => restore(server, id),
       revoke: (id, reason) => revoke(server, id, reason),
-      list: async () => (await listClients(server)).map(shownClient),
+      list: () => listClients(server),
       createInitialAccessToken: (input) => createInitialAccessToken(server, input),
       listInitialAccessTokens: () => listInitialAccessTokens(server),
       revokeInitialAccessToken: (id) => endInitialAccessToken(server, id),

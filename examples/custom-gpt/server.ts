@@ -45,7 +45,7 @@ async function registerGpt({ clients }: Gatehouse): Promise<void> {
     console.log(`Client ID: job-board-gpt\nClient secret (shown this once): ${secret}`)
     return
   }
-  const current = /\/aip\/([^/]+)\//.exec(known.redirect_uris)![1]!
+  const current = /\/aip\/([^/]+)\//.exec(known.redirectUris[0]!)![1]!
   if (gptId !== undefined && gptId !== current) {
     await clients.replaceGptId(known.id, current, gptId)
     console.log(`The GPT id is now ${gptId}, no longer ${current}`)

@@ -9,7 +9,6 @@ import {
   restore,
   revoke,
   rotateSecret,
-  type ShownClient,
   showClient,
   suspend,
 } from '../oauth/clients/client-operations.ts'
@@ -19,15 +18,14 @@ import {
   listInitialAccessTokens,
   type ShownInitialAccessToken,
 } from '../oauth/clients/initial-access-tokens.ts'
+import type { ShownClient } from '../oauth/clients/shown-client.ts'
 import type { Server } from '../oauth/server.ts'
 import { readMetadataFile } from './clients/metadata-file.ts'
-import { asMetadata, stateOf } from './clients/shown-client.ts'
+import { asMetadata } from './clients/shown-client.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp } from './house.ts'
 import { facts, paging, printPage, table, time } from './table.ts'
-
-type Row = ShownClient
 
 const text = (value: string, words: string): Option => ({ type: 'string', value, text: words })
 const list = (value: string, words: string): Option => ({
@@ -161,7 +159,7 @@ export const command: Command = {
         withApp(call, async ({ server }) => {
           const id = call.positionals[0]!
           const row = await find(server, id)
-          if (!(await restore(server, id))) throw new Failure(`${id} is ${stateOf(row)}, not suspended`)
+          if (!(await restore(server, id))) throw new Failure(`${id} is ${row.state}, not suspended`)
           show(call, server, await find(server, id))
         }),
     },
@@ -199,18 +197,18 @@ export const command: Command = {
 
 /** A page of clients. */
 const listed = ({ settings }: Server) => ({
-  id: (row: Row) => row.id,
-  json: (row: Row) => JSON.stringify(asMetadata(row, settings)),
-  show: (rows: Row[]) =>
+  id: (client: ShownClient) => client.id,
+  json: (client: ShownClient) => JSON.stringify(asMetadata(client, settings)),
+  show: (clients: ShownClient[]) =>
     table(
       ['client', 'name', 'state', 'profile', 'authentication', 'last used'],
-      rows.map((row) => [
-        row.id,
-        row.name,
-        stateOf(row),
-        row.profile,
-        row.token_endpoint_auth_method,
-        time(row.last_used_at) ?? 'never',
+      clients.map((client) => [
+        client.id,
+        client.name,
+        client.state,
+        client.profile,
+        client.tokenEndpointAuthMethod,
+        time(client.lastUsedAt ?? null) ?? 'never',
       ]),
     ),
 })
@@ -263,7 +261,7 @@ function ending(
         const id = call.positionals[0]!
         const row = await find(server, id)
         if (!(await end(server, id, call.option('reason') ?? 'by an administrator'))) {
-          throw new Failure(`${id} is ${stateOf(row)} and cannot be ${word}`)
+          throw new Failure(`${id} is ${row.state} and cannot be ${word}`)
         }
         show(call, server, await find(server, id))
       }),
@@ -289,10 +287,10 @@ async function create(call: Call, server: Server): Promise<void> {
     facts({
       client_id: client.id,
       client_secret: secret,
-      ...(client.redirect_uris === '[]' ? {} : { authorization_endpoint: `${issuer}/oauth/authorize` }),
+      ...(client.redirectUris.length === 0 ? {} : { authorization_endpoint: `${issuer}/oauth/authorize` }),
       token_endpoint: `${issuer}/oauth/token`,
-      scope: client.scope,
-      ...(client.redirect_uris === '[]'
+      scope: client.scope.join(' '),
+      ...(client.redirectUris.length === 0
         ? {}
         : { id_token_signed_response_alg: shown['id_token_signed_response_alg'] }),
     }),
@@ -346,13 +344,13 @@ function inputOf(call: Call): Partial<ClientInput> {
   return input as Partial<ClientInput>
 }
 
-async function find(server: Server, id: string): Promise<Row> {
+async function find(server: Server, id: string): Promise<ShownClient> {
   const row = await showClient(server, id)
   if (!row) throw new Failure(`there is no client ${id}: clients list names them all`)
   return row
 }
 
-function show(call: Call, server: Server, row: Row): void {
+function show(call: Call, server: Server, row: ShownClient): void {
   const shown = asMetadata(row, server.settings)
   call.print(call.json ? JSON.stringify(shown) : facts(shown))
 }

@@ -128,7 +128,7 @@ onBothDatabases('what is stored', (dialect) => {
   test('R74: a client says where it came from and what kind it is', async () => {
     const house = await open()
     const { client } = await house.createClient({ profile: 'gpt_action' })
-    assert.deepEqual([client.source, client.profile, client.require_pkce], ['admin', 'gpt_action', 0])
+    assert.deepEqual([client.source, client.profile, client.requirePkce], ['admin', 'gpt_action', false])
     const { db } = house.app.server
     await assert.rejects(db.query(sql`update clients set source = 'elsewhere'`), /check/i)
     await assert.rejects(db.query(sql`update clients set profile = 'elsewhere'`), /check/i)

@@ -151,7 +151,7 @@ onBothDatabases('clients that are documents', (dialect) => {
     assert.equal(metadata.client_id_metadata_document_supported, true)
     assert.ok((metadata.token_endpoint_auth_methods_supported as string[]).includes('none'))
     const row = (await house.g.clients.list()).find(({ id }) => id === client.id)!
-    assert.deepEqual([row.source, row.profile, row.require_pkce], ['cimd', 'default', 1])
+    assert.deepEqual([row.source, row.profile, row.requirePkce], ['cimd', 'default', true])
   })
 
   test('CIMD §4: the documents of ChatGPT, Claude and Claude Code, as they publish them (H7, H8, CL1, CC1)', async () => {

@@ -231,7 +231,7 @@ onBothDatabases('client operations', (dialect) => {
       readAnswer(await authorize(house, authorizeParameters(client, null)), uris('g-old')[0]).get('code'),
     )
     const changed = await house.g.clients.replaceGptId(client.client.id, 'g-old', 'g-New1')
-    assert.deepEqual(JSON.parse(changed!.redirect_uris), [
+    assert.deepEqual(changed!.redirectUris, [
       ...uris('g-New1'),
       'https://client.example/aip/g-old-2/oauth/callback',
     ])
@@ -266,16 +266,16 @@ onBothDatabases('client operations', (dialect) => {
     })
     const { id } = client.client
     const stored = async () => (await house.g.clients.list()).find((one) => one.id === id)!
-    const { name: _1, scope: _2, access_token_lifetime: _3, updated_at: _4, ...before } = await stored()
+    const { name: _1, scope: _2, accessTokenLifetime: _3, updatedAt: _4, ...before } = await stored()
     await Promise.all([
       house.g.clients.change(id, { name: 'New name' }),
       twin.clients.change(id, { scope: ['jobs:read', 'resume:read'] }),
       house.g.clients.change(id, { accessTokenLifetime: 120 }),
     ])
-    const { name, scope, access_token_lifetime, updated_at, ...rest } = await stored()
-    assert.deepEqual([name, scope, access_token_lifetime], ['New name', 'jobs:read resume:read', 120_000])
+    const { name, scope, accessTokenLifetime, updatedAt, ...rest } = await stored()
+    assert.deepEqual([name, scope, accessTokenLifetime], ['New name', ['jobs:read', 'resume:read'], 120])
     assert.deepEqual(rest, before)
-    assert.ok(updated_at > client.client.updated_at)
+    assert.ok(updatedAt > client.client.updatedAt)
     assert.equal(await authenticates(house.g, id, client.secret!), true, 'the secret stays')
     await assert.rejects(house.g.clients.change(id, { tokenEndpointAuthMethod: 'none' }), ConfigError)
     assert.equal(await house.g.clients.change('cl_unknown', { name: 'x' }), undefined)

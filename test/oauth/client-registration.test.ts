@@ -191,7 +191,7 @@ onBothDatabases('client registration', (dialect) => {
       assert.match(await answer.text(), /PKCE is required/)
       await obtainTokens(house, client)
       const row = (await house.g.clients.list()).find(({ id }) => id === body.client_id)!
-      assert.deepEqual([row.require_pkce, row.profile, row.resource_server_for], [1, 'default', ''])
+      assert.deepEqual([row.requirePkce, row.profile, row.resourceServerFor], [true, 'default', []])
     }
   })
 

@@ -39,7 +39,7 @@ function ask(
 const codeForm = (created: CreatedClient, code: string, pkce: Pkce): Form => ({
   grant_type: 'authorization_code',
   code,
-  redirect_uri: (JSON.parse(created.client.redirect_uris) as string[])[0]!,
+  redirect_uri: created.client.redirectUris[0]!,
   code_verifier: pkce.verifier,
 })
 const refreshForm = (token: string): Form => ({ grant_type: 'refresh_token', refresh_token: token })

@@ -275,7 +275,7 @@ onBothDatabases('mutual TLS', (dialect) => {
   })
 
   function codeForm({ client }: Created, code: string, verifier: string): Record<string, string> {
-    const [redirect_uri] = JSON.parse(client.redirect_uris) as [string]
+    const [redirect_uri = ''] = client.redirectUris
     return {
       grant_type: 'authorization_code',
       code,

@@ -228,7 +228,7 @@ export async function tokensFor(
   const form = {
     grant_type: 'authorization_code',
     code,
-    redirect_uri: (JSON.parse(prover.client.client.redirect_uris) as string[])[0]!,
+    redirect_uri: prover.client.client.redirectUris[0]!,
     code_verifier: pkce.verifier,
   }
   const answer = await send(walk, '/oauth/token', form, {

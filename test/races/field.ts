@@ -190,7 +190,7 @@ export function redeemShot(created: CreatedClient, code: string, pkce: Pkce): Ai
   return backChannelShot('/oauth/token', created, {
     grant_type: 'authorization_code',
     code,
-    redirect_uri: (JSON.parse(created.client.redirect_uris) as string[])[0]!,
+    redirect_uri: created.client.redirectUris[0]!,
     code_verifier: pkce.verifier,
   })
 }

@@ -23,5 +23,5 @@ export function serveClient(
 
 /** A client as the flow helpers want it. */
 export function described(id: string, redirectUris: string[]): CreatedClient {
-  return { client: { id, redirect_uris: JSON.stringify(redirectUris) } as CreatedClient['client'] }
+  return { client: { id, redirectUris } as CreatedClient['client'] }
 }

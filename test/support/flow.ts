@@ -32,7 +32,7 @@ export function authorizeParameters(
   const all = {
     response_type: 'code',
     client_id: client.id,
-    redirect_uri: (JSON.parse(client.redirect_uris) as string[])[0],
+    redirect_uri: client.redirectUris[0],
     scope: 'jobs:read',
     state: 'a state',
     ...(pkce ? { code_challenge: pkce.challenge, code_challenge_method: 'S256' } : {}),
@@ -127,7 +127,7 @@ export function redeem(
     {
       grant_type: 'authorization_code',
       code,
-      redirect_uri: (JSON.parse(created.client.redirect_uris) as string[])[0]!,
+      redirect_uri: created.client.redirectUris[0]!,
       ...(pkce ? { code_verifier: pkce.verifier } : {}),
       ...form,
       ...more,

@@ -51,7 +51,7 @@ export const publicMetadata = {
 /** A registration as the flow helpers want it. */
 export function asCreated({ client_id, client_secret, redirect_uris }: Registration): CreatedClient {
   return {
-    client: { id: client_id, redirect_uris: JSON.stringify(redirect_uris) } as CreatedClient['client'],
+    client: { id: client_id, redirectUris: redirect_uris } as CreatedClient['client'],
     ...(client_secret === undefined ? {} : { secret: client_secret }),
   }
 }

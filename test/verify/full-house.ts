@@ -95,9 +95,9 @@ export async function openFullHouse(
     clients: created.map(({ client, secret: own }) => ({
       client_id: client.id,
       client_secret: own!,
-      redirect_uris: JSON.parse(client.redirect_uris),
-      grant_types: client.grant_types.split(' '),
-      scope: client.scope,
+      redirect_uris: client.redirectUris,
+      grant_types: client.grantTypes,
+      scope: client.scope.join(' '),
     })),
     async close() {
       await g.close()

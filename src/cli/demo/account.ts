@@ -49,8 +49,8 @@ export async function demoAccount(server: Server, file: string): Promise<DemoAcc
 }
 
 async function prepareClient(server: Server, kept: string | undefined, redirectUri: string): Promise<string> {
-  const row = await showClient(server, clientId)
-  if (!row) {
+  const client = await showClient(server, clientId)
+  if (!client) {
     const made = await createClient(
       server,
       {
@@ -64,20 +64,18 @@ async function prepareClient(server: Server, kept: string | undefined, redirectU
     )
     return made.secret!
   }
-  if (row.revoked_at !== null || row.suspended_at !== null) {
+  if (client.state !== 'active') {
     throw new Failure(
-      `the client ${clientId} is suspended or revoked: npx gatehouse-auth clients restore ${clientId}`,
+      `the client ${clientId} is ${client.state}: npx gatehouse-auth clients restore ${clientId}`,
     )
   }
   // The issuer may be on another port now, the scopes of the configuration may be others.
-  const scope = Object.keys(server.settings.scopes).sort().join(' ')
-  if (!(JSON.parse(row.redirect_uris) as string[]).includes(redirectUri) || row.scope !== scope) {
-    await changeClient(server, clientId, {
-      redirectUris: [redirectUri],
-      scope: Object.keys(server.settings.scopes),
-    })
+  const scope = Object.keys(server.settings.scopes).sort()
+  if (!client.redirectUris.includes(redirectUri) || client.scope.join(' ') !== scope.join(' ')) {
+    await changeClient(server, clientId, { redirectUris: [redirectUri], scope })
   }
-  if (kept !== undefined && storeClientSecret(kept) === row.secret_hash) return kept
+  const { secretHash } = (await server.clients.find(clientId))!
+  if (kept !== undefined && storeClientSecret(kept) === secretHash) return kept
   return (await rotateSecret(server, clientId, 0))!
 }
 

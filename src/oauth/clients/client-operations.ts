@@ -19,6 +19,7 @@ import {
 import type { Server } from '../server.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
+import { type ShownClient, shownClient } from './shown-client.ts'
 
 /** A made client; the secret is shown this once. */
 export interface CreatedClient {
@@ -28,17 +29,6 @@ export interface CreatedClient {
 
 /** 90 days, in seconds. */
 const longestOverlap = 7_776_000
-/** A client as it is shown: everything but what its secrets are checked against. */
-export type ShownClient = Omit<ClientRow, 'secret_hash' | 'previous_secret_hash' | 'registration_token_hash'>
-
-export function shownClient(row: ClientRow): ShownClient {
-  // A row of PostgreSQL also carries the number of its request.
-  const { secret_hash, previous_secret_hash, registration_token_hash, n, ...shown } = row as ClientRow & {
-    n?: number
-  }
-  return shown
-}
-
 /** Many sign-in libraries read nothing but the ID token, so a client for sign-in has the user's claims there. */
 function withSignInDefaults(input: ClientInput): ClientInput {
   const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope ?? []).includes('openid')
@@ -98,7 +88,7 @@ export async function changeClient(
   server: Server,
   id: string,
   changes: Partial<Omit<ClientInput, 'id' | 'bcryptSecretHash'>>,
-): Promise<ClientRow | undefined> {
+): Promise<ShownClient | undefined> {
   for (let attempt = 0; attempt < 5; attempt++) {
     const row = await server.db.one(findClient, { id })
     if (!row) return undefined
@@ -123,7 +113,7 @@ export async function changeClient(
     })
     if (changed.length > 0) {
       server.clients.forget(id)
-      return server.db.one(findClient, { id })
+      return showClient(server, id)
     }
   }
   throw new Error('the client is being changed by somebody else')
@@ -161,7 +151,7 @@ export async function replaceGptId(
   id: string,
   from: string,
   to: string,
-): Promise<ClientRow | undefined> {
+): Promise<ShownClient | undefined> {
   const row = await server.db.one(findClient, { id })
   if (!row) return undefined
   const gptId = /^g-[A-Za-z0-9-]{1,64}$/
@@ -219,18 +209,20 @@ export async function revoke(server: Server, id: string, reason: string): Promis
   return done.length > 0
 }
 
-export async function showClient(server: Pick<Server, 'db'>, id: string): Promise<ClientRow | undefined> {
-  return server.db.one(findClient, { id })
+export async function showClient(server: Pick<Server, 'db'>, id: string): Promise<ShownClient | undefined> {
+  const row = await server.db.one(findClient, { id })
+  return row && shownClient(row)
 }
 
 /** All clients, the oldest first; or a page of them in the order of their ids. */
 export async function listClients(
   { db }: Pick<Server, 'db'>,
   page?: { limit: number; after?: string },
-): Promise<ClientRow[]> {
-  return db.query(
+): Promise<ShownClient[]> {
+  const rows = await db.query(
     page === undefined
       ? sql<ClientRow>`select * from clients order by created_at, id`
       : sql<ClientRow>`select * from clients where id > ${page.after ?? ''} order by id limit ${page.limit}`,
   )
+  return rows.map(shownClient)
 }

@@ -391,7 +391,7 @@ describe('serve', () => {
     }
     const early = await run(folder, ['serve', '--port', '0'], env)
     assert.equal(early.code, 1)
-    assert.match(early.stderr, /lacks schema version 1 .* run gatehouse-auth migrate up\n$/)
+    assert.match(early.stderr, /lacks schema version 1 .* run npx gatehouse-auth migrate up\n$/)
     assert.equal((await run(folder, ['migrate', 'up'], env)).code, 0)
     const server = await serve(folder, ['serve', '--port', '0'], env)
     const client = await createClient(folder, [], env)

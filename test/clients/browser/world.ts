@@ -164,9 +164,7 @@ async function answerApp(
     const access = await g.authenticate({ headers: request.headers }, { scope: 'jobs:read' })
     const headers = { 'content-type': 'application/json' }
     if (!access.ok) return void response.writeHead(access.response.status, headers).end('{}')
-    response
-      .writeHead(200, headers)
-      .end(JSON.stringify({ jobs: ['Baker'], for: access.subject }))
+    response.writeHead(200, headers).end(JSON.stringify({ jobs: ['Baker'], for: access.subject }))
     return
   }
   const path = files.has(pathname) ? pathname : files.has(`${pathname}.html`) ? `${pathname}.html` : undefined

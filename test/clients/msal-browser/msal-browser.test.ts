@@ -85,7 +85,9 @@ describe('MSAL.js in a browser', () => {
   })
 
   test('signs in again in a hidden frame', async () => {
-    const { account } = await visit.inApp<{ account: Account }>(`app.auth.ssoSilent({ scopes: ['jobs:read'] })`)
+    const { account } = await visit.inApp<{ account: Account }>(
+      `app.auth.ssoSilent({ scopes: ['jobs:read'] })`,
+    )
     assert.equal(account.idTokenClaims.sub, subject)
   })
 

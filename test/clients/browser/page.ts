@@ -9,20 +9,27 @@ const root = new URL('../../../', import.meta.url)
 export interface ConnectPage {
   file: string
   text: string
-  /** The only block of a language: what stands between its fences. */
+  /** The blocks of a language, in the order of the page: what stands between their fences. */
+  blocks(language: string): string[]
+  /** The only one. */
   block(language: string): string
 }
 
 export function readConnectPage(name: string): ConnectPage {
   const file = `docs/connect/${name}.md`
   const text = readFileSync(new URL(file, root), 'utf8')
+  const blocks = (language: string) =>
+    [...text.matchAll(/^```(\S+)\n([\s\S]*?)^```$/gm)]
+      .filter(([, one]) => one === language)
+      .map((one) => one[2]!)
   return {
     file,
     text,
+    blocks,
     block(language) {
-      const found = [...text.matchAll(/^```(\S+)\n([\s\S]*?)^```$/gm)].filter(([, one]) => one === language)
-      assert.equal(found.length, 1, `${file}: one block of ${language}`)
-      return found[0]![2]!
+      const [one, ...others] = blocks(language)
+      assert.ok(one !== undefined && others.length === 0, `${file}: one block of ${language}`)
+      return one
     },
   }
 }

@@ -1,8 +1,6 @@
 // Gatehouse and an app, each on an origin of its own, a Chromium that finds them under the names docs/connect/ prints, and the
 // person who sits before it.
 
-import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,7 +8,6 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { openApp } from '../../../src/app.ts'
 import type { Config } from '../../../src/config.ts'
@@ -20,6 +17,7 @@ import { launchBrowser } from '../../support/browser.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import { freshDatabase, scopes } from '../../support/house.ts'
 import { packageFolder } from './page.ts'
+import { runShell } from './shell.ts'
 
 /** A file of the app by its path: its content, and its type where the path does not say it. */
 type AppFile = string | { type: string; body: string }
@@ -105,7 +103,7 @@ export async function openWorld(place: 'https' | 'loopback', config: Partial<Con
       for (const path of ['/', ...paths]) files.set(path, appPage(imports))
       files.set('/app.js', adapt(block))
     },
-    shell: (block) => shell(adapt(block), { issuer, secret, database: database.url }),
+    shell: (block) => runShell(adapt(block), { issuer, secret, database: database.url }),
     open: () => openVisit(browser, issuer),
     async close() {
       await browser.close()
@@ -181,35 +179,6 @@ function fromPackage(path: string): string | undefined {
   if (!name || path.includes('..')) return undefined
   const file = packageFolder(name[1]!) + name[2]
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
-}
-
-const program = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
-
-async function shell(
-  block: string,
-  { issuer, secret, database }: { issuer: string; secret: string; database: string },
-): Promise<string> {
-  assert.match(block, /^npx gatehouse-auth /)
-  // `npx` is played, the command is not.
-  const script = `set -e; npx() { test "$1" = gatehouse-auth; shift; "$NODE" "$PROGRAM" "$@"; }\n${block}`
-  const child = spawn('sh', ['-c', script], {
-    env: {
-      PATH: process.env['PATH'],
-      NODE: process.execPath,
-      PROGRAM: program,
-      GATEHOUSE_ISSUER: issuer,
-      GATEHOUSE_SECRET: secret,
-      GATEHOUSE_DATABASE_URL: database,
-      GATEHOUSE_LOG: 'warn',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const printed = { stdout: '', stderr: '' }
-  for (const stream of ['stdout', 'stderr'] as const)
-    child[stream].setEncoding('utf8').on('data', (text) => (printed[stream] += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  assert.equal(code, 0, printed.stderr)
-  return printed.stdout
 }
 
 async function openVisit(browser: Browser, issuer: string): Promise<Visit> {

@@ -57,23 +57,27 @@ export interface Visit {
 const password = 'correct horse battery staple'
 let people = 0
 
+export type Place = 'https' | 'elsewhere' | 'loopback'
+
 /**
- * With `https` the names are those of the pages, `https://auth.example.com` and `https://app.example.com`; with `loopback`
- * both are `http://localhost` on ports of their own, as on a developer's machine.
+ * With `https` the names are those of the pages, `https://auth.example.com` and `https://app.example.com`, which are one site;
+ * with `elsewhere` the app is on another one, `https://app.example.net`; with `loopback` both are `http://localhost` on ports
+ * of their own, as on a developer's machine.
  */
-export async function openWorld(place: 'https' | 'loopback', config: Partial<Config> = {}): Promise<World> {
+export async function openWorld(place: Place, config: Partial<Config> = {}): Promise<World> {
   const database = await freshDatabase('sqlite')
   const secret = randomBytes(32).toString('base64')
   const authority = makeAuthority()
   const files = new Map<string, AppFile>()
   let answerAuth: RequestListener = (_, response) => void response.writeHead(503).end()
   const auth = await listen(place, authority, 'auth.example.com', (...both) => answerAuth(...both))
-  const app = await listen(place, authority, 'app.example.com', (request, response) =>
+  const appName = place === 'elsewhere' ? 'app.example.net' : 'app.example.com'
+  const app = await listen(place, authority, appName, (request, response) =>
     answerApp(g, files, request, response),
   )
   const { issuer, origin } = {
-    issuer: place === 'https' ? 'https://auth.example.com' : `http://localhost:${auth.port}`,
-    origin: place === 'https' ? 'https://app.example.com' : `http://localhost:${app.port}`,
+    issuer: place === 'loopback' ? `http://localhost:${auth.port}` : 'https://auth.example.com',
+    origin: place === 'loopback' ? `http://localhost:${app.port}` : `https://${appName}`,
   }
   const opened = await openApp({
     issuer,
@@ -88,7 +92,7 @@ export async function openWorld(place: 'https' | 'loopback', config: Partial<Con
   answerAuth = toNodeHandler(g)
   const browser = await launchBrowser(
     '--ignore-certificate-errors',
-    `--host-resolver-rules=MAP auth.example.com:443 127.0.0.1:${auth.port},MAP app.example.com:443 127.0.0.1:${app.port}`,
+    `--host-resolver-rules=MAP auth.example.com:443 127.0.0.1:${auth.port},MAP ${appName}:443 127.0.0.1:${app.port}`,
   )
   const adapt = (text: string) =>
     text.replaceAll('https://auth.example.com', issuer).replaceAll('https://app.example.com', origin)
@@ -125,12 +129,13 @@ const buttons = `<p id="name"></p><button id="sign-in">Sign in</button><button i
 `
 
 async function listen(
-  place: 'https' | 'loopback',
+  place: Place,
   authority: ReturnType<typeof makeAuthority>,
   name: string,
   answer: RequestListener,
 ): Promise<{ port: number; close(): Promise<void> }> {
-  const server = place === 'https' ? createTlsServer(authority.issue([name]), answer) : createServer(answer)
+  const server =
+    place !== 'loopback' ? createTlsServer(authority.issue([name]), answer) : createServer(answer)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

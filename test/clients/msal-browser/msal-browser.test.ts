@@ -82,6 +82,15 @@ describe('MSAL.js in a browser', () => {
     assert.equal((await done).account.idTokenClaims.email, who.email)
     assert.equal(other.page.url(), `${world.app}/`)
     assert.deepEqual(other.complaints, [])
+
+    await other.inApp('void app.auth.logoutRedirect()')
+    await other.page.waitForURL(`${world.issuer}/oauth/logout?**`)
+    const alert = other.page.getByRole('heading', { level: 1 })
+    assert.match(
+      await alert.innerText(),
+      /cannot be completed/,
+      'it says neither whose sign-in ends nor who asks',
+    )
   })
 
   test('signs in again in a hidden frame', async () => {

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { Config } from '../../../src/config.ts'
 import { assertChecked, readConnectPage } from '../browser/page.ts'
-import { openWorld, type Visit, type World } from '../browser/world.ts'
+import { openWorld, type Place, type Visit, type World } from '../browser/world.ts'
 
 const guide = readConnectPage('oidc-client-ts')
 const imports = {
@@ -20,8 +21,8 @@ interface User {
 /** What the library is told where it renews. */
 const renewalError = 'app.auth.signinSilent().then(() => undefined, (error) => error.error)'
 
-async function openApp(place: 'https' | 'loopback'): Promise<World> {
-  const world = await openWorld(place)
+async function openApp(place: Place, config: Partial<Config> = {}): Promise<World> {
+  const world = await openWorld(place, config)
   world.serveApp(guide.block('js'), imports, '/callback')
   await world.shell(guide.block('sh'))
   return world
@@ -113,6 +114,22 @@ test('oidc-client-ts on loopback renews with the refresh token; a hidden frame i
     const other = await world.open()
     await signIn(world, other)
     assert.equal(await other.inApp(renewalError), 'consent_required')
+  } finally {
+    await world.close()
+  }
+})
+
+test('oidc-client-ts on another site, the only one that cors names, renews with the refresh token; a hidden frame is told login_required', async () => {
+  const world = await openApp('elsewhere', { cors: ['https://app.example.net'] })
+  try {
+    const visit = await world.open()
+    await signIn(world, visit)
+    const first = await visit.inApp<User>('app.auth.getUser()')
+    const next = await visit.inApp<User>('app.auth.signinSilent()')
+    assert.notEqual(next.access_token, first.access_token)
+    await world.shell('npx gatehouse-auth clients change job-board --grant-type authorization_code')
+    await visit.inApp('app.auth.removeUser()')
+    assert.equal(await visit.inApp(renewalError), 'login_required')
   } finally {
     await world.close()
   }

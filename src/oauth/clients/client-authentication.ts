@@ -1,6 +1,6 @@
-// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7617 §2; RFC 7521 §4.2.1: which client asks, and whether it is. A client with a secret may use
-// client_secret_basic and client_secret_post alike; every other method is the registered one and no other. Failures and
-// requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
+// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7617 §2; RFC 7521 §4.2.1: which client asks, and whether it is. A client with a
+// secret may use client_secret_basic and client_secret_post alike; every other method is the registered one and no other.
+// Failures and requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
 import { networkLimit } from '../../core.ts'
 import type { UnverifiedJwt } from '../../crypto/jws.ts'

@@ -54,6 +54,8 @@ export interface Visit {
   inApp<T>(expression: string): Promise<T>
 }
 
+/** No page reaches anything but what runs here. */
+export const nothingElse = 'MAP * ~NOTFOUND,EXCLUDE localhost,EXCLUDE 127.0.0.1'
 const password = 'correct horse battery staple'
 let people = 0
 
@@ -92,7 +94,7 @@ export async function openWorld(place: Place, config: Partial<Config> = {}): Pro
   answerAuth = toNodeHandler(g)
   const browser = await launchBrowser(
     '--ignore-certificate-errors',
-    `--host-resolver-rules=MAP auth.example.com:443 127.0.0.1:${auth.port},MAP ${appName}:443 127.0.0.1:${app.port}`,
+    `--host-resolver-rules=MAP auth.example.com:443 127.0.0.1:${auth.port},MAP ${appName}:443 127.0.0.1:${app.port},${nothingElse}`,
   )
   const adapt = (text: string) =>
     text.replaceAll('https://auth.example.com', issuer).replaceAll('https://app.example.com', origin)

@@ -11,6 +11,7 @@ import type { Browser, Page } from 'playwright-core'
 import { freePort } from '../../examples/running.ts'
 import { launchBrowser, openPage } from '../../support/browser.ts'
 import { assertChecked, packageFolder, readConnectPage } from '../browser/page.ts'
+import { nothingElse } from '../browser/world.ts'
 import { allowIn, type ClosedSite, openClosedSite } from '../mcp/closed-site.ts'
 
 const guide = readConnectPage('mcp-inspector')
@@ -29,7 +30,7 @@ describe('MCP Inspector', () => {
   before(async () => {
     home = mkdtempSync(join(tmpdir(), 'gatehouse-inspector-'))
     site = await openClosedSite(guide.block('ts'))
-    browser = await launchBrowser()
+    browser = await launchBrowser(`--host-resolver-rules=${nothingElse}`)
     page = await openPage(browser)
   })
   after(async () => {

@@ -10,6 +10,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import type { Browser, Page } from 'playwright-core'
 import { launchBrowser, openPage } from '../../support/browser.ts'
 import { assertChecked, packageFolder, readConnectPage } from '../browser/page.ts'
+import { nothingElse } from '../browser/world.ts'
 import { allowIn, type ClosedSite, openClosedSite } from '../mcp/closed-site.ts'
 
 const guide = readConnectPage('mcp-remote')
@@ -69,7 +70,7 @@ describe('mcp-remote', () => {
   before(async () => {
     home = mkdtempSync(join(tmpdir(), 'gatehouse-mcp-remote-'))
     site = await openClosedSite(guide.block('ts'))
-    browser = await launchBrowser()
+    browser = await launchBrowser(`--host-resolver-rules=${nothingElse}`)
     page = await openPage(browser)
   })
   after(async () => {

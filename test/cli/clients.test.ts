@@ -87,6 +87,24 @@ onBothDatabases('gatehouse clients', (dialect) => {
     )
   })
 
+  test('RP-Initiated Logout §3.1: where people may go once they are signed out is an option, too', async () => {
+    const uris = ['https://app.example.com/', 'https://app.example.com/goodbye']
+    const [made] = await json<App>(
+      ...['clients', 'create', '--name', 'App', '--redirect-uri', redirectUri, '--public'],
+      ...uris.flatMap((uri) => ['--post-logout-redirect-uri', uri]),
+    )
+    const shown = () => json<{ post_logout_redirect_uris: string[] }>('clients', 'show', made!.client_id)
+    assert.deepEqual((await shown())[0]!.post_logout_redirect_uris, uris)
+    const one = ['--post-logout-redirect-uri', uris[1]!]
+    assert.equal((await gatehouse('clients', 'change', made!.client_id, ...one)).code, 0)
+    assert.deepEqual((await shown())[0]!.post_logout_redirect_uris, [uris[1]])
+    const bad = ['--post-logout-redirect-uri', 'http://app.example.com/']
+    assert.match(
+      (await gatehouse('clients', 'change', made!.client_id, ...bad)).stderr,
+      /postLogoutRedirectUris/,
+    )
+  })
+
   test('a rotated secret works beside the old one, or alone', async () => {
     const app = await makeApp('--grant-type', 'client_credentials')
     const [rotated] = await json<App>('clients', 'rotate-secret', app.client_id)

@@ -192,7 +192,8 @@ onBothDatabases('client authentication', (dialect) => {
       `Basic ${good}!`,
       `Basic ${good.slice(0, 8)} ${good.slice(8)}`,
       `Basic ${good}, Basic ${good}`,
-      `Basic ${encode('no colon')}`,
+      `Basic ${encode('%zz')}`,
+      `Basic ${encode(client.client.id)}`,
       `Basic ${encode(':no id')}`,
       `Basic ${encode('id:%')}`,
       `Basic ${encode('%zz:secret')}`,
@@ -266,5 +267,24 @@ onBothDatabases('client authentication', (dialect) => {
       { authorization: basic(publicClient.client.id, '') },
     )
     await readTokens(emptyPassword)
+  })
+
+  test('RFC 7617 §2: an id alone, without the colon, is a public client’s; a client with a secret is refused', async () => {
+    const house = await open()
+    const alone = (id: string) => `Basic ${Buffer.from(id).toString('base64')}`
+    const publicClient = await house.createClient({ tokenEndpointAuthMethod: 'none' })
+    const { access_token, refresh_token } = await obtainTokens(house, publicClient)
+    const authorization = alone(publicClient.client.id)
+    const confidential = alone((await house.createClient()).client.id)
+    for (const [endpoint, form] of [
+      ['/oauth/token', { grant_type: 'refresh_token', refresh_token: refresh_token! }],
+      ['/oauth/revoke', { token: access_token }],
+    ] as [string, Record<string, string>][]) {
+      const refused = await house.post(endpoint, form, { authorization: confidential })
+      assert.equal((await assertJson(refused, 401, 'invalid_client')).get('www-authenticate'), challenge)
+      assert.equal((await house.post(endpoint, form, { authorization })).status, 200)
+    }
+    const api = { headers: { authorization: `Bearer ${access_token}` } }
+    assert.equal((await house.g.authenticate(api)).ok, false, 'it was revoked')
   })
 })

@@ -24,8 +24,8 @@ export type PageOptions = {
   javaScript?: boolean
 }
 
-/** Starts Chromium, headless. The caller closes it. */
-export async function launchBrowser(): Promise<Browser> {
+/** Starts Chromium, headless, with further switches. The caller closes it. */
+export async function launchBrowser(...more: string[]): Promise<Browser> {
   const { executable, env } = await chromiumExecutable()
   return chromium.launch({
     executablePath: executable,
@@ -39,6 +39,7 @@ export async function launchBrowser(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   })
 }

@@ -1,6 +1,6 @@
-// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7521 §4.2.1: which client asks, and whether it is. A client with a secret may use
-// client_secret_basic and client_secret_post alike; every other method is the registered one and no other. Failures and
-// requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
+// RFC 6749 §2.3, §2.3.1, §3.2.1, §5.2; RFC 7617 §2; RFC 7521 §4.2.1: which client asks, and whether it is. A client with a
+// secret may use client_secret_basic and client_secret_post alike; every other method is the registered one and no other.
+// Failures and requests are limited: RFC 6819 §5.1.4.2.3, RFC 6585 §4.
 
 import { networkLimit } from '../../core.ts'
 import type { UnverifiedJwt } from '../../crypto/jws.ts'
@@ -198,14 +198,17 @@ export function readCredentials(request: Incoming, form: Form): Credentials | Re
   return basic
 }
 
-/** Both halves are form-encoded before base64 (RFC 6749 §2.3.1). */
+/**
+ * Both halves are form-encoded before base64 (RFC 6749 §2.3.1). Without the colon of RFC 7617 §2 it is an id alone, as
+ * okta-auth-js sends a public client's.
+ */
 function readBasic(header: string): Credentials | Refusal {
   const malformed = refuse('client_authentication_malformed')
   const match = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header)
   if (!match) return malformed
   const text = exactText(Buffer.from(match[1]!, 'base64'))
   if (text === undefined) return malformed
-  const colon = text.indexOf(':')
+  const colon = text.includes(':') ? text.indexOf(':') : text.length
   if (colon < 1) return malformed
   try {
     const [clientId, secret] = [text.slice(0, colon), text.slice(colon + 1)].map((half) =>

@@ -1,17 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { findUser } from '../accounts/user-list.ts'
-import { timeOfId } from '../crypto/ids.ts'
 import type { Database } from '../db/database.ts'
-import { type EventFilter, type EventRow, eventsAfter, firstEventIdAt, listEvents } from '../events/list.ts'
+import { followEvents } from '../events/follow.ts'
+import { type EventFilter, type EventRow, listEvents } from '../events/list.ts'
 import { type Call, type Command, moment, type Option } from './command.ts'
 import { withDatabase } from './house.ts'
 import { filters } from './sessions.ts'
 import { formerly, type Page, paging, printable, printPage, time } from './table.ts'
-
-/** Processes make ids before they commit, each by its own clock: what is so much older than the newest may still arrive. */
-const overlap = 10_000
-const lookEvery = 1_000
-const pageSize = 1_000
 
 const narrow: Record<string, Option> = {
   ...filters,
@@ -72,33 +66,12 @@ async function filterOf(call: Call, db: Database): Promise<EventFilter> {
   }
 }
 
-/** Looks every second for what was not printed yet, a little before the newest id that was seen. */
 async function follow(call: Call, db: Database, filter: EventFilter): Promise<void> {
   const stopped = new AbortController()
   const stop = () => stopped.abort()
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  const seen = new Set<string>()
-  let newest = filter.since ?? Date.now()
-  let print = filter.since !== undefined
-  while (!stopped.signal.aborted) {
-    let after = firstEventIdAt(newest - overlap)
-    for (;;) {
-      const rows = await eventsAfter(db, { ...filter, after, limit: pageSize })
-      for (const row of rows) {
-        if (seen.has(row.id)) continue
-        seen.add(row.id)
-        if (print) call.print(line(call, row))
-        newest = Math.max(newest, Math.min(timeOfId(row.id.slice(4)), Date.now()))
-      }
-      if (rows.length < pageSize) break
-      after = rows.at(-1)!.id
-    }
-    const forgotten = firstEventIdAt(newest - overlap)
-    for (const id of seen) if (id < forgotten) seen.delete(id)
-    print = true
-    await sleep(lookEvery, undefined, { signal: stopped.signal }).catch(() => {})
-  }
+  for await (const row of followEvents(db, filter, stopped.signal)) call.print(line(call, row))
   process.off('SIGINT', stop)
   process.off('SIGTERM', stop)
 }

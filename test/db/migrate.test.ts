@@ -346,6 +346,7 @@ describe('both schemas', () => {
       identities: ['identities_user'],
       initial_access_tokens: ['initial_access_tokens_expiry'],
       logout_deliveries: ['logout_deliveries_client', 'logout_deliveries_due', 'logout_deliveries_expiry'],
+      password_links: ['password_links_expiry', 'password_links_user'],
       pushed_authorization_requests: [
         'pushed_authorization_requests_client',
         'pushed_authorization_requests_expiry',

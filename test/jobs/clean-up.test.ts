@@ -178,6 +178,7 @@ onBothDatabases('clean-up', (dialect) => {
         'device_codes',
         'used_jtis',
         'initial_access_tokens',
+        'password_links',
         'logout_deliveries',
         'access_tokens',
         'refresh_tokens',

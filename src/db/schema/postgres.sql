@@ -263,6 +263,18 @@ create table pairwise_subjects (
   constraint pairwise_subjects_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
+create table password_links (
+  id text collate "C" not null,
+  hash text not null,
+  user_id text collate "C" not null,
+  created_at bigint not null,
+  expires_at bigint not null,
+  constraint password_links_pkey PRIMARY KEY (id),
+  constraint password_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+create index password_links_expiry ON password_links USING btree (expires_at);
+create index password_links_user ON password_links USING btree (user_id);
+
 create table pushed_authorization_requests (
   id text collate "C" not null,
   hash text not null,

@@ -242,6 +242,18 @@ create table pairwise_subjects (
   primary key (user_id, sector)
 ) strict, without rowid;
 
+create table password_links (
+  id text primary key,
+  hash text not null,
+  user_id text not null references users (id) on delete cascade,
+  created_at integer not null,
+  expires_at integer not null
+) strict, without rowid;
+
+create index password_links_expiry on password_links (expires_at);
+
+create index password_links_user on password_links (user_id);
+
 create table pushed_authorization_requests (
   id text primary key,
   hash text not null,

@@ -25,7 +25,12 @@ import {
   selfRegisteredClientsSettings,
 } from './config/self-registered-clients.ts'
 import { type StorageConfig, storageSettings } from './config/storage.ts'
-import { type TokenExchangeConfig, tokenExchangeSettings } from './config/token-exchange.ts'
+import {
+  type TokenConfig,
+  type TokenExchangeConfig,
+  tokenExchangeSettings,
+  tokenSettings,
+} from './config/tokens.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { trustedProxies } from './http/address.ts'
 import type { Log, LogLevel } from './log.ts'
@@ -160,34 +165,11 @@ export interface ResourceConfig {
   scopes?: string[]
 }
 
-export interface TokenConfig {
-  /** Default `jwt` (RFC 9068, ES256). */
-  format?: 'jwt' | 'opaque'
-  /** Default 900. A client may have its own, 60 to 86400. */
-  accessTokenLifetime?: number
-  /** Default 300. A client may have its own, 30 to 600. */
-  codeLifetime?: number
-  /** Refresh tokens end when unused for so long. Default 30 days. A client may have its own, up to `sessionLifetime`. */
-  refreshTokenLifetime?: number
-  /** A session ends after so long whatever happens. Default 90 days. */
-  sessionLifetime?: number
-  /** A rotated refresh token is answered with the same successor for so long. Default 60; a client may have 0 to 300. */
-  reuseWindow?: number
-}
-
 const second = 1_000
 const day = 86_400 * second
 
 /** In seconds. */
 export const longestDrain = 600
-
-/** Bounds of what a client may override, in milliseconds. */
-export const bounds = {
-  accessTokenLifetime: [60 * second, day],
-  codeLifetime: [30 * second, 600 * second],
-  refreshTokenLifetime: [60 * second, 365 * day],
-  reuseWindow: [0, 300 * second],
-} as const
 
 /** Checks a configuration and fills in its defaults. Throws `ConfigError` with all problems at once. */
 export function resolveConfig(config: Config): Settings {
@@ -240,13 +222,6 @@ export function resolveConfig(config: Config): Settings {
   } catch (error) {
     problem('trustedProxies', 'addresses or subnets', (error as Error).message, '10.0.0.0/8')
   }
-  const sessionLifetime = seconds(
-    'tokens.sessionLifetime',
-    tokens.sessionLifetime,
-    90 * 86_400,
-    300,
-    3650 * 86_400,
-  )
   const limits = config.limits ?? {}
   const pushedRequests = pushedRequestsSettings(config.pushedRequests, checks)
 
@@ -269,20 +244,7 @@ export function resolveConfig(config: Config): Settings {
     authentication: authenticationSettings(config.authentication, checks),
     resources: config.resources ?? {},
     defaultResource: Object.keys(config.resources ?? {})[0] ?? config.issuer,
-    tokens: {
-      format: tokens.format ?? 'jwt',
-      accessTokenLifetime: seconds('tokens.accessTokenLifetime', tokens.accessTokenLifetime, 900, 60, 86_400),
-      codeLifetime: seconds('tokens.codeLifetime', tokens.codeLifetime, 300, 30, 600),
-      refreshTokenLifetime: seconds(
-        'tokens.refreshTokenLifetime',
-        tokens.refreshTokenLifetime,
-        30 * 86_400,
-        60,
-        365 * 86_400,
-      ),
-      sessionLifetime,
-      reuseWindow: seconds('tokens.reuseWindow', tokens.reuseWindow, 60, 0, 300),
-    },
+    tokens: tokenSettings(tokens, checks),
     sessions: {
       quota: count('sessions.quota', config.sessions?.quota, 10),
       whenFull: config.sessions?.whenFull ?? 'evict',
@@ -333,7 +295,6 @@ export function resolveConfig(config: Config): Settings {
     log: config.log ?? 'info',
   }
   const choices: [string, unknown, readonly string[]][] = [
-    ['tokens.format', tokens.format, ['jwt', 'opaque']],
     ['sessions.whenFull', config.sessions?.whenFull, ['evict', 'refuse']],
     ...Object.entries(config.resources ?? {}).map(
       ([uri, one]) =>

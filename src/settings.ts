@@ -36,6 +36,8 @@ export interface Settings {
     refreshTokenLifetime: number
     sessionLifetime: number
     reuseWindow: number
+    /** Further claims of access tokens; null when nobody adds any. */
+    claims: ((token: TokenFacts) => HostClaims | Promise<HostClaims>) | null
   }
   sessions: { quota: number; whenFull: 'evict' | 'refuse'; keep: number }
   limits: {
@@ -131,6 +133,22 @@ export interface DetailType {
   schema: DetailSchema & { type: 'object' }
   describe: (detail: Record<string, unknown>) => string[]
 }
+
+/** An access token that is about to be issued, as the host sees it. */
+export interface TokenFacts {
+  /** The user's subject at the account provider, as `claims` of the accounts gets it; null where a client speaks for itself. */
+  account: string | null
+  /** `sub` of the token. */
+  subject: string
+  /** The client it is issued to, by its id. */
+  client: string
+  scope: readonly string[]
+  /** The APIs it is for. */
+  resources: readonly string[]
+}
+
+/** Claims by name, or nothing. */
+export type HostClaims = Record<string, unknown> | null | undefined
 
 /** One thing one client may do with tokens of others (RFC 8693). */
 export interface ExchangeRule {

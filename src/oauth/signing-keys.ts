@@ -3,7 +3,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey } from 'node:crypto'
-import { bounds } from '../config.ts'
+import { bounds } from '../config/tokens.ts'
 import type { Core } from '../core.ts'
 import {
   type Algorithm,

@@ -2,7 +2,8 @@
 // registers itself, or a metadata document.
 
 import { isOpenidScope } from '../../config/scopes.ts'
-import { bounds, isResourceUri } from '../../config.ts'
+import { bounds } from '../../config/tokens.ts'
+import { isResourceUri } from '../../config.ts'
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
 import type { Settings } from '../../settings.ts'

@@ -1,6 +1,6 @@
 // RFC 6749 §2, RFC 7591 §2: what a client is and may do, read once and kept for a second.
 
-import { bounds } from '../../config.ts'
+import { bounds } from '../../config/tokens.ts'
 import type { Database } from '../../db/database.ts'
 import type { Settings } from '../../settings.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'

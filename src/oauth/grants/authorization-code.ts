@@ -38,7 +38,7 @@ export const authorizationCode: GrantType = {
     const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
     if (isRefusal(details)) return details
 
-    const { sessionId, access, refreshToken, input } = newSession(
+    const { sessionId, access, refreshToken, input } = await newSession(
       server,
       client,
       row,

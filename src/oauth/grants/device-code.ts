@@ -73,7 +73,7 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
   const userId = row.user_id!
   // No `sid`: the device is another one than the browser, and signing out there leaves it signed in.
   const granted = { ...row, user_id: userId, subject: row.subject!, claims: null, sid: null }
-  const { sessionId, access, refreshToken, input } = newSession(
+  const { sessionId, access, refreshToken, input } = await newSession(
     server,
     client,
     granted,

@@ -1,5 +1,59 @@
-import type { ExchangeFacts, Settings } from '../settings.ts'
+import type { ExchangeFacts, HostClaims, Settings, TokenFacts } from '../settings.ts'
 import type { Checks } from './checks.ts'
+
+export interface TokenConfig {
+  /** Default `jwt` (RFC 9068, ES256). */
+  format?: 'jwt' | 'opaque'
+  /** Default 900. A client may have its own, 60 to 86400. */
+  accessTokenLifetime?: number
+  /** Default 300. A client may have its own, 30 to 600. */
+  codeLifetime?: number
+  /** Refresh tokens end when unused for so long. Default 30 days. A client may have its own, up to `sessionLifetime`. */
+  refreshTokenLifetime?: number
+  /** A session ends after so long whatever happens. Default 90 days. */
+  sessionLifetime?: number
+  /** A rotated refresh token is answered with the same successor for so long. Default 60; a client may have 0 to 300. */
+  reuseWindow?: number
+  /**
+   * Adds claims of your own to access tokens (`roles`, `groups`, a tenant), at most 4,096 bytes of JSON, none that this server
+   * sets itself. Asked for every token that is issued, at each refresh too; while it throws, none is. Introspection answers
+   * what it said for that token. Default: nothing is added.
+   */
+  claims?: (token: TokenFacts) => HostClaims | Promise<HostClaims>
+}
+
+const second = 1_000
+const day = 86_400 * second
+
+/** Bounds of what a client may override, in milliseconds. */
+export const bounds = {
+  accessTokenLifetime: [60 * second, day],
+  codeLifetime: [30 * second, 600 * second],
+  refreshTokenLifetime: [60 * second, 365 * day],
+  reuseWindow: [0, 300 * second],
+} as const
+
+export function tokenSettings(config: TokenConfig, { problem, seconds }: Checks): Settings['tokens'] {
+  const { format = 'jwt', claims } = config
+  if (format !== 'jwt' && format !== 'opaque') problem('tokens.format', 'jwt or opaque', format, 'jwt')
+  if (claims !== undefined && typeof claims !== 'function')
+    problem('tokens.claims', 'a function that answers an object of claims', claims)
+  const lifetime = (
+    name: 'accessTokenLifetime' | 'codeLifetime' | 'refreshTokenLifetime' | 'sessionLifetime' | 'reuseWindow',
+    standard: number,
+    least: number,
+    most: number,
+  ) => seconds(`tokens.${name}`, config[name], standard, least, most)
+  return {
+    format,
+    accessTokenLifetime: lifetime('accessTokenLifetime', 900, 60, 86_400),
+    codeLifetime: lifetime('codeLifetime', 300, 30, 600),
+    refreshTokenLifetime: lifetime('refreshTokenLifetime', 30 * 86_400, 60, 365 * 86_400),
+    sessionLifetime: lifetime('sessionLifetime', 90 * 86_400, 300, 3650 * 86_400),
+    reuseWindow: lifetime('reuseWindow', 60, 0, 300),
+    claims: claims ?? null,
+  }
+}
 
 /** Exchanging an access token for another (RFC 8693). What no rule names is refused. */
 export interface TokenExchangeConfig {

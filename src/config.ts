@@ -64,6 +64,11 @@ export interface Config {
   sessions?: {
     /** Living sessions one user may have with one client. Default 10. */
     quota?: number
+    /**
+     * The same for clients whose one id serves every machine of a user: those that are documents (`clientIdMetadata`), and
+     * public ones of an administrator for devices or programs on the user's own computer. Default: five times `quota`.
+     */
+    sharedQuota?: number
     /** At the quota: end the one idle for longest, or refuse the new one. Default `evict`. */
     whenFull?: 'evict' | 'refuse'
     /** Days an ended session stays readable. Default 30. */
@@ -247,6 +252,11 @@ export function resolveConfig(config: Config): Settings {
     tokens: tokenSettings(tokens, checks),
     sessions: {
       quota: count('sessions.quota', config.sessions?.quota, 10),
+      sharedQuota: count(
+        'sessions.sharedQuota',
+        config.sessions?.sharedQuota,
+        5 * (config.sessions?.quota ?? 10),
+      ),
       whenFull: config.sessions?.whenFull ?? 'evict',
       keep: count('sessions.keepDays', config.sessions?.keepDays, 30) * day,
     },

@@ -39,7 +39,7 @@ export interface Settings {
     /** Further claims of access tokens; null when nobody adds any. */
     claims: ((token: TokenFacts) => HostClaims | Promise<HostClaims>) | null
   }
-  sessions: { quota: number; whenFull: 'evict' | 'refuse'; keep: number }
+  sessions: { quota: number; sharedQuota: number; whenFull: 'evict' | 'refuse'; keep: number }
   limits: {
     signInFailuresPerAccount: number
     failuresPerNetwork: number

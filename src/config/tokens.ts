@@ -12,7 +12,7 @@ export interface TokenConfig {
   refreshTokenLifetime?: number
   /** A session ends after so long whatever happens. Default 90 days. */
   sessionLifetime?: number
-  /** A rotated refresh token is answered with the same successor for so long. Default 60; a client may have 0 to 300. */
+  /** A rotated refresh token is answered with the same successor for so long. Default 60, at most 300; an administrator may give a client 0 to 86400. */
   reuseWindow?: number
   /**
    * Adds claims of your own to access tokens (`roles`, `groups`, a tenant), at most 4,096 bytes of JSON, none that this server
@@ -30,8 +30,11 @@ export const bounds = {
   accessTokenLifetime: [60 * second, day],
   codeLifetime: [30 * second, 600 * second],
   refreshTokenLifetime: [60 * second, 365 * day],
-  reuseWindow: [0, 300 * second],
+  reuseWindow: [0, day],
 } as const
+
+/** Longest reuse window of clients about which nothing was said, in milliseconds. */
+export const longestUsualWindow = 300 * second
 
 export function tokenSettings(config: TokenConfig, { problem, seconds }: Checks): Settings['tokens'] {
   const { format = 'jwt', claims } = config
@@ -50,7 +53,7 @@ export function tokenSettings(config: TokenConfig, { problem, seconds }: Checks)
     codeLifetime: lifetime('codeLifetime', 300, 30, 600),
     refreshTokenLifetime: lifetime('refreshTokenLifetime', 30 * 86_400, 60, 365 * 86_400),
     sessionLifetime: lifetime('sessionLifetime', 90 * 86_400, 300, 3650 * 86_400),
-    reuseWindow: lifetime('reuseWindow', 60, 0, 300),
+    reuseWindow: lifetime('reuseWindow', 60, 0, longestUsualWindow / second),
     claims: claims ?? null,
   }
 }

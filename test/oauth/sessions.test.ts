@@ -90,13 +90,6 @@ onBothDatabases('sessions', (dialect) => {
       await obtainTokens(house, registered)
     }
     assert.equal(await living(registered.client.id), 3)
-    await db.query(sql`update clients set source = 'cimd' where id = ${registered.client.id}`)
-    clients.forget(registered.client.id)
-    for (let n = 0; n < 5; n++) {
-      house.clock.advance(1_000)
-      await obtainTokens(house, registered)
-    }
-    assert.equal(await living(registered.client.id), 8, 'a document is one id for everybody')
   })
 
   test('RFC 6749 §4.1.2.1: where the quota is strict the new session is refused and the old ones stay', async () => {

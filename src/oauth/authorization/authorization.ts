@@ -106,7 +106,7 @@ async function decide(
   user: User,
   tries = 3,
 ): Promise<Answer> {
-  if (await quotaIsFull(server, user.id, asked.client.id))
+  if (await quotaIsFull(server, user.id, asked.client))
     return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
   const consent = await server.db.one(findConsent, {
     user_id: user.id,

@@ -99,10 +99,16 @@ export interface Config {
     texts?: Record<string, string>
   }
   /**
-   * Addresses or subnets of proxies whose `x-forwarded-for` is believed; `[]` says that there is none, and every peer is a
+   * Addresses or subnets of proxies whose word about the client's address is believed; `[]` says that there is none, and every peer is a
    * client itself. Default: unknown, so that peers of a private network count as one that all users share.
    */
   trustedProxies?: string[]
+  /**
+   * The header in which they name the client: `x-forwarded-for` (default), `forwarded` (RFC 7239), or one of a provider's own
+   * that holds one address, e.g. `cf-connecting-ip`, `fly-client-ip`. Exactly the one your proxy sets: the others may be the
+   * client's own words.
+   */
+  forwardedHeader?: string
   /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
   cors?: '*' | string[]
   /** Clients that register themselves (RFC 7591). Off unless given. */
@@ -227,6 +233,9 @@ export function resolveConfig(config: Config): Settings {
   } catch (error) {
     problem('trustedProxies', 'addresses or subnets', (error as Error).message, '10.0.0.0/8')
   }
+  const { forwardedHeader } = config
+  if (forwardedHeader !== undefined && !/^[a-z0-9-]{1,64}$/i.test(forwardedHeader))
+    problem('forwardedHeader', 'the name of a header', forwardedHeader, 'x-forwarded-for')
   const limits = config.limits ?? {}
   const pushedRequests = pushedRequestsSettings(config.pushedRequests, checks)
 
@@ -284,6 +293,7 @@ export function resolveConfig(config: Config): Settings {
     },
     pages: config.pages ?? {},
     trustedProxies: proxies,
+    forwardedHeader: (config.forwardedHeader ?? 'x-forwarded-for').toLowerCase(),
     registration: registrationSettings(config.registration, checks),
     clientIdMetadata: clientIdMetadataSettings(config.clientIdMetadata, checks),
     selfRegisteredClients: selfRegisteredClientsSettings(config.selfRegisteredClients, scopes, checks),

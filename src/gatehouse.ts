@@ -132,11 +132,9 @@ export function embed(app: App): Gatehouse {
           'requests come without the address of their peer: limits count all of them as one network, and the audit log cannot tell where they came from. Pass it: fetch(request, { address })',
         )
       }
-      const { trustedProxies } = settings
-      const forwarded = request.headers.get('x-forwarded-for') ?? undefined
       const incoming = incomingFrom(request, settings.base, {
-        address: clientAddress(peer, forwarded, trustedProxies),
-        viaTrustedProxy: isTrustedProxy(peer, trustedProxies),
+        address: clientAddress(peer, (name) => request.headers.get(name) ?? undefined, settings),
+        viaTrustedProxy: isTrustedProxy(peer, settings.trustedProxies),
       })
       return responseFrom(await app.answer(incoming))
     },

@@ -58,6 +58,8 @@ export interface Settings {
   }
   /** Empty when there are none; undefined when nobody said. */
   trustedProxies: BlockList | undefined
+  /** Where they name the client, in lower case. */
+  forwardedHeader: string
   /** Clients may register themselves; null when they may not. */
   registration: {
     policy: 'open' | 'initial_access_token'

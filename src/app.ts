@@ -53,6 +53,7 @@ import { branding } from './pages/branding.ts'
 import { errorPage } from './pages/error.ts'
 import { homePage } from './pages/home.ts'
 import { answerPage } from './pages/page.ts'
+import { requestIdOf, requestLog } from './request-log.ts'
 import type { Settings } from './settings.ts'
 
 /** The whole house, wired: what `index.ts` makes public and the CLI drives. */
@@ -173,6 +174,7 @@ async function userOf(core: Core, { authority, keepsSignIns }: Accounts, account
 function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
   const { settings, log } = server
   const health = openHealth(server, probesOf(server))
+  const logRequest = requestLog(server)
   const byPath = (list: readonly Route[]) => new Map(list.map((route) => [route.path, route]))
   const anywhere = [...wellKnownRoutes(settings), ...healthRoutes(health)]
   const table = byPath([...routes.filter(({ on }) => on?.(settings) ?? true), ...anywhere])
@@ -199,6 +201,7 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
 
   async function answer(request: Incoming): Promise<Answer> {
     const started = performance.now()
+    const requestId = requestIdOf(request)
     const route = (request.outside ? outside : table).get(request.path)
     const page = route || request.outside ? undefined : pages.get(request.path)
     const path = route || page ? request.path : toldPath(request.path)
@@ -225,19 +228,12 @@ function wire(server: Server, accounts: Accounts, ownsDatabase: boolean): App {
         result = home(server, accounts)
       } else result = notFound(server)
     } catch (error) {
-      refusal = troubleFrom(error, path, log)
+      refusal = troubleFrom(error, path, log, requestId)
       result = answerRefusal(server, route?.speaks ?? 'page', request, refusal)
     }
     if (route?.cors) allowOrigin(request, result, settings.cors)
     if (route?.quiet) return result
-    log.info('request', {
-      method: told(request.method),
-      path,
-      status: result.status,
-      ms: Math.round((performance.now() - started) * 10) / 10,
-      address: request.address,
-      ...(refusal ? { reason: refusal.refusal, ...refusal.facts } : undefined),
-    })
+    logRequest(request, { requestId, path, answer: result, started, refused: refusal })
     return result
   }
 

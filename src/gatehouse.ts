@@ -1,3 +1,6 @@
+import type { PasswordLink, PasswordLinks } from './accounts/account.ts'
+import { findUser } from './accounts/user-list.ts'
+import { passwordLinksOf } from './accounts/user-operations.ts'
 import { type App, openApp } from './app.ts'
 import type { Config } from './config.ts'
 import { proxiesUnknown } from './core.ts'
@@ -74,6 +77,19 @@ export interface Gatehouse {
     /** Ends one; clients it has registered stay. False for one that is unknown or has ended. */
     revokeInitialAccessToken(id: string): Promise<boolean>
   }
+  /** The people of `localAccounts`, as an administrator sees them. Each call throws `ConfigError` where accounts are others'. */
+  readonly users: {
+    /**
+     * A new user, and the link behind which they set their password: good once and for 30 minutes. Throws `ConfigError` for a
+     * login that is taken or unfit.
+     */
+    create(input: Parameters<PasswordLinks['create']>[0]): Promise<PasswordLink>
+    /**
+     * The same link for a user who is there, by id, subject or login; it ends an earlier one. Setting the password ends every
+     * session and sign-in of the user. Undefined for a user who is unknown, disabled or has no password here.
+     */
+    reset(user: string): Promise<PasswordLink | undefined>
+  }
   readonly events: {
     /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
     append(type: EventType, context: EventContext, facts?: Record<string, unknown>): Promise<void>
@@ -115,11 +131,9 @@ export function embed(app: App): Gatehouse {
           'requests come without the address of their peer: limits count all of them as one network, and the audit log cannot tell where they came from. Pass it: fetch(request, { address })',
         )
       }
-      const { trustedProxies } = settings
-      const forwarded = request.headers.get('x-forwarded-for') ?? undefined
       const incoming = incomingFrom(request, settings.base, {
-        address: clientAddress(peer, forwarded, trustedProxies),
-        viaTrustedProxy: isTrustedProxy(peer, trustedProxies),
+        address: clientAddress(peer, (name) => request.headers.get(name) ?? undefined, settings),
+        viaTrustedProxy: isTrustedProxy(peer, settings.trustedProxies),
       })
       return responseFrom(await app.answer(incoming))
     },
@@ -135,6 +149,14 @@ export function embed(app: App): Gatehouse {
       createInitialAccessToken: (input) => createInitialAccessToken(server, input),
       listInitialAccessTokens: () => listInitialAccessTokens(server),
       revokeInitialAccessToken: (id) => endInitialAccessToken(server, id),
+    },
+    users: {
+      create: async (input) => passwordLinksOf(app.accounts).create(input),
+      async reset(name) {
+        const links = passwordLinksOf(app.accounts)
+        const user = await findUser(server, name)
+        return user && links.reset(user.id)
+      },
     },
     events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
     async listen({ port, host = '127.0.0.1' }) {

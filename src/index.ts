@@ -1,4 +1,12 @@
-export type { Account, Accounts, AccountsHouse, Ask, Authenticate } from './accounts/account.ts'
+export type {
+  Account,
+  Accounts,
+  AccountsHouse,
+  Ask,
+  Authenticate,
+  PasswordLink,
+  PasswordLinks,
+} from './accounts/account.ts'
 export { AccountsUnavailable, authenticationIsRecent, UnverifiedWebhook } from './accounts/account.ts'
 export { type BetterAuthAccountsOptions, betterAuthAccounts } from './accounts/better-auth.ts'
 export { type ClerkAccountsOptions, clerkAccounts } from './accounts/clerk.ts'

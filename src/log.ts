@@ -25,9 +25,18 @@ export function jsonLog(level: LogLevel, sink: (text: string) => void = writeToS
     if (rank[name] < rank[level]) return
     if (lines === '') setImmediate(flush)
     // Whatever was passed in, an error's own text for one: no token is written down.
-    lines += `${withoutTokens(JSON.stringify({ time: isoTime(Date.now()), level: name, message, ...facts }))}\n`
+    const line = besideFixed({ time: isoTime(Date.now()), level: name, message }, facts)
+    lines += `${withoutTokens(JSON.stringify(line))}\n`
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+/** What is always told, and facts of the case beside it: one that has the name of another is told as `fact_…`. */
+export function besideFixed(fixed: Facts, facts: Facts = {}): Facts {
+  const line: Facts = { ...fixed }
+  for (const [name, value] of Object.entries(facts))
+    line[Object.hasOwn(fixed, name) ? `fact_${name}` : name] = value
+  return line
 }
 
 function writeToStderr(text: string) {

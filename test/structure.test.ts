@@ -20,7 +20,7 @@ const foundation = [...ground, 'db', 'crypto', 'http']
 const core = [...foundation, 'settings', 'config', 'core']
 const domain = [...core, 'events']
 const domains = ['oauth', 'accounts', 'vault', 'bridge', 'webhooks', 'jobs']
-const underApp = [...domain, ...domains, 'health', 'pages', 'admin']
+const underApp = [...domain, ...domains, 'health', 'request-log', 'pages', 'admin']
 
 const mayImport: Record<string, string[]> = {
   'config-error': [],
@@ -36,6 +36,7 @@ const mayImport: Record<string, string[]> = {
   config: [...foundation, 'settings', 'accounts/account.ts'],
   core: [...foundation, 'settings'],
   health: core,
+  'request-log': [...foundation, 'settings'],
   events: core,
   pages: [...ground, 'http'],
   vault: domain,

@@ -15,6 +15,7 @@ export const paths = {
   signOut: '/sign-out',
   account: '/account',
   password: '/account/password',
+  setPassword: '/set-password',
 } as const
 
 export type ChangePasswordView = NonNullable<AccountView['changePassword']>

@@ -127,8 +127,27 @@ export interface Accounts {
   onWebhook?(request: Request): Promise<{ deleted: Pick<Account, 'provider' | 'issuer' | 'subject'> } | null>
   /** Where a signed-in user may choose another account and then return; a URL on any page, absolute or a path. */
   switchUrl?(returnTo: string): string
+  /** Makes accounts, and gives people a link to set their password behind. Only where passwords are kept here. */
+  readonly passwordLinks?: PasswordLinks
   /** Pages of its own, by their path below the issuer: sign-in, sign-up, account. */
   routes?: readonly AccountsRoute[]
+}
+
+/** A link behind which a person sets a password: good once, and until `expiresAt`. Whoever has it can take the account. */
+export interface PasswordLink {
+  /** The user's id. */
+  id: string
+  login: string
+  link: string
+  /** Epoch milliseconds. */
+  expiresAt: number
+}
+
+export interface PasswordLinks {
+  /** A new account, which nobody can sign in to before the password is set. Throws `ConfigError` for a login that is taken or unfit. */
+  create(input: { login: string; name?: string }): Promise<PasswordLink>
+  /** A link in place of any earlier one; undefined where the user is unknown, disabled or has no password here. */
+  reset(userId: string): Promise<PasswordLink | undefined>
 }
 
 export class UnverifiedWebhook extends Error {

@@ -4,9 +4,17 @@ import { accountPages, paths } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
 import { deviceCookies } from './local/device-cookie.ts'
-import { type LocalAccountsHouse, type LocalAccountsOptions, provider } from './local/house.ts'
+import { helpFrom } from './local/help.ts'
+import {
+  type CompleteOptions,
+  type LocalAccountsHouse,
+  type LocalAccountsOptions,
+  provider,
+} from './local/house.ts'
 import { emailOf } from './local/login.ts'
 import { passwordHashing, standardMinimum } from './local/password.ts'
+import { passwordLinks } from './local/password-links.ts'
+import { setPasswordPages } from './local/set-password.ts'
 import { signInPages } from './local/sign-in.ts'
 import { signUpPages } from './local/sign-up.ts'
 import { findLogin } from './records/local-accounts.ts'
@@ -21,6 +29,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
     signUp: options.signUp ?? true,
     signInLifetime: options.signInLifetime ?? 30 * 86_400,
     minimumPasswordLength: options.minimumPasswordLength ?? standardMinimum,
+    ...(options.help === undefined ? {} : { help: options.help }),
   }
   checkOptions(complete)
   return (given) => {
@@ -40,6 +49,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
       ...(complete.signUp ? [{ path: paths.signUp, answer: signUpPages(house) }] : []),
       { path: paths.account, answer: account.page },
       { path: paths.password, answer: password.change(account.show) },
+      { path: paths.setPassword, answer: setPasswordPages(house) },
       { path: paths.signOut, answer: account.signOutPage },
     ]
     return {
@@ -57,12 +67,13 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
       },
       signOut: account.signOut,
       switchUrl: account.switchUrl,
+      passwordLinks: passwordLinks(house),
       routes,
     }
   }
 }
 
-function checkOptions(options: Required<LocalAccountsOptions>): void {
+function checkOptions(options: CompleteOptions): void {
   const problems: ConfigProblem[] = []
   const whole = (
     name: 'signInLifetime' | 'minimumPasswordLength',
@@ -82,6 +93,15 @@ function checkOptions(options: Required<LocalAccountsOptions>): void {
   whole('minimumPasswordLength', 8, 64, 'characters')
   if (typeof options.signUp !== 'boolean') {
     problems.push({ path: 'localAccounts.signUp', given: options.signUp, allowed: 'true or false' })
+  }
+  if (options.help !== undefined && helpFrom(options.help) === undefined) {
+    problems.push({
+      path: 'localAccounts.help',
+      given: options.help,
+      allowed:
+        'a URL of https, mailto or tel, a path of this origin, or a sentence of at most 300 characters',
+      example: "'mailto:support@example.com'",
+    })
   }
   if (problems.length > 0) throw new ConfigError(problems)
 }

@@ -57,6 +57,7 @@ export function errorAnswer(
     | 'form.expired'
     | 'form.method'
     | 'sign_in.disabled'
+    | 'sign_in.too_many'
     | 'development.elsewhere'
     | 'openid.unknown'
     | 'openid.failed',

@@ -1,6 +1,7 @@
+import { ConfigError } from '../config-error.ts'
 import type { Core } from '../core.ts'
 import { type EventContext, eventInput } from '../events/append.ts'
-import type { Account } from './account.ts'
+import type { Account, Accounts, PasswordLinks } from './account.ts'
 import {
   closeUser,
   disableUser as disable,
@@ -61,4 +62,12 @@ export async function closeUserOf(
   const event = eventInput(now, 'user_deleted', { userId: user.id }, { provider })
   await core.db.write(closeUser, { id: user.id, reason, now, ...event })
   return true
+}
+
+/** Throws `ConfigError` where passwords are kept elsewhere. */
+export function passwordLinksOf({ passwordLinks }: Pick<Accounts, 'passwordLinks'>): PasswordLinks {
+  if (passwordLinks) return passwordLinks
+  const allowed =
+    'localAccounts(): only there are passwords kept here. Elsewhere they are set at the account provider'
+  throw new ConfigError([{ path: 'accounts', allowed }])
 }

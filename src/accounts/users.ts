@@ -103,3 +103,8 @@ export async function claimsOf(
     ...(await fromHost(accounts.claims?.(user.account_subject, scopes))),
   }
 }
+
+/** What a user's account is called at its provider, as `claims` gets it. */
+export async function accountSubject(core: Pick<Core, 'db'>, userId: string): Promise<string | undefined> {
+  return (await core.db.one(findIdentityOfUser, { user_id: userId }))?.account_subject
+}

@@ -61,7 +61,7 @@ const editable: Record<string, Option> = {
   'access-token-lifetime': text('<seconds>', 'Life of its access tokens'),
   'refresh-token-lifetime': text('<seconds>', 'Life of an unused refresh token'),
   'code-lifetime': text('<seconds>', 'Life of its authorization codes'),
-  'reuse-window': text('<seconds>', 'How long a rotated refresh token gets the same successor, 0 to 300'),
+  'reuse-window': text('<seconds>', 'How long a rotated refresh token gets the same successor, 0 to 86400'),
   'requests-per-hour': text('<count>', 'Most requests at the token endpoints'),
   'logo-uri': text('<url>', 'Its logo, https'),
   'client-uri': text('<url>', 'Its home page, https'),

@@ -131,10 +131,11 @@ function checkTransport(call: Call, { issuer, secure, loopback }: Settings, repo
 }
 
 /** Whether limits can tell users apart: behind https there is a proxy, and it must be known. */
-function checkProxies({ secure, trustedProxies }: Settings, report: Report): void {
+function checkProxies({ secure, trustedProxies, forwardedHeader }: Settings, report: Report): void {
   const check = 'proxies'
   if (!secure) return
-  if (trustedProxies) report({ check, result: 'ok', found: 'it is known whose x-forwarded-for is believed' })
+  if (trustedProxies)
+    report({ check, result: 'ok', found: `it is known whose ${forwardedHeader} is believed` })
   else {
     report({
       check,

@@ -1,5 +1,6 @@
+import type { PasswordLink } from '../accounts/account.ts'
 import { findUser, identitiesOf, listUsers } from '../accounts/user-list.ts'
-import { deleteUser, disableUser, enableUser } from '../accounts/user-operations.ts'
+import { deleteUser, disableUser, enableUser, passwordLinksOf } from '../accounts/user-operations.ts'
 import type { Core } from '../core.ts'
 import type { Call, Command } from './command.ts'
 import { confirm } from './confirm.ts'
@@ -10,9 +11,12 @@ import { facts, formerly, type Page, paging, printPage, table, time } from './ta
 
 type Row = Awaited<ReturnType<typeof listUsers>>[number]
 
+const linkNotes =
+  'The link is good once and for 30 minutes; a later one ends it. Whoever has it can take the account: hand it over as carefully as a password.'
+
 export const command: Command = {
   summary:
-    'Shows, disables and deletes users. A user is named by id, by subject, or by the login of a local account.',
+    'Makes, shows, disables and deletes users, and helps those who forgot their password. A user is named by id, by subject, or by the login of a local account.',
   actions: {
     list: {
       summary: 'Users, newest first',
@@ -23,6 +27,35 @@ export const command: Command = {
       summary: 'One user and the accounts it signs in with',
       arguments: ['<user>'],
       run: (call) => withDatabase(call, async (db) => show(call, { db }, await find(call, { db }))),
+    },
+    create: {
+      summary: 'Make a user of local accounts, and a link behind which they set their password',
+      arguments: ['<login>'],
+      options: { name: { type: 'string', value: '<text>', text: 'What the user is called' } },
+      notes: linkNotes,
+      run: (call) =>
+        withApp(call, async ({ accounts }) => {
+          const name = call.option('name')
+          const input = { login: call.positionals[0]!, ...(name === undefined ? {} : { name }) }
+          showLink(call, await passwordLinksOf(accounts).create(input))
+        }),
+    },
+    reset: {
+      summary: 'A link behind which a user of local accounts sets a new password',
+      arguments: ['<user>'],
+      notes: `${linkNotes} Setting the password ends every session and sign-in of the user.`,
+      run: (call) =>
+        withApp(call, async ({ accounts, server }) => {
+          const links = passwordLinksOf(accounts)
+          const row = await find(call, server)
+          const link = await links.reset(row.id)
+          if (link) return showLink(call, link)
+          throw new Failure(
+            row.disabled_at === null
+              ? `${row.id} has no password here: it signs in at another provider`
+              : `${row.id} is disabled: ${call.program} users enable ${row.id} first`,
+          )
+        }),
     },
     disable: {
       summary: 'End every session and sign-in, and let the user do nothing any more',
@@ -99,6 +132,11 @@ async function show(call: Call, core: Pick<Core, 'db'>, row: Row): Promise<void>
   if (call.json) return call.print(JSON.stringify({ ...view(row), accounts }))
   const named = accounts.map((one) => [one.provider, one.issuer, one.subject].filter(Boolean).join(' '))
   call.print(facts({ ...view(row), accounts: named.join(', ') }))
+}
+
+function showLink(call: Call, { id, login, link, expiresAt }: PasswordLink): void {
+  const shown = { id, login, link, expires: time(expiresAt) }
+  call.print(call.json ? JSON.stringify(shown) : facts(shown))
 }
 
 function stateOf(row: Row): string {

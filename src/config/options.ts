@@ -30,6 +30,7 @@ import {
   custom,
   flag,
   list,
+  mapped,
   type Options,
   optional,
   type Place,
@@ -87,10 +88,22 @@ export const options = {
   /** What the pages look like. */
   pages,
   /**
-   * Addresses or subnets of proxies whose `x-forwarded-for` is believed; `[]` says that there is none, and every peer is a
+   * Addresses or subnets of proxies whose word about the client's address is believed; `[]` says that there is none, and every peer is a
    * client itself. Default: unknown, so that peers of a private network count as one that all users share.
    */
   trustedProxies: optional(custom<readonly string[], BlockList>('string[]', readProxies), undefined),
+  /**
+   * The header in which they name the client: `x-forwarded-for` (default), `forwarded` (RFC 7239), or one of a provider's own
+   * that holds one address, e.g. `cf-connecting-ip`, `fly-client-ip`. Exactly the one your proxy sets: the others may be the
+   * client's own words.
+   */
+  forwardedHeader: mapped(
+    text('the name of a header', (given) => /^[a-z0-9-]{1,64}$/i.test(given), {
+      standard: 'x-forwarded-for',
+      example: 'x-forwarded-for',
+    }),
+    (name) => name.toLowerCase(),
+  ),
   /** Origins whose browser code may call the token, revocation and metadata endpoints. Default: any, without credentials. */
   cors: custom<'*' | readonly string[], '*' | readonly string[]>("'*' | string[]", (given, place) =>
     given === undefined || given === '*' ? '*' : origins.read(given, place),

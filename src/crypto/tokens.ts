@@ -13,6 +13,7 @@ export type TokenKind =
   | 'gh_dc'
   | 'gh_ia'
   | 'gh_ra'
+  | 'gh_pl'
 
 /** A token as it is stored: a row id that is no secret, and the SHA-256 of the whole token. */
 export interface StoredToken {

@@ -1,20 +1,90 @@
 import { BlockList, isIP } from 'node:net'
 
-/** Decides which hop of `x-forwarded-for` is the client: the last one that no trusted proxy vouches against. */
+/** Whose word about clients is believed, and in which header it stands. */
+export interface Forwarding {
+  trustedProxies: BlockList | undefined
+  /** Lower case, default `x-forwarded-for`. `forwarded` is read as RFC 7239 has it, any other as a list of addresses. */
+  forwardedHeader?: string
+}
+
+/**
+ * The client's address: the peer's own, or, where that is a trusted proxy, the last hop of the header that is none. '' where
+ * the proxy names no address that can be read (`unknown`, an obfuscated name): never the proxy's own in its place. A trusted
+ * peer that sends no such header is a client itself.
+ */
 export function clientAddress(
   peer: string,
-  forwarded: string | undefined,
-  trusted: BlockList | undefined,
+  header: (name: string) => string | undefined,
+  { trustedProxies: trusted, forwardedHeader = 'x-forwarded-for' }: Forwarding,
 ): string {
   const own = unmapped(peer)
-  if (!trusted || !forwarded || !isTrustedProxy(peer, trusted)) return own
-  const hops = forwarded.split(',').map((hop) => unmapped(hop.trim()))
-  for (let n = hops.length - 1; n >= 0; n--) {
-    const hop = hops[n]!
-    if (isIP(hop) === 0) return own
-    if (!contains(trusted, hop) || n === 0) return hop
+  if (!trusted || !contains(trusted, own)) return own
+  const value = header(forwardedHeader)
+  if (value === undefined) return headersOfProxies.some((name) => header(name) !== undefined) ? '' : own
+  let hop: string | undefined
+  for (const element of forwardedHeader === 'forwarded' ? forwardedElements(value) : listElements(value)) {
+    hop = forwardedHeader === 'forwarded' ? forwardedNode(element) : nodeAddress(element)
+    if (hop === undefined) return ''
+    if (!contains(trusted, hop)) return hop
   }
-  return own
+  return hop ?? ''
+}
+
+/** What proxies name clients in: one of these without the configured header says that the configuration is wrong. */
+const headersOfProxies = ['x-forwarded-for', 'forwarded']
+
+/** From the last to the first: what a client sent before the proxies added theirs is never reached. */
+function listElements(value: string): string[] {
+  return value
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+    .reverse()
+}
+
+/**
+ * The elements of a `Forwarded` header (RFC 7239 §4), from the last to the first. They are taken off the end, where the trusted
+ * proxies wrote: a quote that a client opened in its part cannot swallow theirs.
+ */
+function* forwardedElements(value: string): Generator<string> {
+  let end = value.length
+  while (end >= 0) {
+    let start = end
+    let element: string
+    do {
+      start = start === 0 ? -1 : value.lastIndexOf(',', start - 1)
+      element = value.slice(start + 1, end)
+    } while (start >= 0 && !quotesAreClosed.test(element))
+    if (element.trim() !== '') yield element.trim()
+    end = start
+  }
+}
+
+const quotesAreClosed = /^(?:[^"]|"(?:[^"\\]|\\.)*")*$/
+const pair = /\s*([!#$%&'*+.^_`|~0-9a-z-]+)=([!#$%&'*+.^_`|~0-9a-z:[\]-]+|"(?:[^"\\]|\\.)*")\s*(;|$)/iy
+
+/** The address in `for` of one element (RFC 7239 §4, §5.2); undefined where there is none, or more than one. */
+function forwardedNode(element: string): string | undefined {
+  const found: string[] = []
+  for (pair.lastIndex = 0; pair.lastIndex < element.length; ) {
+    const [, name, value] = pair.exec(element) ?? []
+    if (name === undefined) return undefined
+    if (name.toLowerCase() === 'for') found.push(value!)
+  }
+  return found.length === 1 ? nodeAddress(found[0]!) : undefined
+}
+
+/** An address with or without a port (RFC 7239 §6), as proxies write it: IPv6 in brackets or bare, quoted or not. */
+function nodeAddress(node: string): string | undefined {
+  const text = /^"(.*)"$/.exec(node)?.[1]?.replace(/\\(.)/g, '$1') ?? node
+  const [, bracketed, ofBracketed] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? []
+  const [, plain, ofPlain] = /^(\d+\.\d+\.\d+\.\d+):(\d{1,5})$/.exec(text) ?? []
+  // Nine groups: some proxies write a port behind an IPv6 address without brackets.
+  const [, long, ofLong] = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):(\d{1,5})$/i.exec(text) ?? []
+  if (Number(ofBracketed ?? ofPlain ?? ofLong ?? 0) > 65_535) return undefined
+  const address = (bracketed ?? plain ?? long ?? text).split('%')[0]!
+  const family = isIP(address)
+  return family === 0 || (bracketed !== undefined && family === 4) ? undefined : unmapped(address)
 }
 
 /** Whether the peer of a connection is one of the trusted proxies, so that what it says of the client may be believed. */
@@ -97,6 +167,13 @@ function contains(list: BlockList, address: string): boolean {
   return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
+/** The IPv4 address in an IPv6 one (RFC 4291 §2.5.5.2), written either way. */
 function unmapped(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  if (!/^::ffff:/i.test(address)) return address
+  const rest = address.slice(7)
+  if (rest.includes('.')) return rest
+  const [, high, low] = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(rest) ?? []
+  if (high === undefined || low === undefined) return address
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`
 }

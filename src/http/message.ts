@@ -27,6 +27,8 @@ export interface Answer {
   status: number
   headers: Record<string, string | string[]>
   body: string
+  /** For the log: whom it concerns. */
+  facts?: Record<string, string>
 }
 
 export class BodyTooLarge extends Error {
@@ -70,4 +72,9 @@ export function empty(status: number, headers?: Answer['headers']): Answer {
 export function withCookie(answer: Answer, cookie: string): Answer {
   const others = answer.headers['set-cookie'] ?? []
   return { ...answer, headers: { ...answer.headers, 'set-cookie': [...[others].flat(), cookie] } }
+}
+
+/** The answer, and whom it concerns, for the log. Nothing secret may be passed in. */
+export function concerning(answer: Answer, facts: Record<string, string>): Answer {
+  return { ...answer, facts: { ...answer.facts, ...facts } }
 }

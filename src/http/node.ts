@@ -29,6 +29,8 @@ export interface NodeOptions {
   origin: string
   base: string
   trustedProxies: BlockList | undefined
+  /** Where trusted proxies name the client, in lower case. Default `x-forwarded-for`. */
+  forwardedHeader?: string
   /** What connections may take; the standard where it is left out. */
   connections?: ConnectionLimits
 }
@@ -160,11 +162,7 @@ export function incomingFromNode(message: IncomingMessage, options: NodeOptions)
     method: message.method ?? 'GET',
     ...pathBelow(path, options.base),
     search: mark < 0 ? '' : url.slice(mark + 1),
-    address: clientAddress(
-      message.socket.remoteAddress ?? '',
-      options.trustedProxies && one(message.headers['x-forwarded-for']),
-      options.trustedProxies,
-    ),
+    address: clientAddress(message.socket.remoteAddress ?? '', (name) => one(message.headers[name]), options),
     viaTrustedProxy:
       options.trustedProxies !== undefined &&
       isTrustedProxy(message.socket.remoteAddress ?? '', options.trustedProxies),

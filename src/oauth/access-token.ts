@@ -5,9 +5,10 @@ import { timeOrderedId } from '../crypto/ids.ts'
 import { signJwt } from '../crypto/jws.ts'
 import { makeToken, sha256 } from '../crypto/tokens.ts'
 import type { Client } from './clients/clients.ts'
-import { allowedScope, canonicalScope } from './scope.ts'
+import { allowedScope, canonicalScope, scopeSet } from './scope.ts'
 import { confirmationOf } from './sender-constraint.ts'
 import type { Server } from './server.ts'
+import { hostClaims } from './token-claims.ts'
 
 /** The grant an access token is made from. */
 export interface Grant {
@@ -50,11 +51,19 @@ export interface MadeAccessToken {
   }
 }
 
-export function makeAccessToken(server: Server, client: Client, grant: Grant, now: number): MadeAccessToken {
-  const expiresAt = Math.min(now + client.accessTokenLifetime, grant.sessionExpiresAt ?? Infinity)
+/** To be made before anything is spent: the host's claims may not be there to be had now, which throws. */
+export async function makeAccessToken(
+  server: Server,
+  client: Client,
+  given: Grant,
+  now: number,
+): Promise<MadeAccessToken> {
+  const expiresAt = Math.min(now + client.accessTokenLifetime, given.sessionExpiresAt ?? Infinity)
   // A grant outlives what its client may ask for: nothing is issued that it may not have now.
   const allowed = allowedScope(client, server.settings)
-  const scope = canonicalScope(grant.scope.filter((one) => allowed.includes(one)))
+  const scope = canonicalScope(given.scope.filter((one) => allowed.includes(one)))
+  const { claims: ask } = server.settings.tokens
+  const grant = ask === null ? given : await withHostClaims(server, client, given, ask, scope)
   const made =
     tokenFormat(server, client, grant.resources) === 'opaque'
       ? makeToken('gh_at', now)
@@ -77,6 +86,19 @@ export function makeAccessToken(server: Server, client: Client, grant: Grant, no
       now,
     },
   }
+}
+
+async function withHostClaims(
+  server: Server,
+  client: Client,
+  grant: Grant,
+  ask: NonNullable<Server['settings']['tokens']['claims']>,
+  scope: string,
+): Promise<Grant> {
+  const { subject, userId, resources } = grant
+  const facts = { userId, subject, client: client.id, scope: scopeSet(scope), resources }
+  const added = await hostClaims(server, ask, facts)
+  return added === null ? grant : { ...grant, claims: { ...added, ...grant.claims } }
 }
 
 function makeJwt(

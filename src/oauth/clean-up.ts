@@ -1,6 +1,6 @@
 // RFC 6749 §4.1.2, §6; RFC 7009 §2.1; RFC 9700 §4.14.2: what of codes, tokens and sessions is removed, and when.
 
-import { bounds } from '../config/oauth/tokens.ts'
+import { bounds, longestUsualWindow } from '../config/oauth/tokens.ts'
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
 import { type Deletion, deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
@@ -71,9 +71,10 @@ export async function clearSalts(
   const since = typeof turn.previous?.until === 'number' ? turn.previous.until : 0
   const standard = core.settings.tokens.reuseWindow
   const own = await db.all(reuseWindows, { after: 0 })
-  const longest = bounds.reuseWindow[1]
+  // Of windows that were shortened meanwhile, the usual ones are looked for at their longest, too.
+  const ends = [longestUsualWindow, bounds.reuseWindow[1]]
   let cleared = 0
-  for (const reuse_window of new Set([standard, ...own.map((row) => row.reuse_window), longest])) {
+  for (const reuse_window of new Set([standard, ...own.map((row) => row.reuse_window), ...ends])) {
     const last = firstIdAt(until - reuse_window)
     // What took longer to commit than its window is passed before it is seen, so short windows are gone over again.
     let first = firstIdAt(since - Math.max(reuse_window, slowestCommit))

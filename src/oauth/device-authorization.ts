@@ -2,7 +2,7 @@
 
 import { networkLimit } from '../core.ts'
 import { makeToken } from '../crypto/tokens.ts'
-import { type Answer, type Incoming, json } from '../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../http/message.ts'
 import { requestedDetails } from './authorization/authorization-details.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
@@ -72,7 +72,7 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
     })
     if (inserted.length === 0) continue
     const page = settings.issuer + paths.device
-    return json(
+    const answer = json(
       200,
       {
         device_code: token,
@@ -84,6 +84,7 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
       },
       uncached,
     )
+    return concerning(answer, { client: client.id })
   }
   throw new Error('no user code is free')
 }

@@ -239,7 +239,7 @@ async function readWaiting(
 }
 
 async function quotaFull(server: Server, client: Client, userId: string): Promise<Refusal | undefined> {
-  return (await quotaIsFull(server, userId, client.id))
+  return (await quotaIsFull(server, userId, client))
     ? refuse('session_quota_full', { client: client.id, user: userId })
     : undefined
 }

@@ -1,6 +1,6 @@
 // RFC 7662 §2.1, §2.2, §4; RFC 9449 §6.2; RFC 9470 §6.2: token introspection for resource servers and for a client's own tokens.
 
-import { type Answer, type Incoming, json } from '../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../http/message.ts'
 import { readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
 import type { Client } from './clients/clients.ts'
@@ -31,9 +31,10 @@ export async function introspection(server: Server, request: Incoming): Promise<
   if (token === undefined) return refuse('missing_parameter', { client: client.id, parameter: 'token' })
   const known = await findToken(server, token)
   const answer = (known && (await describe(server, known, client))) ?? inactive
-  return prefersJwt(request.header('accept'))
-    ? jwtAnswer(server, client, answer)
+  const told = prefersJwt(request.header('accept'))
+    ? await jwtAnswer(server, client, answer)
     : json(200, answer, uncached)
+  return concerning(told, { client: client.id })
 }
 
 async function describe(server: Server, known: KnownToken, asking: Client): Promise<object | undefined> {

@@ -16,7 +16,7 @@ export function refreshExpiry(client: Client, now: number, sessionExpiresAt: num
 }
 
 /** A session about to begin: its first tokens, and the inputs of the rows (`sessionColumns`). */
-export function newSession(
+export async function newSession(
   server: Server,
   client: Client,
   granted: GrantedRow,
@@ -35,7 +35,7 @@ export function newSession(
   const { binding, brief = false } = first
   const lifetime = brief ? client.accessTokenLifetime : server.settings.tokens.sessionLifetime
   const sessionExpiresAt = now + lifetime
-  const access: MadeAccessToken = makeAccessToken(
+  const access: MadeAccessToken = await makeAccessToken(
     server,
     client,
     {

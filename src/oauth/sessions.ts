@@ -1,7 +1,10 @@
-// RFC 9700 §4.14.2, RFC 7009 §2.1: ending a session, and with it everything that was issued in it.
+// RFC 9700 §4.14.2, RFC 7009 §2.1, RFC 8252 §8.4: ending a session, and with it everything that was issued in it, and how many
+// a user may have with one client.
 
 import type { Core } from '../core.ts'
 import { type EventContext, type EventType, eventInput } from '../events/append.ts'
+import { redirectsToOwnComputer } from './authorization/redirect-uri.ts'
+import type { Client } from './clients/clients.ts'
 import {
   countLivingSessions,
   findSession,
@@ -12,6 +15,8 @@ import {
   surplusSessionsOfUser,
 } from './records/sessions.ts'
 import type { Server } from './server.ts'
+
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** Ends one session with all its tokens; its other sessions stay. False when it had ended already. */
 export async function endSession(
@@ -40,16 +45,29 @@ export function showSession(core: Pick<Core, 'db'>, id: string) {
   return core.db.one(findSession, { id })
 }
 
+/**
+ * Living sessions one user may have with a client. More where one id serves every machine of the user: a document is one client
+ * for all who run it, and an administrator registers a program or a device once. A client that registers itself does so on
+ * each machine.
+ */
+export function sessionQuota({ settings }: Pick<Core, 'settings'>, client: Client): number {
+  const { quota, sharedQuota } = settings.sessions
+  const { source, confidential, redirectUris, grantTypes } = client
+  if (source === 'cimd') return sharedQuota
+  if (source === 'dcr' || confidential) return quota
+  const installed = grantTypes.includes(deviceGrant) || redirectUris.some(redirectsToOwnComputer)
+  return installed ? sharedQuota : quota
+}
+
 /** Whether a further session of the two would be refused: never where the one idle for longest makes room for it. */
 export async function quotaIsFull(
-  { db, now, settings }: Pick<Core, 'db' | 'now' | 'settings'>,
+  core: Pick<Core, 'db' | 'now' | 'settings'>,
   userId: string,
-  clientId: string,
+  client: Client,
 ): Promise<boolean> {
-  const { whenFull, quota } = settings.sessions
-  if (whenFull !== 'refuse') return false
-  const living = await db.one(countLivingSessions, { user_id: userId, client_id: clientId, now: now() })
-  return (living?.count ?? 0) >= quota
+  if (core.settings.sessions.whenFull !== 'refuse') return false
+  const of = { user_id: userId, client_id: client.id, now: core.now() }
+  return ((await core.db.one(countLivingSessions, of))?.count ?? 0) >= sessionQuota(core, client)
 }
 
 /**
@@ -59,7 +77,7 @@ export async function quotaIsFull(
 export async function evictSurplusSessions(
   server: Server,
   userId: string,
-  clientId: string,
+  client: Client,
   origin: Pick<EventContext, 'address' | 'userAgent'>,
 ): Promise<void> {
   // Where a full quota refuses, nobody gets beyond it, and sessions by the word of an issuer are brief.
@@ -67,9 +85,9 @@ export async function evictSurplusSessions(
   try {
     const surplus = await server.db.all(surplusSessions, {
       user_id: userId,
-      client_id: clientId,
+      client_id: client.id,
       now: server.now(),
-      quota: server.settings.sessions.quota,
+      quota: sessionQuota(server, client),
     })
     const ofAll = await server.db.all(surplusSessionsOfUser, {
       user_id: userId,
@@ -78,7 +96,7 @@ export async function evictSurplusSessions(
     })
     const due = new Map([
       ...ofAll.map((one) => [one.id, one.client_id] as const),
-      ...surplus.map(({ id }) => [id, clientId] as const),
+      ...surplus.map(({ id }) => [id, client.id] as const),
     ])
     for (const [id, owner] of due) {
       await endSession(server, id, 'evicted', {
@@ -89,6 +107,6 @@ export async function evictSurplusSessions(
       })
     }
   } catch (error) {
-    server.log.warn('surplus sessions could not be ended yet', { client: clientId, error: String(error) })
+    server.log.warn('surplus sessions could not be ended yet', { client: client.id, error: String(error) })
   }
 }

@@ -1,6 +1,6 @@
 // RFC 6749 §3.2, §5.1; RFC 9449 §5, §8: the token endpoint. Each grant type is a file of its own in grants/.
 
-import { type Answer, type Incoming, json } from '../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../http/message.ts'
 import { told } from '../log.ts'
 import type { Settings } from '../settings.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
@@ -62,7 +62,7 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
   if (isRefusal(grant)) return grant
   server.activity.clientUsed(client.id, { tokens: 1 })
   const { access, refreshToken: refresh, idToken, more } = grant
-  return json(
+  const answer = json(
     200,
     {
       access_token: access.token,
@@ -76,4 +76,5 @@ export async function token(server: Server, request: Incoming): Promise<Answer |
     },
     { ...uncached, ...nextNonce(proof) },
   )
+  return concerning(answer, { client: client.id, grant_type: name })
 }

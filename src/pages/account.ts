@@ -4,7 +4,7 @@ import { inertText } from './inert.ts'
 import { errorNote, face, fieldOf, head, hiddenFields, layout, successNote } from './layout.ts'
 import type { Page } from './page.ts'
 import { isolated, minute, say, sayPlain } from './say.ts'
-import type { AccountView, Frame } from './views.ts'
+import type { AccountView, Frame, SetPasswordView } from './views.ts'
 
 /** Who one is here, the password, and where one is signed in. */
 export function accountPage(frame: Frame, view: AccountView): Page {
@@ -59,6 +59,49 @@ ${fieldOf({
 })}
 <button class="primary">${say(frame, 'account.password_submit')}</button>
 </form></section>`
+}
+
+/** Sets the password of the account that a link was made for. Posts `new_password`. */
+export function setPasswordPage(frame: Frame, view: SetPasswordView): Page {
+  const minimum = view.minimumPasswordLength
+  return layout(frame, {
+    title: sayPlain(frame, 'set_password.title'),
+    error: Boolean(view.error),
+    shape: 'narrow',
+    main: html`<div class="card">
+${head(say(frame, 'set_password.title'), say(frame, 'set_password.lead', { login: view.login }))}
+${errorNote('error', view.error)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}
+<input type="text" autocomplete="username" value="${view.login}" readonly hidden>
+${fieldOf({
+  id: 'new-password',
+  name: 'new_password',
+  label: say(frame, 'account.password_new'),
+  type: 'password',
+  autocomplete: 'new-password',
+  hint: say(frame, 'password.hint', { minimum: html`${minimum}` }),
+  minimumLength: minimum,
+  error: view.error && 'error',
+  focus: true,
+})}
+<button class="primary">${say(frame, 'set_password.submit')}</button>
+</form>
+</div>
+<p class="after">${say(frame, 'set_password.explained')}</p>`,
+  })
+}
+
+/** The password is set; the person signs in with it. */
+export function passwordSetPage(frame: Frame, view: { signInUrl: string }): Page {
+  return layout(frame, {
+    title: sayPlain(frame, 'set_password.done_title'),
+    shape: 'narrow',
+    main: html`<div class="card">
+${head(say(frame, 'set_password.done_title'), say(frame, 'set_password.done'))}
+<a class="button primary" href="${view.signInUrl}">${say(frame, 'sign_in.submit')}</a>
+</div>`,
+  })
 }
 
 function signIns(frame: Frame, view: AccountView): HtmlValue {

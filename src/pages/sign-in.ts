@@ -1,8 +1,9 @@
-import { html } from '../http/html.ts'
+import { type Html, html } from '../http/html.ts'
+import { inertText } from './inert.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
 import { answerSources, type Page } from './page.ts'
-import { clientName, say, sayPlain } from './say.ts'
-import type { Frame, SignInView } from './views.ts'
+import { clientName, isolated, say, sayPlain } from './say.ts'
+import type { Frame, HelpView, SignInView } from './views.ts'
 
 /** Name and password of a local account. Posts `login` and `password`. */
 export function signInPage(frame: Frame, view: SignInView): Page {
@@ -46,10 +47,17 @@ ${
   view.signUpUrl &&
   html`<p class="after">${say(frame, 'sign_in.sign_up')} <a href="${view.signUpUrl}">${say(frame, 'sign_in.sign_up_link')}</a></p>`
 }
+${view.help && html`<p class="after">${say(frame, 'sign_in.forgotten')} ${help(frame, view.help)}</p>`}
 ${
   client !== undefined &&
   view.cancelUrl !== undefined &&
   html`<p class="after"><a href="${view.cancelUrl}">${say(frame, 'sign_in.cancel', { client })}</a></p>`
 }`,
   })
+}
+
+function help(frame: Frame, { href, text }: HelpView): Html {
+  if (href === undefined)
+    return text === undefined ? say(frame, 'sign_in.help') : html`${inertText(text, 300)}`
+  return html`<a href="${href}">${text === undefined ? say(frame, 'sign_in.help_link') : isolated(text)}</a>`
 }

@@ -34,6 +34,10 @@ export const defaultTexts = {
   'sign_up.sign_in': 'Already have an account?',
   'sign_up.sign_in_link': 'Sign in',
 
+  'sign_in.forgotten': 'Forgot your password?',
+  'sign_in.help': 'Contact the administrator of {product}.',
+  'sign_in.help_link': 'Get help',
+
   'sign_in.wrong': 'This email or username and this password do not belong together.',
   'sign_in.disabled': 'This account is disabled. Ask the people who run {product}.',
   'sign_in.too_many': 'There were too many attempts. Wait a few minutes, then try again.',
@@ -48,6 +52,16 @@ export const defaultTexts = {
   'password.long': 'Use at most {maximum} characters.',
   'password.guessable': 'This password is easy to guess. Use a few unrelated words.',
   'password.hint': 'At least {minimum} characters. A few unrelated words make a good one.',
+
+  'set_password.title': 'Set your password',
+  'set_password.lead': 'for {login}',
+  'set_password.submit': 'Set password',
+  'set_password.explained':
+    'This signs you out everywhere and disconnects the apps you use with this account.',
+  'set_password.done_title': 'Your password is set',
+  'set_password.done': 'You can now sign in with it.',
+  'set_password.expired_title': 'This link has expired',
+  'set_password.expired': 'It works once, for 30 minutes. Ask for a new link.',
 
   'development.title': 'Choose an account',
   'development.lead': 'Sign in as one of the accounts made for development.',

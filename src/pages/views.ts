@@ -3,7 +3,7 @@
  *
  * Beside its hidden fields a form posts: sign-in `login`, `password`; sign-up `name`, `login`, `password`;
  * development sign-in `subject` and, where there is a choice, `acr`; consent and device consent `decision` (`allow` or `deny`); device `user_code`; change password
- * `current_password`, `new_password`.
+ * `current_password`, `new_password`; set password `new_password`.
  */
 
 /** Text and colours a deployment may replace; everything has a default. */
@@ -41,11 +41,19 @@ export interface SignInView {
   cancelUrl?: string
   error?: string
   signUpUrl?: string
+  /** What people do who forgot their password; absent where they can do nothing here. */
+  help?: HelpView
   /**
    * Redirect URI of the authorization request that waits behind the form. Chromium applies `form-action` to
    * every redirect that follows a form post, so the policy must know where the answer may go.
    */
   redirectUri?: string
+}
+
+/** Whom to ask: a link that says `text`, or `text` as a sentence. Both absent: the administrator. */
+export interface HelpView {
+  href?: string
+  text?: string
 }
 
 export interface SignUpView {
@@ -170,6 +178,16 @@ export interface AccountView {
   signIns: { current: boolean; address: string; userAgent: string; at: number }[]
   signOut: { action: string; hidden: Hidden }
   connectedAppsUrl: string
+}
+
+/** The page behind a link to set a password. */
+export interface SetPasswordView {
+  action: string
+  hidden: Hidden
+  login: string
+  error?: string
+  /** Shown as a hint and given to the browser, in characters. */
+  minimumPasswordLength: number
 }
 
 export interface FormPostView {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { authorizeParameters, makePkce } from '../support/flow.ts'
+import type { Config } from '../../src/config.ts'
+import { authorizeParameters, makePkce, obtainCode, redeem } from '../support/flow.ts'
 import { openHouse } from '../support/house.ts'
 
 test('a host that never says who is signed in is answered as an outage', async () => {
@@ -28,6 +29,25 @@ test('a host that never says who is signed in is answered as an outage', async (
       assert.equal(answer.status, 503)
       assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
     }
+  } finally {
+    await house.close()
+  }
+})
+
+test('a host that never says what an access token holds is answered as an outage, and spends nothing', async () => {
+  const hung = { so: true }
+  const house = await openHouse('sqlite', {
+    tokens: { claims: () => (hung.so ? new Promise<never>(() => {}) : {}) } as Config['tokens'],
+  })
+  try {
+    const client = await house.createClient()
+    const pkce = makePkce()
+    const code = await obtainCode(house, client, pkce)
+    const answer = await redeem(house, client, code, pkce)
+    assert.equal(answer.status, 503)
+    assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
+    hung.so = false
+    assert.equal((await redeem(house, client, code, pkce)).status, 200)
   } finally {
     await house.close()
   }

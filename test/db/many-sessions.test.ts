@@ -28,6 +28,7 @@ const goesToAll: Record<string, number> = {
   end_sign_in: sessionsOfUser,
   revoke_client: sessionsOfClient,
   save_document: sessionsOfClient,
+  set_password: sessionsOfUser,
   sign_up: sessionsOfUser,
   withdraw_consent: sessionsOfClient / users,
 }

@@ -218,6 +218,32 @@ onBothDatabases('migrations', (dialect) => {
       assert.equal((await all()).length, before.length)
     }))
 
+  test('R51: the step of long reuse windows takes a day, and on its way down leaves what was allowed before', () =>
+    withDatabase(dialect, async (db) => {
+      const before = readMigrations(dialect).find(({ name }) => name === 'long_reuse_windows')!.version - 1
+      await migrateUp(db, { to: before })
+      await fill(db, 4)
+      const windows = async () =>
+        (
+          await db.query<{ reuse_window: number | null }>(sql`select reuse_window from clients order by id`)
+        ).map((row) => (row.reuse_window === null ? null : Number(row.reuse_window)))
+      await db.query(sql`update clients set reuse_window = null`)
+      await db.query(sql`update clients set reuse_window = 17000 where id = ${rowId(1)}`)
+      await assert.rejects(db.query(sql`update clients set reuse_window = 300001 where id = ${rowId(2)}`))
+      await migrateUp(db)
+      await db.query(sql`update clients set reuse_window = 86400000 where id = ${rowId(2)}`)
+      await assert.rejects(db.query(sql`update clients set reuse_window = 86400001 where id = ${rowId(2)}`))
+      await assert.rejects(db.query(sql`update clients set reuse_window = -1 where id = ${rowId(2)}`))
+      assert.deepEqual(await windows(), [null, 17_000, 86_400_000, null])
+      const sessions = await db.query(sql`select id, client_id from sessions order by id`)
+      await migrateDown(db, { to: before })
+      assert.deepEqual(await windows(), [null, 17_000, 300_000, null])
+      await assert.rejects(db.query(sql`update clients set reuse_window = 300001 where id = ${rowId(2)}`))
+      assert.deepEqual(await db.query(sql`select id, client_id from sessions order by id`), sessions)
+      await migrateUp(db)
+      assert.deepEqual(await windows(), [null, 17_000, 300_000, null])
+    }))
+
   test('a step that fails leaves nothing of itself, and what came before it stays', () =>
     withDatabase(dialect, async (db) => {
       const migrations = stepsOf(dialect)
@@ -346,6 +372,7 @@ describe('both schemas', () => {
       identities: ['identities_user'],
       initial_access_tokens: ['initial_access_tokens_expiry'],
       logout_deliveries: ['logout_deliveries_client', 'logout_deliveries_due', 'logout_deliveries_expiry'],
+      password_links: ['password_links_expiry', 'password_links_user'],
       pushed_authorization_requests: [
         'pushed_authorization_requests_client',
         'pushed_authorization_requests_expiry',

@@ -21,6 +21,7 @@ export const growingTables = [
   'device_codes',
   'used_jtis',
   'initial_access_tokens',
+  'password_links',
   'pairwise_subjects',
   'logout_deliveries',
 ] as const
@@ -166,6 +167,7 @@ export async function fill(db: Database, rows: number, from = 0): Promise<void> 
     },
     used_jtis: { id, expires_at: end },
     initial_access_tokens: { id, hash, name: "'test'", uses_left: '1', created_at: at, expires_at: end },
+    password_links: { id, hash, user_id: id, created_at: at, expires_at: end },
     pairwise_subjects: { user_id: id, sector: "'client.example'", subject: id, created_at: at },
     logout_deliveries: {
       id,

@@ -73,6 +73,9 @@ const fresh: Record<string, string[]> = {
   hold_authorization_request: ['id'],
   add_to_counter: ['key'],
   sign_up: ['user_id', 'user_subject', 'login', 'sign_in_id', 'event_id', 'subject'],
+  create_local_user: ['user_id', 'login', 'link_id', 'event_id'],
+  create_password_link: ['link_id', 'event_id'],
+  set_password: ['event_id'],
   name_job: ['name'],
 }
 
@@ -104,7 +107,7 @@ const values: Record<string, string | number | null> = {
 }
 
 const ids =
-  /^(id|key|kid|login|subject|sid|ended_sid|sign_in_row|(code|refresh|request|pushed|token|user|client|session|ended|ended_user|event_user|event_client)(_id)?)$/
+  /^(id|key|kid|login|subject|sid|ended_sid|sign_in_row|(code|refresh|request|pushed|link|token|user|client|session|ended|ended_user|event_user|event_client)(_id)?)$/
 
 let made = 0
 

@@ -14,6 +14,8 @@ const require = createRequire(import.meta.url)
 /** What the text around a sample takes as given. */
 const given: Record<string, string> = {
   auth: `declare const auth: import('gatehouse-auth').BetterAuthAccountsOptions['auth']`,
+  planOf: 'declare function planOf(client: string): Promise<string>',
+  rolesOf: 'declare function rolesOf(account: string): Promise<string[]>',
   log: 'declare const log: { warn(facts: unknown, message: string): void }',
   mySession:
     'declare function mySession(cookie: string | null): Promise<{ userId: string; signedInAt: number; name: string } | undefined>',

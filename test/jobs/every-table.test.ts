@@ -5,10 +5,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { jobsOf } from '../../src/app.ts'
+import { readMigrations } from '../../src/db/migrate.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import type { Result } from '../../src/jobs/scheduler.ts'
 import { fill } from '../db/rows.ts'
-import { type Dialect, type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { type Dialect, dialects, type House, onBothDatabases, openHouse } from '../support/house.ts'
 
 /** What removes the rows of a table. */
 type Answer =
@@ -35,6 +36,7 @@ const answers: Readonly<Record<string, Answer>> = {
   local_accounts: { with: 'users' },
   logout_deliveries: { steps: ['logout_deliveries'] },
   pairwise_subjects: { with: 'users' },
+  password_links: { steps: ['password_links'] },
   pushed_authorization_requests: { steps: ['pushed_authorization_requests'] },
   rate_limits: { steps: ['rate_limits'] },
   refresh_tokens: { steps: ['refresh_tokens'] },
@@ -133,10 +135,8 @@ onBothDatabases('every table', (dialect) => {
 const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 test('D: the migration that creates a table with a clean-up says what removes its rows', () => {
-  for (const dialect of ['sqlite', 'postgres']) {
-    const steps = ['0001_authorization_server', '0002_whole_protocol'].map((step) =>
-      text(`src/db/migrations/${step}/${dialect}.up.sql`),
-    )
+  for (const dialect of dialects) {
+    const steps = readMigrations(dialect).map(({ up }) => up)
     for (const [table, answer] of Object.entries(answers)) {
       if (!('steps' in answer)) continue
       const said = steps.some((step) =>

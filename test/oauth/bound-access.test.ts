@@ -356,7 +356,7 @@ onBothDatabases('tokens bound to a key, at an API beside the server', (dialect) 
       const now = house.clock.now()
       const nobody = { userId: null, sessionId: null, sessionExpiresAt: null, authTime: null }
       const grant = { ...nobody, subject: client.id, scope: [], resources: [jobs] }
-      const { token, row } = makeAccessToken(server, known, grant, now)
+      const { token, row } = await makeAccessToken(server, known, grant, now)
       await server.db.write(issueClientToken, { ...row, ...eventInput(now, 'client_credentials', {}, {}) })
       assert.equal((await refusal(house, requestWith(token, { scheme: 'Bearer' }))).told, badToken)
     } finally {

@@ -127,6 +127,20 @@ onBothDatabases('clients that are documents', (dialect) => {
   const isKnown = async (id: string, in_ = house) =>
     (await in_.g.clients.list()).some((client) => client.id === id)
 
+  test('CIMD §4: a document is one client for every machine that runs it, and a user has five times as many sessions with it', async () => {
+    const client = serveClient(documents, fresh())
+    for (let n = 0; n < 51; n++) {
+      house.clock.advance(1_000)
+      await obtainTokens(house, client)
+    }
+    const [row] = await house.app.server.db.query(
+      sql<{
+        count: number
+      }>`select count(*) as count from sessions where client_id = ${client.id} and revoked_at is null`,
+    )
+    assert.equal(Number(row!.count), 50)
+  })
+
   test('CIMD §4, §5: a document at its address is a client, shown by its host, and gets tokens (A4, A7, CL2)', async () => {
     const client = serveClient(documents, fresh(), { logo_uri: 'https://client.example/logo.png' })
     const pkce = makePkce()

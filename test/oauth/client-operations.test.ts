@@ -183,7 +183,7 @@ onBothDatabases('client operations', (dialect) => {
       { refreshTokenLifetime: 59 },
       { refreshTokenLifetime: 365 * 86_400 + 1 },
       { reuseWindow: -1 },
-      { reuseWindow: 301 },
+      { reuseWindow: 86_401 },
       { requestsPerHour: 0 },
       { requestsPerHour: 1.5 },
       { tokenFormat: 'xml' as 'jwt' },

@@ -410,6 +410,50 @@ onBothDatabases('refresh token', (dialect) => {
     await readTokens(await refresh(house, client, third.refresh_token!))
   })
 
+  test('RFC 9700 §4.14.2: one client may have a window of a day, and the rules inside it are those of every window', async () => {
+    const house = await open()
+    const hour = 3_600_000
+    const patient = await house.createClient({ reuseWindow: 86_400 })
+    const first = await obtainTokens(house, patient)
+    const second = await readTokens(await refresh(house, patient, first.refresh_token!))
+    let previous: Awaited<ReturnType<typeof clearSalts>> | null = null
+    const sweep = async () => {
+      previous = await clearSalts(house.app.server, { previous, pause: () => Promise.resolve() })
+    }
+    await sweep()
+    house.clock.advance(24 * hour - 1)
+    await sweep()
+    const repeated = await readTokens(await refresh(house, patient, first.refresh_token!))
+    assert.equal(repeated.refresh_token, second.refresh_token)
+    // Once the successor was used, the old token is reuse, a day or not.
+    await readTokens(await refresh(house, patient, second.refresh_token!))
+    await assertJson(await refresh(house, patient, first.refresh_token!), 400, 'invalid_grant')
+
+    const late = await obtainTokens(house, patient)
+    await readTokens(await refresh(house, patient, late.refresh_token!))
+    house.clock.advance(24 * hour)
+    await assertJson(await refresh(house, patient, late.refresh_token!), 400, 'invalid_grant')
+
+    const salts = async () => {
+      const [row] = await house.app.server.db.query(
+        sql<{
+          count: number
+        }>`select count(*) as count from refresh_tokens t join sessions s on s.id = t.session_id
+          where s.client_id = ${patient.client.id} and t.salt is not null`,
+      )
+      return Number(row!.count)
+    }
+    await sweep()
+    const kept = await obtainTokens(house, patient)
+    await readTokens(await refresh(house, patient, kept.refresh_token!))
+    house.clock.advance(24 * hour - 10_000)
+    await sweep()
+    assert.ok((await salts()) > 0, 'the window is open')
+    house.clock.advance(15_001)
+    await sweep()
+    assert.equal(await salts(), 0, 'the window ended: forgotten')
+  })
+
   function send(g: House['g'], created: Created, token: string): Promise<Response> {
     const { headers, form } = credentials(created)
     return g.fetch(

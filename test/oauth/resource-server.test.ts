@@ -296,7 +296,7 @@ onBothDatabases('resource server', (dialect) => {
       resources: [jobs],
       authTime: null,
     }
-    const { token } = makeAccessToken(server, known, grant, house.clock.now())
+    const { token } = await makeAccessToken(server, known, grant, house.clock.now())
     assert.ok((await call(house, token, { check: 'offline' })).ok)
     assert.equal((await refusal(house, token)).status, 401)
   })

@@ -13,7 +13,7 @@ import {
   readTokens,
   refresh,
 } from '../support/flow.ts'
-import { alice, bob, houseFor, onBothDatabases } from '../support/house.ts'
+import { alice, bob, type House, houseFor, onBothDatabases } from '../support/house.ts'
 import { assertJson, assertRedirectError, eventsOf, grantsNothing, readAnswer } from './answers.ts'
 
 onBothDatabases('sessions', (dialect) => {
@@ -52,6 +52,44 @@ onBothDatabases('sessions', (dialect) => {
     const [event, ...more] = await eventsOf(house, client.client.id, 'session_evicted')
     assert.equal(more.length, 0)
     assert.ok(event!.session_id && event!.user_id)
+  })
+
+  test('RFC 8252 §8.4: a client whose one id serves every machine of a user has five times as many', async () => {
+    const house = await open()
+    const living = async (id: string) => {
+      const [row] = await house.app.server.db.query(
+        sql<{
+          count: number
+        }>`select count(*) as count from sessions where client_id = ${id} and revoked_at is null`,
+      )
+      return Number(row!.count)
+    }
+    const native = { tokenEndpointAuthMethod: 'none' as const, redirectUris: ['http://127.0.0.1/callback'] }
+    const cases: [string, Parameters<House['createClient']>[0], number][] = [
+      ['a program on the user’s own computer', native, 15],
+      ['one with a scheme of its own', { ...native, redirectUris: ['com.example.app:/callback'] }, 15],
+      ['a page in a browser', { ...native, redirectUris: ['https://spa.example/callback'] }, 3],
+      ['a server', {}, 3],
+      ['a confidential client on loopback', { redirectUris: ['http://127.0.0.1/callback'] }, 3],
+    ]
+    for (const [name, input, quota] of cases) {
+      const client = await house.createClient({ name, ...input })
+      for (let n = 0; n < 16; n++) {
+        house.clock.advance(1_000)
+        await obtainTokens(house, client)
+      }
+      assert.equal(await living(client.client.id), quota, name)
+    }
+    // Of two machines that register by themselves each has an id of its own.
+    const registered = await house.createClient(native)
+    const { db, clients } = house.app.server
+    await db.query(sql`update clients set source = 'dcr' where id = ${registered.client.id}`)
+    clients.forget(registered.client.id)
+    for (let n = 0; n < 5; n++) {
+      house.clock.advance(1_000)
+      await obtainTokens(house, registered)
+    }
+    assert.equal(await living(registered.client.id), 3)
   })
 
   test('RFC 6749 §4.1.2.1: where the quota is strict the new session is refused and the old ones stay', async () => {

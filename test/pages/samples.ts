@@ -1,5 +1,5 @@
 /** One full view of every page, with the job board of the examples; tests and screenshots share them. */
-import { accountPage } from '../../src/pages/account.ts'
+import { accountPage, passwordSetPage, setPasswordPage } from '../../src/pages/account.ts'
 import { branding } from '../../src/pages/branding.ts'
 import { connectedAppsPage } from '../../src/pages/connected-apps.ts'
 import { consentPage } from '../../src/pages/consent.ts'
@@ -23,6 +23,7 @@ import type {
   FormPostView,
   Frame,
   HomeView,
+  SetPasswordView,
   SignedOutView,
   SignInView,
   SignOutView,
@@ -239,6 +240,13 @@ export const home: HomeView = {
 }
 
 /** Every page as a contributor wants to look at it. */
+const setPassword: SetPasswordView = {
+  action: '/auth/set-password',
+  hidden: { form_token: 'f0rm', token: 'gh_pl_example' },
+  login: 'maya@example.com',
+  minimumPasswordLength: 15,
+}
+
 export const gallery: Record<string, () => Page> = {
   'sign-in': () => signInPage(frame, signIn),
   'sign-in-error': () =>
@@ -271,6 +279,10 @@ export const gallery: Record<string, () => Page> = {
       ...account,
       changePassword: { ...account.changePassword!, error: 'The current password is not right.' },
     }),
+  'set-password': () => setPasswordPage(frame, setPassword),
+  'set-password-error': () =>
+    setPasswordPage(frame, { ...setPassword, error: 'Use at least 15 characters.' }),
+  'password-set': () => passwordSetPage(frame, { signInUrl: '/auth/sign-in' }),
   error: () => errorPage(frame, error),
   'form-post': () => formPostPage(frame, formPost),
   'sign-out': () => signOutPage(frame, signOut),

@@ -21,15 +21,18 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** In front of servers on these ports of 127.0.0.1. */
-export async function startNginx(ports: readonly (string | number)[]): Promise<Nginx> {
+/** In front of servers on these ports of 127.0.0.1; `change` may rewrite the sample. */
+export async function startNginx(
+  ports: readonly (string | number)[],
+  change = (http: string) => http,
+): Promise<Nginx> {
   if (program === undefined) throw new Error('there is no nginx on this machine')
   const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
   const sample = /```nginx\n([\s\S]*?)```/.exec(page)![1]!
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-nginx-'))
   const servers = ports.map((one) => `    server 127.0.0.1:${one} max_fails=0;\n`).join('')
-  const http = sample
+  const http = change(sample)
     .replace(/( *server 127\.0\.0\.1:\d+ max_fails=0;\n)+/, servers)
     .replace(/listen [^;]+;/, `listen 127.0.0.1:${port};`)
     .replace(/^ *ssl_.*\n/gm, '')

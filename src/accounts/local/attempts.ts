@@ -28,6 +28,8 @@ export interface SignInAttempts {
   check(request: Incoming, attempt: Attempt, check: () => Promise<boolean>): Promise<boolean | Throttled>
   /** Counts something a network may do only so often; answers how long it has to wait, else undefined. */
   limitNetwork(request: Incoming, what: string): Promise<Throttled | undefined>
+  /** The same without counting. */
+  blockedNetwork(request: Incoming, what: string): Promise<Throttled | undefined>
 }
 
 export function signInAttempts({
@@ -86,6 +88,11 @@ export function signInAttempts({
 
     async limitNetwork(request, what) {
       const wait = await counters.take([networkOf(request, what)])
+      return wait > 0 ? throttled(wait) : undefined
+    },
+
+    async blockedNetwork(request, what) {
+      const wait = await counters.blockedFor(networkOf(request, what))
       return wait > 0 ? throttled(wait) : undefined
     },
   }

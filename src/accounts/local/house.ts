@@ -17,7 +17,16 @@ export interface LocalAccountsOptions {
    * is the only factor.
    */
   minimumPasswordLength?: number
+  /**
+   * Whom the sign-in page names to people who forgot their password: a URL (`https:`, `mailto:`, `tel:`, or a path of this
+   * origin) that it links to, or a sentence. Default: a sentence about the administrator.
+   */
+  help?: string
 }
+
+/** With every default filled in. */
+export type CompleteOptions = Required<Omit<LocalAccountsOptions, 'help'>> &
+  Pick<LocalAccountsOptions, 'help'>
 
 /** What the pages of local accounts work with. */
 export interface LocalAccountsHouse extends AccountsHouse {
@@ -25,7 +34,7 @@ export interface LocalAccountsHouse extends AccountsHouse {
   passwords: Passwords
   attempts: SignInAttempts
   devices: DeviceCookies
-  options: Required<LocalAccountsOptions>
+  options: CompleteOptions
 }
 
 /** How one signs in here (RFC 8176 §2). */

@@ -9,6 +9,7 @@ import { findLocalAccount } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
 import { QueueFull } from './fair-queue.ts'
+import { helpFrom } from './help.ts'
 import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
 import { canonicalLogin, longestLogin } from './login.ts'
 
@@ -24,6 +25,7 @@ interface Shown {
 
 export function signInPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
   const { settings, signIns, passwords, attempts, devices } = house
+  const help = helpFrom(house.options.help) ?? {}
   const purpose = (returnTo: string | undefined) => `sign in ${returnTo ?? ''}`
 
   async function show(request: Incoming, { returnTo, login, problem }: Shown): Promise<Answer> {
@@ -43,6 +45,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           login,
           ...waiting,
           ...(problem && { error: sayPlain(frame, problem.error) }),
+          help,
           ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
         }),
       problem,

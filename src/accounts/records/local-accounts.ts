@@ -69,7 +69,7 @@ export const signUp = write(
 
 /**
  * Replaces the password that was just checked; every sign-in of the user ends with what came from it, whatever waits to
- * begin ends, and this browser gets a new sign-in.
+ * begin ends, a link to set another is void, and this browser gets a new sign-in.
  */
 export const changePassword = write(
   'change_password',
@@ -84,6 +84,7 @@ export const changePassword = write(
     effects: [
       ...endWithSignIns(i),
       sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.user_id}`,
+      sql`delete from password_links ${using} where password_links.user_id = ${i.user_id}`,
       insertSignIn(i),
       appendEvent(i),
     ],

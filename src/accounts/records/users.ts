@@ -1,4 +1,16 @@
-import { from, insert, lockRows, type Refs, raw, returning, select, sql, using, write } from '../../db/sql.ts'
+import {
+  from,
+  insert,
+  lockRows,
+  type Refs,
+  raw,
+  returning,
+  type Sql,
+  select,
+  sql,
+  using,
+  write,
+} from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import { noticeLogouts } from '../../events/logout-notices.ts'
 
@@ -65,7 +77,7 @@ export const updateUserProfile = write(
 )
 
 /** Every session of the user ends, and its client is told; sign-ins end and codes that are still out are void. */
-const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
+export const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string): Sql[] => [
   noticeLogouts(i, sql`s.user_id = ${i.id}`),
   sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${raw(`'${reason}'`)} ${from}
     where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
@@ -75,6 +87,10 @@ const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string) => [
   sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.id}`,
 ]
 
+/** What was sent to set a password with is void. */
+const endPasswordLinks = (i: Refs<{ id: 'text' }>) =>
+  sql`delete from password_links ${using} where password_links.user_id = ${i.id}`
+
 /** The user can do nothing any more; every session and sign-in ends with it. */
 export const disableUser = write(
   'disable_user',
@@ -82,7 +98,7 @@ export const disableUser = write(
   (i) => ({
     guard: sql<{ id: string }>`update users set disabled_at = ${i.now}, disabled_reason = ${i.reason} ${from}
       where users.id = ${i.id} and users.disabled_at is null ${returning} users.id`,
-    effects: [...endEverything(i, 'user_disabled'), appendEvent(i)],
+    effects: [...endEverything(i, 'user_disabled'), endPasswordLinks(i), appendEvent(i)],
     lock: lockRows('users', [i.id]),
   }),
 )
@@ -103,6 +119,7 @@ export const closeUser = write(
       where users.id = ${i.id} ${returning} users.id`,
     effects: [
       ...endEverything(i, 'user_deleted'),
+      endPasswordLinks(i),
       sql`delete from consents ${using} where consents.user_id = ${i.id}`,
       appendEvent(i),
     ],

@@ -81,7 +81,7 @@ create table clients (
   constraint clients_jwks_check CHECK (((jwks IS NULL) OR (jwks_uri IS NULL))),
   constraint clients_profile_check CHECK ((profile = ANY (ARRAY['default'::text, 'gpt_action'::text, 'zapier'::text, 'mcp'::text, 'fapi2'::text]))),
   constraint clients_require_pkce_check CHECK ((require_pkce = ANY (ARRAY[0, 1]))),
-  constraint clients_reuse_window_check CHECK (((reuse_window >= 0) AND (reuse_window <= 300000))),
+  constraint clients_reuse_window_check CHECK (((reuse_window >= 0) AND (reuse_window <= 86400000))),
   constraint clients_secret_check CHECK (((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text])) = (secret_hash IS NOT NULL))),
   constraint clients_source_check CHECK ((source = ANY (ARRAY['admin'::text, 'dcr'::text, 'cimd'::text, 'builtin'::text]))),
   constraint clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text, 'private_key_jwt'::text, 'tls_client_auth'::text, 'self_signed_tls_client_auth'::text, 'none'::text]))),
@@ -262,6 +262,18 @@ create table pairwise_subjects (
   constraint pairwise_subjects_subject_key UNIQUE (subject),
   constraint pairwise_subjects_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
+
+create table password_links (
+  id text collate "C" not null,
+  hash text not null,
+  user_id text collate "C" not null,
+  created_at bigint not null,
+  expires_at bigint not null,
+  constraint password_links_pkey PRIMARY KEY (id),
+  constraint password_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+create index password_links_expiry ON password_links USING btree (expires_at);
+create index password_links_user ON password_links USING btree (user_id);
 
 create table pushed_authorization_requests (
   id text collate "C" not null,

@@ -56,7 +56,6 @@ create table "clients" (
   access_token_lifetime integer,
   refresh_token_lifetime integer,
   code_lifetime integer,
-  reuse_window integer check (reuse_window between 0 and 300000),
   rate_limit_per_hour integer,
   owner text,
   metadata text not null default '{}',
@@ -74,7 +73,7 @@ create table "clients" (
   jwks_uri text,
   registration_token_hash text,
   metadata_expires_at integer,
-  registered_metadata text not null default '{}',
+  registered_metadata text not null default '{}', reuse_window integer check (reuse_window between 0 and 86400000),
   check ((token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post')) = (secret_hash is not null)),
   check (jwks is null or jwks_uri is null),
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')
@@ -241,6 +240,18 @@ create table pairwise_subjects (
   created_at integer not null,
   primary key (user_id, sector)
 ) strict, without rowid;
+
+create table password_links (
+  id text primary key,
+  hash text not null,
+  user_id text not null references users (id) on delete cascade,
+  created_at integer not null,
+  expires_at integer not null
+) strict, without rowid;
+
+create index password_links_expiry on password_links (expires_at);
+
+create index password_links_user on password_links (user_id);
 
 create table pushed_authorization_requests (
   id text primary key,

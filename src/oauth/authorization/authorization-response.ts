@@ -1,7 +1,7 @@
 // RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; RFC 9700 §4.11.2; OAuth 2.0 Form Post Response Mode: every answer of the authorization
 // endpoint.
 
-import { type Answer, seeOther } from '../../http/message.ts'
+import { type Answer, concerning, seeOther } from '../../http/message.ts'
 import { errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
@@ -19,9 +19,10 @@ export async function authorizationResponse(
 ): Promise<Answer> {
   const fields = await responseFields(server, replyTo, parameters)
   if (isPosted(replyTo.responseMode)) {
-    return answerPage(formPostPage(server.frame(), { action: replyTo.redirectUri, fields }))
+    const page = formPostPage(server.frame(), { action: replyTo.redirectUri, fields })
+    return concerning(answerPage(page), { client: replyTo.client.id })
   }
-  return seeOther(addressOf(replyTo, fields))
+  return concerning(seeOther(addressOf(replyTo, fields)), { client: replyTo.client.id })
 }
 
 /** The user has decided, or it is nobody's to decide: the client hears of it. */
@@ -50,7 +51,7 @@ export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refu
     client: client.name,
     leave,
   }
-  return answerPage(errorPage(server.frame(), page))
+  return concerning(answerPage(errorPage(server.frame(), page)), { client: client.id })
 }
 
 /** What the client gets: the parameters with `state` and `iss`, or the one JWT that holds them. */

@@ -4,7 +4,7 @@ import { makeToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import { type Answer, type Incoming, withCookie } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming, withCookie } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -63,7 +63,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   try {
     if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
     const user = await authenticateUser(server, visit, asked)
-    if (isResponse(user)) return await signInPage(user, visit)
+    if (isResponse(user)) return concerning(await signInPage(user, visit), { client: asked.client.id })
     if (isRefusal(user)) return await refused(server, asked, user)
     return await decide(server, visit, asked, user)
   } catch (error) {
@@ -106,7 +106,7 @@ async function decide(
   user: User,
   tries = 3,
 ): Promise<Answer> {
-  if (await quotaIsFull(server, user.id, asked.client.id))
+  if (await quotaIsFull(server, user.id, asked.client))
     return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
   const consent = await server.db.one(findConsent, {
     user_id: user.id,

@@ -5,7 +5,7 @@ import type { StoredToken } from '../../crypto/tokens.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { type Browser, formToken, formTokenIsValid } from '../../http/csrf.ts'
-import type { Answer, Incoming } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming } from '../../http/message.ts'
 import { consentPage } from '../../pages/consent.ts'
 import { answerPage } from '../../pages/page.ts'
 import type { ConsentView } from '../../pages/views.ts'
@@ -62,7 +62,8 @@ export function consentForm(
     // What comes from this browser's sign-in ends with it, unless it may stay.
     ...(asked.scope.includes('openid') && user.sid !== undefined ? { offline: false } : {}),
   })
-  return answerPage(page, cookies.length > 0 ? { 'set-cookie': cookies } : undefined)
+  const answer = answerPage(page, cookies.length > 0 ? { 'set-cookie': cookies } : undefined)
+  return concerning(answer, { client: asked.client.id })
 }
 
 /** What a person is told about a client. */

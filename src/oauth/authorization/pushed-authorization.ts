@@ -5,7 +5,7 @@
 import { networkLimit } from '../../core.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
-import { type Answer, type Incoming, json } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../../http/message.ts'
 import { readBackChannelForm } from '../back-channel.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -87,7 +87,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   })
   if (inserted.length === 0) return refuse('client_inactive', { client: client.id })
   const answer = { request_uri: namePrefix + made.token, expires_in: pushedRequests.lifetime / 1_000 }
-  return json(201, answer, { ...uncached, ...nextNonce(proof) })
+  return concerning(json(201, answer, { ...uncached, ...nextNonce(proof) }), { client: client.id })
 }
 
 /** What is kept of a pushed request. */

@@ -5,7 +5,7 @@ import { timeOrderedId } from '../../crypto/ids.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
-import { type Answer, empty, type Incoming, json } from '../../http/message.ts'
+import { type Answer, concerning, empty, type Incoming, json } from '../../http/message.ts'
 import { originOf } from '../back-channel.ts'
 import { jsonRefusal, uncached } from '../error-answer.ts'
 import { paths } from '../paths.ts'
@@ -64,7 +64,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
     return bearerRefusal(request, refuse('initial_access_token_invalid'))
   }
   const row = { id, created_at: now, ...columns }
-  return json(
+  const answer = json(
     201,
     {
       ...registrationOf(server, row, management.token),
@@ -73,6 +73,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
     },
     uncached,
   )
+  return concerning(answer, { client: id })
 }
 
 /** The token that lets its bearer register a client; looked at, not yet spent. */

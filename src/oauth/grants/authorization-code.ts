@@ -14,7 +14,7 @@ import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
 import { canonicalScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { endSession, evictSurplusSessions, quotaIsFull } from '../sessions.ts'
+import { endSession, evictSurplusSessions, quotaIsFull, sessionQuota } from '../sessions.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {
@@ -38,7 +38,7 @@ export const authorizationCode: GrantType = {
     const details = narrowedDetails(form.get('authorization_details'), row.authorization_details)
     if (isRefusal(details)) return details
 
-    const { sessionId, access, refreshToken, input } = newSession(
+    const { sessionId, access, refreshToken, input } = await newSession(
       server,
       client,
       row,
@@ -60,13 +60,13 @@ export const authorizationCode: GrantType = {
         { scope: row.scope },
       ),
     }
-    const { whenFull, quota } = server.settings.sessions
+    const quota = sessionQuota(server, client)
     const redeemed =
-      whenFull === 'refuse'
+      server.settings.sessions.whenFull === 'refuse'
         ? await server.db.write(redeemCodeWithinQuota, { quota, ...spending })
         : await server.db.write(redeemCode, spending)
     if (redeemed.length === 0) return unredeemed(server, row, request)
-    await evictSurplusSessions(server, row.user_id, client.id, origin)
+    await evictSurplusSessions(server, row.user_id, client, origin)
     return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
   },
 }
@@ -100,7 +100,7 @@ async function unredeemed(server: Server, row: CodeRow, request: TokenRequest): 
   const wrong = left ? checkCode(left, request, server.now()) : undefined
   if (wrong) return wrong
   const facts = { client: client.id, user: row.user_id }
-  return (await quotaIsFull(server, row.user_id, client.id))
+  return (await quotaIsFull(server, row.user_id, client))
     ? refuse('code_quota_full', facts)
     : refuse('code_consent_ended', facts)
 }

@@ -24,7 +24,7 @@ export const clientCredentials: GrantType = {
     if (tooMany) return tooMany
 
     const now = server.now()
-    const access = makeAccessToken(
+    const access = await makeAccessToken(
       server,
       client,
       {

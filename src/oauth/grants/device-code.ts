@@ -18,7 +18,7 @@ import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { narrowedResources } from '../resource-indicators.ts'
 import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { evictSurplusSessions, quotaIsFull } from '../sessions.ts'
+import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../sessions.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 /** By so much a device that asks too soon must wait longer from then on, in milliseconds (§3.5). */
@@ -73,7 +73,7 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
   const userId = row.user_id!
   // No `sid`: the device is another one than the browser, and signing out there leaves it signed in.
   const granted = { ...row, user_id: userId, subject: row.subject!, claims: null, sid: null }
-  const { sessionId, access, refreshToken, input } = newSession(
+  const { sessionId, access, refreshToken, input } = await newSession(
     server,
     client,
     granted,
@@ -94,9 +94,9 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
       { scope: row.scope, grant: 'device_code' },
     ),
   }
-  const { whenFull, quota } = server.settings.sessions
+  const quota = sessionQuota(server, client)
   const redeemed =
-    whenFull === 'refuse'
+    server.settings.sessions.whenFull === 'refuse'
       ? await server.db.write(redeemDeviceWithinQuota, { quota, ...spending })
       : await server.db.write(redeemDevice, spending)
   if (redeemed.length === 0) {
@@ -106,10 +106,10 @@ async function redeem(server: Server, row: DeviceRow, request: TokenRequest): Pr
     const over = checkDevice(left, request, server.now())
     if (over) return over
     const facts = { client: client.id, user: userId }
-    return (await quotaIsFull(server, userId, client.id))
+    return (await quotaIsFull(server, userId, client))
       ? refuse('code_quota_full', facts)
       : refuse('code_consent_ended', facts)
   }
-  await evictSurplusSessions(server, userId, client.id, origin)
+  await evictSurplusSessions(server, userId, client, origin)
   return { access, refreshToken, idToken, more: { ...grantedDetails(details) } }
 }

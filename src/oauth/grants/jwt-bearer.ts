@@ -50,12 +50,8 @@ export const jwtBearer: GrantType = {
     if (isRefusal(scope)) return scope
     const user = await userOf(server, client, issuer, claims)
     if (isRefusal(user)) return user
-    // Last of all: what is refused must not be spent.
-    const fresh = await spendJti(server, 'assertion', [issuer.id, claims.jti], claims.exp * 1_000)
-    if (!fresh) return refuse('assertion_replayed', { client: client.id, issuer: issuer.id })
-
     const now = server.now()
-    const { sessionId, access, input } = newSession(
+    const { sessionId, access, input } = await newSession(
       server,
       client,
       {
@@ -79,6 +75,9 @@ export const jwtBearer: GrantType = {
       },
       now,
     )
+    // Last of all: what is refused must not be spent.
+    const fresh = await spendJti(server, 'assertion', [issuer.id, claims.jti], claims.exp * 1_000)
+    if (!fresh) return refuse('assertion_replayed', { client: client.id, issuer: issuer.id })
     const begun = await server.db.write(beginAssertedSession, {
       ...input,
       ...eventInput(

@@ -129,7 +129,7 @@ async function use(
   if (isRefusal(narrowed)) return narrowed
   const { client } = request
   const now = server.now()
-  const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+  const access = await makeAccessToken(server, client, grantOf(row, narrowed, request), now)
   const idToken = await makeIdToken(server, client, row, access, now)
   const used = await server.db.write(useRefreshToken, {
     refresh_id: row.id,
@@ -159,7 +159,7 @@ async function rotate(
     id: timeOrderedId(now),
     secret: server.secrets.mac('refresh successor', `${salt} ${presented}`),
   })
-  const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+  const access = await makeAccessToken(server, client, grantOf(row, narrowed, request), now)
   const idToken = await makeIdToken(server, client, row, access, now)
   const rotated = await server.db.write(rotateRefreshToken, {
     refresh_id: row.id,
@@ -219,7 +219,7 @@ async function retryOrReuse(
   if (mayRepeat) {
     const successor = deriveAgain(server, presented, row)
     if (successor !== undefined) {
-      const access = makeAccessToken(server, client, grantOf(row, narrowed, request), now)
+      const access = await makeAccessToken(server, client, grantOf(row, narrowed, request), now)
       const idToken = await makeIdToken(server, client, row, access, now)
       const repeated = await server.db.write(repeatRotation, {
         successor_id: row.rotated_to!,

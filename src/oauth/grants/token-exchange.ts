@@ -60,7 +60,7 @@ export const tokenExchange: GrantType = {
       ...(act === undefined ? {} : { act }),
       ...(rule.mayAct === null ? {} : { may_act: { sub: rule.mayAct } }),
     }
-    const access = makeAccessToken(
+    const access = await makeAccessToken(
       server,
       client,
       {

@@ -3,7 +3,7 @@
 
 import { signJwt } from '../../crypto/jws.ts'
 import { parseForm } from '../../http/forms.ts'
-import { type Answer, type Incoming, json } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../../http/message.ts'
 import { type AccessGranted, type AccessToken, demandsOf } from '../bearer.ts'
 import { certificateOf } from '../clients/mutual-tls.ts'
 import { jsonRefusal } from '../error-answer.ts'
@@ -49,12 +49,13 @@ export async function userinfo(server: Server, request: Incoming): Promise<Answe
   const { clientId, dpopNonce } = access as AccessGranted
   const headers: Answer['headers'] = dpopNonce === undefined ? {} : { 'dpop-nonce': dpopNonce }
   const alg = (await server.clients.find(clientId))?.registered.userinfoSignedResponseAlg
-  if (alg === undefined) return json(200, claims, headers)
+  if (alg === undefined) return concerning(json(200, claims, headers), { client: clientId })
   const signed = { ...claims, iss: server.settings.issuer, aud: clientId }
   return {
     status: 200,
     headers: { 'content-type': 'application/jwt', 'cache-control': 'no-store', ...headers },
     body: signJwt(await server.keys.ensure(alg), 'JWT', signed),
+    facts: { client: clientId },
   }
 }
 

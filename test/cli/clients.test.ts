@@ -34,6 +34,27 @@ onBothDatabases('gatehouse clients', (dialect) => {
     }
   })
 
+  test('OpenID Connect RP-Initiated Logout §3.1: create and change take the addresses a logout may end at', async () => {
+    const [app] = await json<App>(
+      'clients',
+      'create',
+      '--name',
+      'App',
+      '--redirect-uri',
+      redirectUri,
+      '--post-logout-redirect-uri',
+      'http://localhost:3000/',
+      '--post-logout-redirect-uri',
+      'http://localhost:3000/bye',
+    )
+    const shown = async () => (await json('clients', 'show', app!.client_id))[0]?.['post_logout_redirect_uris']
+    assert.deepEqual(await shown(), ['http://localhost:3000/', 'http://localhost:3000/bye'])
+    await json('clients', 'change', app!.client_id, '--name', 'Renamed')
+    assert.deepEqual(await shown(), ['http://localhost:3000/', 'http://localhost:3000/bye'])
+    await json('clients', 'change', app!.client_id, '--post-logout-redirect-uri', 'https://app.example.com/')
+    assert.deepEqual(await shown(), ['https://app.example.com/'])
+  })
+
   test('every problem of an input is named', async () => {
     const result = await gatehouse(
       'clients',

@@ -2,7 +2,7 @@
 
 import { readToken, type TokenKind } from '../crypto/tokens.ts'
 import { eventInput } from '../events/append.ts'
-import { type Answer, empty, type Incoming } from '../http/message.ts'
+import { type Answer, type Incoming, json } from '../http/message.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
 import { uncached } from './error-answer.ts'
@@ -15,6 +15,7 @@ import { endSession } from './sessions.ts'
 /** Ours, but no token of RFC 7009 §2.1: to say 200 would be a lie. */
 const unrevocable: readonly TokenKind[] = ['gh_ac', 'gh_rq', 'gh_dc', 'gh_si', 'gh_ia', 'gh_ra']
 
+/** What the answer holds is ignored (§2.2); but some clients accept nothing but JSON. */
 export async function revocation(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request)
   if (isRefusal(form)) return form
@@ -26,7 +27,7 @@ export async function revocation(server: Server, request: Incoming): Promise<Ans
     return refuse('token_type_unsupported', { client: client.id })
   }
   const known = await findToken(server, token)
-  if (!known) return empty(200, uncached)
+  if (!known) return json(200, {}, uncached)
   const { kind, row } = known
   // Refused for public clients too (§2.1), so that nobody ends what is not theirs.
   if (row.client_id !== client.id) return refuse('token_foreign', { client: client.id, owner: row.client_id })
@@ -47,5 +48,5 @@ export async function revocation(server: Server, request: Incoming): Promise<Ans
       ...eventInput(now, 'token_revoke', context, { token_type: 'access_token' }),
     })
   }
-  return empty(200, uncached)
+  return json(200, {}, uncached)
 }

@@ -41,6 +41,7 @@ const editable: Record<string, Option> = {
   name: text('<name>', 'Name people see'),
   description: text('<text>', 'What it is, for administrators'),
   'redirect-uri': list('<uri>', 'Where answers may go'),
+  'post-logout-redirect-uri': list('<uri>', 'Where it may send people after a logout'),
   gpt: text('<g-id>', 'Id of a Custom GPT: adds both its redirect URIs'),
   'grant-type': list(
     '<type>',
@@ -321,6 +322,7 @@ function inputOf(call: Call): Partial<ClientInput> {
   }
   for (const name of ['name', 'description', 'owner', 'profile'] as const) give(name, call.option(name))
   give('redirectUris', redirectUris.length > 0 ? redirectUris : undefined)
+  give('postLogoutRedirectUris', call.list('post-logout-redirect-uri'))
   give('grantTypes', words('grant-type'))
   give('scope', words('scope'))
   give('resources', words('resource'))

@@ -41,7 +41,7 @@ const editable: Record<string, Option> = {
   name: text('<name>', 'Name people see'),
   description: text('<text>', 'What it is, for administrators'),
   'redirect-uri': list('<uri>', 'Where answers may go'),
-  'post-logout-redirect-uri': list('<uri>', 'Where it may send people after a logout'),
+  'post-logout-redirect-uri': list('<uri>', 'Where people may go once it has signed them out'),
   gpt: text('<g-id>', 'Id of a Custom GPT: adds both its redirect URIs'),
   'grant-type': list(
     '<type>',

@@ -47,7 +47,8 @@ onBothDatabases('gatehouse clients', (dialect) => {
       '--post-logout-redirect-uri',
       'http://localhost:3000/bye',
     )
-    const shown = async () => (await json('clients', 'show', app!.client_id))[0]?.['post_logout_redirect_uris']
+    const shown = async () =>
+      (await json('clients', 'show', app!.client_id))[0]?.['post_logout_redirect_uris']
     assert.deepEqual(await shown(), ['http://localhost:3000/', 'http://localhost:3000/bye'])
     await json('clients', 'change', app!.client_id, '--name', 'Renamed')
     assert.deepEqual(await shown(), ['http://localhost:3000/', 'http://localhost:3000/bye'])

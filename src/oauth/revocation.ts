@@ -2,7 +2,7 @@
 
 import { readToken, type TokenKind } from '../crypto/tokens.ts'
 import { eventInput } from '../events/append.ts'
-import { type Answer, concerning, empty, type Incoming } from '../http/message.ts'
+import { type Answer, concerning, type Incoming, json } from '../http/message.ts'
 import { originOf, readBackChannelForm } from './back-channel.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
 import { uncached } from './error-answer.ts'
@@ -15,6 +15,7 @@ import { endSession } from './sessions.ts'
 /** Ours, but no token of RFC 7009 §2.1: to say 200 would be a lie. */
 const unrevocable: readonly TokenKind[] = ['gh_ac', 'gh_rq', 'gh_dc', 'gh_si', 'gh_ia', 'gh_ra', 'gh_pl']
 
+/** What the answer holds is ignored (§2.2); but some clients accept nothing but JSON. */
 export async function revocation(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request)
   if (isRefusal(form)) return form
@@ -26,7 +27,7 @@ export async function revocation(server: Server, request: Incoming): Promise<Ans
     return refuse('token_type_unsupported', { client: client.id })
   }
   const known = await findToken(server, token)
-  const done = concerning(empty(200, uncached), { client: client.id })
+  const done = concerning(json(200, {}, uncached), { client: client.id })
   if (!known) return done
   const { kind, row } = known
   // Refused for public clients too (§2.1), so that nobody ends what is not theirs.

@@ -131,6 +131,7 @@ onBothDatabases('ID token', (dialect) => {
     const house = await open()
     house.signedIn.account = { ...alice, name: told.name, email: told.email }
     assert.deepEqual(await claimsOf(house, {}), told, 'a client that an administrator made for sign-in')
+    assert.deepEqual(await claimsOf(house, { scope: undefined }), told, 'and one with every scope there is')
     assert.deepEqual(await claimsOf(house, {}, 'openid profile'), { ...told, email: undefined })
     assert.deepEqual(await claimsOf(house, { claimsInIdToken: false }), { name: undefined, email: undefined })
     const client = await house.createClient({ scope: ['jobs:read'] })

@@ -31,7 +31,8 @@ export interface CreatedClient {
 const longestOverlap = 7_776_000
 /** Many sign-in libraries read nothing but the ID token, so a client for sign-in has the user's claims there. */
 function withSignInDefaults(input: ClientInput): ClientInput {
-  const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope ?? []).includes('openid')
+  // Without a scope of its own it may ask for all there are.
+  const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope?.includes('openid') ?? true)
   return signsIn ? { claimsInIdToken: true, ...input } : input
 }
 

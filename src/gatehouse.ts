@@ -1,11 +1,7 @@
-import type { PasswordLink, PasswordLinks } from './accounts/account.ts'
-import { findUser } from './accounts/user-list.ts'
-import { passwordLinksOf } from './accounts/user-operations.ts'
+import { administer, type Consents, type Events, type Sessions, type Users } from './administration.ts'
 import { type App, openApp } from './app.ts'
 import type { Config } from './config.ts'
 import { proxiesUnknown } from './core.ts'
-import type { EventContext, EventType } from './events/append.ts'
-import { recordEvent } from './events/record.ts'
 import { clientAddress, isTrustedProxy } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
@@ -77,23 +73,13 @@ export interface Gatehouse {
     /** Ends one; clients it has registered stay. False for one that is unknown or has ended. */
     revokeInitialAccessToken(id: string): Promise<boolean>
   }
-  /** The people of `localAccounts`, as an administrator sees them. Each call throws `ConfigError` where accounts are others'. */
-  readonly users: {
-    /**
-     * A new user, and the link behind which they set their password: good once and for 30 minutes. Throws `ConfigError` for a
-     * login that is taken or unfit.
-     */
-    create(input: Parameters<PasswordLinks['create']>[0]): Promise<PasswordLink>
-    /**
-     * The same link for a user who is there, by id, subject or login; it ends an earlier one. Setting the password ends every
-     * session and sign-in of the user. Undefined for a user who is unknown, disabled or has no password here.
-     */
-    reset(user: string): Promise<PasswordLink | undefined>
-  }
-  readonly events: {
-    /** Appends an event of the host's own to the audit log; nothing secret may be in `facts`. */
-    append(type: EventType, context: EventContext, facts?: Record<string, unknown>): Promise<void>
-  }
+  /** Users, what they allowed, and what happened, as an administrator sees them. */
+  readonly users: Users
+  readonly sessions: Sessions
+  readonly consents: Consents
+  readonly events: Events
+  /** Whether this process should be sent requests, as `/readyz` says, and what is wrong if not. */
+  health(): Promise<{ ready: boolean; failing: string[] }>
   /**
    * Serves on a port of its own, on loopback unless a host is given; port 0 takes any free one. Ends with `close()`, after
    * the seconds of `drain` if that is configured.
@@ -150,15 +136,11 @@ export function embed(app: App): Gatehouse {
       listInitialAccessTokens: () => listInitialAccessTokens(server),
       revokeInitialAccessToken: (id) => endInitialAccessToken(server, id),
     },
-    users: {
-      create: async (input) => passwordLinksOf(app.accounts).create(input),
-      async reset(name) {
-        const links = passwordLinksOf(app.accounts)
-        const user = await findUser(server, name)
-        return user && links.reset(user.id)
-      },
+    ...administer(app),
+    async health() {
+      const failing = await app.health.failing()
+      return { ready: failing.length === 0, failing }
     },
-    events: { append: (type, context, facts) => recordEvent(server, type, context, facts) },
     async listen({ port, host = '127.0.0.1' }) {
       const warning = proxiesUnknown(settings)
       if (warning) server.log.warn(warning)

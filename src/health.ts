@@ -14,6 +14,8 @@ export interface Probe {
 export interface Health {
   live(): Answer
   ready(): Promise<Answer>
+  /** What keeps the process from being ready; empty where nothing does. */
+  failing(): Promise<string[]>
   /** The process is about to end: not ready from now on. */
   stopping(so: boolean): void
   /** Lets the next look be a fresh one. */
@@ -69,20 +71,25 @@ export function openHealth({ db, log }: Needs, probes: readonly Probe[]): Health
     return failing
   }
 
+  async function failing(): Promise<string[]> {
+    if (isStopping) return ['stopping']
+    const now = performance.now()
+    if (!found || now > found.until) {
+      const fresh = { failing: look(), until: Number.POSITIVE_INFINITY }
+      found = fresh
+      void fresh.failing.then(() => {
+        fresh.until = performance.now() + shared
+      })
+    }
+    return found.failing
+  }
+
   return {
     live,
+    failing,
     async ready() {
-      if (isStopping) return notReady(['stopping'])
-      const now = performance.now()
-      if (!found || now > found.until) {
-        const fresh = { failing: look(), until: Number.POSITIVE_INFINITY }
-        found = fresh
-        void fresh.failing.then(() => {
-          fresh.until = performance.now() + shared
-        })
-      }
-      const failing = await found.failing
-      return failing.length === 0 ? json(200, { status: 'ready' }) : notReady(failing)
+      const found = await failing()
+      return found.length === 0 ? json(200, { status: 'ready' }) : notReady(found)
     },
     stopping(so) {
       isStopping = so

@@ -22,6 +22,19 @@ export {
 export type { LocalAccountsOptions } from './accounts/local/house.ts'
 export { localAccounts } from './accounts/local.ts'
 export { type OpenidAccountsOptions, openidAccounts } from './accounts/openid.ts'
+export type {
+  Consents,
+  Events,
+  EventsOf,
+  Page,
+  Sessions,
+  ShownAccount,
+  ShownEvent,
+  ShownSession,
+  ShownUser,
+  UserExport,
+  Users,
+} from './administration.ts'
 export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'
@@ -40,7 +53,11 @@ export type {
   AccessToken,
   BearerRequest,
 } from './oauth/bearer.ts'
+export type { ClientInput } from './oauth/clients/client-input.ts'
+export type { CreatedClient } from './oauth/clients/client-operations.ts'
 export { gptRedirectUris } from './oauth/clients/client-operations.ts'
+export type { ShownClient } from './oauth/clients/shown-client.ts'
+export type { ConnectedClient } from './oauth/consents.ts'
 export {
   type AuthenticatesRequests,
   type McpAccess,

@@ -49,8 +49,9 @@ const mayImport: Record<string, string[]> = {
   // It is a client of any server, and knows none from inside.
   verify: [],
   app: underApp,
-  gatehouse: [...underApp, 'app'],
-  index: [...underApp, 'app', 'gatehouse'],
+  administration: [...underApp, 'app'],
+  gatehouse: [...underApp, 'app', 'administration'],
+  index: [...underApp, 'app', 'administration', 'gatehouse'],
   cli: [...underApp, 'app', 'gatehouse', 'index', 'verify'],
 }
 

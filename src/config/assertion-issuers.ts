@@ -1,4 +1,4 @@
-import { type Algorithm, algorithms, mostKeysInSet, publicKeyFromJwk } from '../crypto/jws.ts'
+import { type Algorithm, algorithmNamed, algorithms, mostKeysInSet, publicKeyFromJwk } from '../crypto/jws.ts'
 import type { AssertionIssuer, Settings } from '../settings.ts'
 import type { Checks } from './checks.ts'
 
@@ -68,7 +68,8 @@ export function assertionIssuersSettings(
     if (one.tenant !== undefined && (typeof one.tenant !== 'string' || one.tenant === ''))
       problem(`${path}.tenant`, 'the text of the claim `tenant`', one.tenant)
     for (const alg of one.algorithms ?? []) {
-      if (!algorithms.includes(alg)) problem(`${path}.algorithms`, algorithms.join(', '), alg, 'RS256')
+      if (algorithmNamed(alg) === undefined)
+        problem(`${path}.algorithms`, algorithms.join(', '), alg, 'RS256')
     }
     issuers.set(id, {
       id,
@@ -81,7 +82,7 @@ export function assertionIssuersSettings(
       provider,
       unknownUsers,
       tenant: one.tenant ?? null,
-      algorithms: one.algorithms ?? algorithms,
+      algorithms: one.algorithms?.flatMap((alg) => algorithmNamed(alg) ?? []) ?? algorithms,
       longestLife: seconds(`${path}.longestLife`, one.longestLife, 600, 60, 3_600),
     })
   }

@@ -1,5 +1,5 @@
 import type { Algorithm } from '../crypto/jws.ts'
-import { algorithms } from '../crypto/jws.ts'
+import { algorithmNamed, algorithms } from '../crypto/jws.ts'
 import type { Settings } from '../settings.ts'
 import type { Checks } from './checks.ts'
 
@@ -19,10 +19,11 @@ export interface OpenidConfig {
 }
 
 export function openidSettings(given: OpenidConfig | undefined, { problem }: Checks): Settings['openid'] {
-  const { signingAlg = 'RS256', claimsInIdToken = false } = given ?? {}
-  if (!algorithms.includes(signingAlg))
-    problem('openid.signingAlg', algorithms.join(', '), signingAlg, 'RS256')
+  const { claimsInIdToken = false } = given ?? {}
+  const signingAlg = algorithmNamed(given?.signingAlg ?? 'RS256')
+  if (signingAlg === undefined)
+    problem('openid.signingAlg', algorithms.join(', '), given?.signingAlg, 'RS256')
   if (typeof claimsInIdToken !== 'boolean')
     problem('openid.claimsInIdToken', 'true or false', claimsInIdToken)
-  return { signingAlg, claimsInIdToken }
+  return { signingAlg: signingAlg ?? 'RS256', claimsInIdToken }
 }

@@ -18,6 +18,14 @@ import { derFromRaw, rawFromDer } from './ecdsa-der.ts'
 export const algorithms = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
 export type Algorithm = (typeof algorithms)[number]
 
+/** What a JWT from outside may name, as metadata says it. The last is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
+export const verifiedAlgorithms: readonly string[] = [...algorithms, 'Ed25519']
+
+/** The algorithm that a name from outside means, by its one name here; undefined where it is none. */
+export function algorithmNamed(name: unknown): Algorithm | undefined {
+  return name === 'Ed25519' ? 'EdDSA' : algorithms.find((one) => one === name)
+}
+
 /** A key that signs with one algorithm. */
 export interface SigningKey {
   kid: string
@@ -175,9 +183,7 @@ export function publicKeyFromJwk(jwk: unknown): PublicKey | UnusableKey {
   }
   const possible = algorithmsOf(key)
   if (possible.length === 0) return { problem: 'is neither EC on P-256 nor RSA nor Ed25519' }
-  // Web Crypto writes the newer name of EdDSA with that curve (RFC 9864 §2.2).
-  const named = alg === 'Ed25519' ? 'EdDSA' : alg
-  const able = named === undefined ? possible : possible.filter((one) => one === named)
+  const able = alg === undefined ? possible : possible.filter((one) => one === algorithmNamed(alg))
   if (able.length === 0) return { problem: `does not fit its alg; supported: ${algorithms.join(', ')}` }
   return { key, algorithms: able, members: membersOf(key), kid }
 }

@@ -4,10 +4,11 @@
 import type { KeyObject } from 'node:crypto'
 import {
   type Algorithm,
-  algorithms,
+  algorithmNamed,
   parseJwt,
   publicKeyFromJwk,
   thumbprint,
+  verifiedAlgorithms,
   verifySignature,
 } from '../crypto/jws.ts'
 import { sha256 } from '../crypto/tokens.ts'
@@ -15,8 +16,8 @@ import { told, toldUrl } from '../log.ts'
 import type { ProofNonces } from './dpop-nonce.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 
-/** What proofs may be signed with, as metadata says it. The last is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
-export const proofAlgorithms: readonly string[] = [...algorithms, 'Ed25519']
+/** What proofs may be signed with, as metadata says it. */
+export const proofAlgorithms = verifiedAlgorithms
 
 /** A proof is refused so long after it was made, in milliseconds. Its `jti` is remembered until then. */
 const oldest = 300_000
@@ -112,8 +113,7 @@ function readKey(header: Record<string, unknown>): ProofKey | Refusal {
   const { typ, alg, jwk } = header
   // An extension that must be understood is none that is understood here (RFC 7515 §4.1.11).
   if (typ !== 'dpop+jwt' || 'crit' in header) return refuse('dpop_proof_malformed', { typ: told(typ) })
-  const named = alg === 'Ed25519' ? 'EdDSA' : alg
-  const spoken = algorithms.find((one) => one === named)
+  const spoken = algorithmNamed(alg)
   if (!spoken) return refuse('dpop_proof_key', { alg: told(alg) })
   const read = publicKeyFromJwk(jwk)
   if ('problem' in read) return refuse('dpop_proof_key', { jwk: read.problem })

@@ -1,7 +1,7 @@
 // RFC 8414 §2, §3; OpenID Connect Discovery §3; RFC 8628 §4; RFC 9207 §3; RFC 9449 §5.1: what this server offers, one document
 // under each name. It advertises only what has a route.
 
-import { algorithms } from '../crypto/jws.ts'
+import { algorithms, verifiedAlgorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
 import { prompts } from './authorization/authorization-request.ts'
 import { responseModes } from './authorization/jarm.ts'
@@ -42,12 +42,12 @@ function describe(server: Server): Record<string, unknown> {
     response_modes_supported: responseModes,
     grant_types_supported: spokenGrantTypes(server.settings).map((one) => one.name),
     token_endpoint_auth_methods_supported: methods,
-    token_endpoint_auth_signing_alg_values_supported: algorithms,
+    token_endpoint_auth_signing_alg_values_supported: verifiedAlgorithms,
     introspection_endpoint_auth_methods_supported: methods.filter((one) => one !== 'none'),
-    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_signing_alg_values_supported: verifiedAlgorithms,
     introspection_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: methods,
-    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    revocation_endpoint_auth_signing_alg_values_supported: verifiedAlgorithms,
     code_challenge_methods_supported: ['S256'],
     dpop_signing_alg_values_supported: proofAlgorithms,
     ...(pushedRequests === null
@@ -65,7 +65,7 @@ function describe(server: Server): Record<string, unknown> {
     // By value only: no request_uri is ever fetched, and one that was pushed needs no leave of this parameter.
     request_parameter_supported: true,
     request_uri_parameter_supported: false,
-    request_object_signing_alg_values_supported: algorithms,
+    request_object_signing_alg_values_supported: verifiedAlgorithms,
     authorization_signing_alg_values_supported: algorithms,
     ...(detailTypes.length > 0 ? { authorization_details_types_supported: detailTypes } : {}),
     authorization_response_iss_parameter_supported: true,

@@ -7,7 +7,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet
 import { type Algorithm, algorithms } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import { deliverLogouts } from '../../src/oauth/openid/back-channel-logout.ts'
-import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
+import { assertion, clientKeys, keyNamed, registeredWith } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { askDevice, deviceGrant, obtainDeviceTokens } from '../support/device.ts'
 import { makeProofKey, proofFor } from '../support/dpop.ts'
@@ -370,8 +370,8 @@ const walkers: Record<string, Walker> = {
   },
   request_object_signing_alg_values_supported: each(
     async (walk, alg: Algorithm) => {
-      const { client, query } = await askedBy(walk, {}, registeredWith(clientKeys[alg]))
-      const object = requestObject(client, clientKeys[alg], walk.house.clock, query)
+      const { client, query } = await askedBy(walk, {}, registeredWith(keyNamed(alg)))
+      const object = requestObject(client, keyNamed(alg), walk.house.clock, query)
       assert.ok(readAnswer(await authorize(walk.house, withObject(client, object))).get('code'))
     },
     async (walk) => {

@@ -7,7 +7,7 @@ import type { Config } from '../../src/config.ts'
 import type { Algorithm } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
+import { assertion, clientKeys, keyNamed, registeredWith } from '../support/assertions.ts'
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
 import { deviceGrant } from '../support/device.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
@@ -177,8 +177,8 @@ export async function makeProver(
     ],
     none: [{}, (client) => ({ headers: {}, form: named(client) })],
     private_key_jwt: [
-      registeredWith(clientKeys[alg]),
-      (client) => ({ headers: {}, form: assertion(client, clientKeys[alg], house.clock) }),
+      registeredWith(keyNamed(alg)),
+      (client) => ({ headers: {}, form: assertion(client, keyNamed(alg), house.clock) }),
     ],
     tls_client_auth: [
       { tlsClientAuthSanDns: 'client.example' },

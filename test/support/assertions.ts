@@ -22,6 +22,13 @@ export const clientKeys: Readonly<Record<Algorithm, SigningKey>> = {
   EdDSA: generateSigningKey('EdDSA'),
 }
 
+/** The key of an algorithm by any name it has: that of EdDSA signs under its newer one, too (RFC 9864 §2.2). */
+export function keyNamed(alg: string): SigningKey {
+  return alg === 'Ed25519'
+    ? ({ ...clientKeys.EdDSA, alg } as unknown as SigningKey)
+    : clientKeys[alg as Algorithm]
+}
+
 /** What a client registers to authenticate with these keys. */
 export function registeredWith(...keys: SigningKey[]): Partial<ClientInput> {
   return { tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys: keys.map((key) => key.publicJwk) } }

@@ -12,6 +12,7 @@ import {
   text,
   type Value,
 } from '../section.ts'
+import { algorithm } from './algorithm.ts'
 import { eitherKeys, publicKeys } from './keys.ts'
 
 const issuer = mapped(
@@ -36,7 +37,7 @@ const issuer = mapped(
     /** Of an issuer with several tenants the one that is believed (`tenant`). Assertions of any other are refused. */
     tenant: optional(text('the text of the claim `tenant`')),
     /** Algorithms it signs with. Default: all that are spoken here. */
-    algorithms: list(oneOf(algorithms, 'RS256'), { standard: algorithms }),
+    algorithms: list(algorithm, { standard: algorithms }),
     /** Seconds an assertion may still live when it arrives. Default 600, 60 to 3600. */
     longestLife: seconds(600, 60, 3_600),
   }),

@@ -3,7 +3,7 @@
 // by its name on the wire and by its name here.
 
 import { canonicalAddress, parseDistinguishedName } from '../../crypto/certificate.ts'
-import { type Algorithm, algorithms } from '../../crypto/jws.ts'
+import { type Algorithm, algorithmNamed, algorithms } from '../../crypto/jws.ts'
 import type { Settings } from '../../settings.ts'
 import { type ClientProfile, profiles } from './profiles.ts'
 
@@ -92,6 +92,8 @@ interface Rule {
   /** In words, for whoever wrote something else. */
   allowed: string
   fits(value: unknown): boolean
+  /** How a value that fits is kept. Default: as it is. */
+  kept?(value: unknown): unknown
 }
 
 const isText = (value: unknown) => typeof value === 'string' && value.length > 0 && value.length <= 2_048
@@ -118,6 +120,14 @@ const oneOf = (wire: string, words: readonly string[]): Rule => ({
   fits: (value) => words.includes(value as string),
 })
 
+/** Taken by either name of EdDSA, and told by the one (RFC 9864 §2.2). */
+const algorithm = (wire: string): Rule => ({
+  wire,
+  allowed: algorithms.join(', '),
+  fits: (value) => algorithmNamed(value) !== undefined,
+  kept: algorithmNamed,
+})
+
 const rules: Readonly<Record<Member, Rule>> = {
   applicationType: oneOf('application_type', ['web', 'native']),
   contacts: texts('contacts'),
@@ -137,12 +147,12 @@ const rules: Readonly<Record<Member, Rule>> = {
     fits: (value) => isText(value) && canonicalAddress(value as string) !== undefined,
   },
   tlsClientAuthSanEmail: text('tls_client_auth_san_email'),
-  tokenEndpointAuthSigningAlg: oneOf('token_endpoint_auth_signing_alg', algorithms),
-  requestObjectSigningAlg: oneOf('request_object_signing_alg', algorithms),
-  idTokenSignedResponseAlg: oneOf('id_token_signed_response_alg', algorithms),
-  userinfoSignedResponseAlg: oneOf('userinfo_signed_response_alg', algorithms),
-  authorizationSignedResponseAlg: oneOf('authorization_signed_response_alg', algorithms),
-  introspectionSignedResponseAlg: oneOf('introspection_signed_response_alg', algorithms),
+  tokenEndpointAuthSigningAlg: algorithm('token_endpoint_auth_signing_alg'),
+  requestObjectSigningAlg: algorithm('request_object_signing_alg'),
+  idTokenSignedResponseAlg: algorithm('id_token_signed_response_alg'),
+  userinfoSignedResponseAlg: algorithm('userinfo_signed_response_alg'),
+  authorizationSignedResponseAlg: algorithm('authorization_signed_response_alg'),
+  introspectionSignedResponseAlg: algorithm('introspection_signed_response_alg'),
   claimsInIdToken: flag('claims_in_id_token'),
   requirePushedAuthorizationRequests: flag('require_pushed_authorization_requests'),
   requireSignedRequestObject: flag('require_signed_request_object'),
@@ -176,7 +186,8 @@ export function readRegisteredMetadata(
   for (const member of members) {
     const value = input[member]
     if (value === undefined) continue
-    if (rules[member].fits(value)) read[member] = value
+    const { fits, kept = (given: unknown) => given } = rules[member]
+    if (fits(value)) read[member] = kept(value)
     else problem(member, value, rules[member].allowed)
   }
   return read as RegisteredMetadata

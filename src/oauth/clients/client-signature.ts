@@ -1,6 +1,12 @@
 // RFC 7517 §4.5, RFC 7515 §4.1.4 and §4.1.11, RFC 8725 §3.1: whether a client, or an issuer it speaks for, signed a JWT.
 
-import { type Algorithm, type PublicKey, type UnverifiedJwt, verifySignature } from '../../crypto/jws.ts'
+import {
+  type Algorithm,
+  algorithmNamed,
+  type PublicKey,
+  type UnverifiedJwt,
+  verifySignature,
+} from '../../crypto/jws.ts'
 import { isRefusal, type Refusal } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../signature-failures.ts'
@@ -17,7 +23,7 @@ export async function isSignedBy(
   allowed: readonly Algorithm[],
 ): Promise<boolean | Refusal> {
   const { alg, kid } = header
-  const algorithm = allowed.find((one) => one === alg)
+  const algorithm = allowed.find((one) => one === algorithmNamed(alg))
   // Nothing that must be understood is (RFC 7515 §4.1.11).
   if (!algorithm || 'crit' in header) return false
   const blocked = signaturesBlocked(server, owner.id, address)

@@ -104,7 +104,6 @@ function help(): string {
 }
 
 async function version(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  const { default: manifest } = await import('gatehouse-auth/package.json', { with: { type: 'json' } })
+  return manifest.version
 }

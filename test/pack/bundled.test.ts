@@ -29,7 +29,7 @@ async function main() {
   }
   console.log((await token()).split('.').length, 'parts')
   const before = statSync('host.db').size
-  for (let n = 0; n < 60; n++) await Promise.all(Array.from({ length: 50 }, token))
+  for (let n = 0; n < 90; n++) await Promise.all(Array.from({ length: 50 }, token))
   for (let n = 0; statSync('host.db').size === before; n++) {
     if (n > 2_000) throw new Error('the log was not carried into the file')
     await sleep(10)
@@ -74,6 +74,8 @@ describe('a bundle of a host', { timeout: 300_000 }, () => {
         // Native ones cannot be bundled, and PostgreSQL is not used.
         external: ['@node-rs/*', 'pg'],
         logLevel: 'silent',
+        // This project's own says where its sources are.
+        tsconfigRaw: '{}',
       })
       assert.deepEqual(
         warnings.map(({ text }) => text),
@@ -93,6 +95,9 @@ describe('a bundle of a host', { timeout: 300_000 }, () => {
     const flags = ['--import', './preload.mjs', 'host.mjs']
     const printed = await run(process.execPath, flags, folder)
     assert.deepEqual(printed.trim().split('\n'), ['preloaded', 'the host runs', '3 parts', 'carried'])
+    const NODE_OPTIONS = '--import ./preload.mjs'
+    const optioned = await run(process.execPath, ['host.mjs'], folder, { NODE_OPTIONS })
+    assert.deepEqual(optioned.trim().split('\n'), ['preloaded', 'the host runs', '3 parts', 'carried'])
     const program = "await import('./host.mjs')"
     const evaluated = await run(process.execPath, ['--input-type=module', '-e', program], folder, {})
     assert.deepEqual(evaluated.trim().split('\n'), ['the host runs', '3 parts', 'carried'])

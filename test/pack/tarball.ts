@@ -1,7 +1,7 @@
 // The tarball as npm publishes it, and projects that install it as anybody does.
 
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -74,6 +74,7 @@ export async function packProject(): Promise<Packed> {
       await mkdir(join(root, 'tmp'), { recursive: true })
       const path = await mkdtemp(join(root, 'tmp', 'unpacked-'))
       below.push(path)
+      await writeFile(join(path, 'package.json'), '{ "name": "host", "private": true }')
       const installed = join(path, 'node_modules', 'gatehouse-auth')
       await mkdir(installed, { recursive: true })
       await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed], path)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, writeFile } from 'node:fs/promises'
+import { cp } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -30,7 +30,6 @@ describe('Next.js', { timeout: 420_000 }, () => {
   before(async () => {
     packed = await packProject()
     folder = await packed.unpacked()
-    await writeFile(join(folder, 'package.json'), '{ "name": "site", "private": true }')
     await cp(join(import.meta.dirname, 'app'), folder, { recursive: true })
   })
   after(async () => {

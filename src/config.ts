@@ -137,7 +137,7 @@ export interface Config {
 }
 
 /**
- * What `gatehouse.config.ts` exports for the command line: a `Config` whose issuer, secret and database may come from
+ * What `gatehouse.config.mts` exports for the command line: a `Config` whose issuer, secret and database may come from
  * the environment instead.
  */
 export type FileConfig = Omit<Config, 'issuer' | 'secret'> & Partial<Pick<Config, 'issuer' | 'secret'>>

@@ -29,12 +29,38 @@ function startsWith(name: string): RegExp {
   return new RegExp(`^${name.replaceAll(/[/.]/g, '\\$&')}(/|$)`)
 }
 
+/**
+ * A name that a built-in module of an older Node lacks is an error before any code runs; a member of the module is not, so that
+ * such a Node comes as far as the line that says what it lacks.
+ */
+const builtinsAsMembers = {
+  name: 'built-ins as members',
+  renderChunk(code: string) {
+    const named = /^import \{ (.+) \} from "(node:[^"]+)";$/gm
+    let n = 0
+    return {
+      code: code.replace(named, (_, names: string, module: string) => {
+        const whole = `builtin$${n++}`
+        return `import * as ${whole} from "${module}"; const { ${names.replaceAll(' as ', ': ')} } = ${whole};`
+      }),
+      map: null,
+    }
+  },
+}
+
 /** What a start of the server reads of the command, beside the server itself. */
 const ofStart =
   /\/src\/cli\/(main|command|config-file|failures|house|running|secret-file|serve|table|process\/[\w-]+)\.ts$/
 
 async function bundle(input: Record<string, string>, more: OutputOptions): Promise<void> {
-  const bundled = await rolldown({ input, external, platform: 'node', treeshake: true, cwd: root })
+  const bundled = await rolldown({
+    input,
+    external,
+    platform: 'node',
+    treeshake: true,
+    cwd: root,
+    plugins: [builtinsAsMembers],
+  })
   const { output } = await bundled.write({
     dir: dist,
     format: 'esm',
@@ -82,6 +108,8 @@ function writeTypes(entries: string[]): void {
 rmSync(dist, { recursive: true, force: true })
 writeTypes(['index.d.ts', 'resource-server.d.ts'])
 const server = modulesOf(source('index.ts'))
+// The command asks it before it loads anything else.
+server.delete(source('node-version.ts'))
 await bundle(
   { index: source('index.ts'), cli: source('cli.ts') },
   {

@@ -1,3 +1,5 @@
+import './required-node.ts'
+
 export type { Account, Accounts, AccountsHouse, Ask, Authenticate } from './accounts/account.ts'
 export { AccountsUnavailable, authenticationIsRecent, UnverifiedWebhook } from './accounts/account.ts'
 export { type BetterAuthAccountsOptions, betterAuthAccounts } from './accounts/better-auth.ts'

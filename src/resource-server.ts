@@ -1,4 +1,6 @@
 /** `gatehouse-auth/resource-server`: what an API apart from the authorization server needs, and nothing of the server. */
+import './required-node.ts'
+
 export { ConfigError } from './config-error.ts'
 export { type FetchHandler, sendResponse, toNodeHandler } from './http/mount.ts'
 export type {

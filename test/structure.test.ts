@@ -28,6 +28,8 @@ const mayImport: Record<string, string[]> = {
   'exact-text': [],
   'iso-time': [],
   spelling: [],
+  'node-version': [],
+  'required-node': ['node-version'],
   log: ['iso-time'],
   http: [...ground, 'crypto'],
   crypto: ground,
@@ -49,9 +51,9 @@ const mayImport: Record<string, string[]> = {
   verify: [],
   app: underApp,
   gatehouse: [...underApp, 'app'],
-  index: [...underApp, 'app', 'gatehouse'],
-  'resource-server': [...ground, 'http', 'oauth'],
-  cli: [...underApp, 'app', 'gatehouse', 'index', 'verify'],
+  index: [...underApp, 'app', 'gatehouse', 'required-node'],
+  'resource-server': [...ground, 'http', 'oauth', 'required-node'],
+  cli: [...underApp, 'node-version', 'app', 'gatehouse', 'index', 'verify'],
 }
 
 type Import = { from: string; to: string }

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { isBusy } from './sqlite-errors.ts'
 
 /**
@@ -54,6 +54,7 @@ export function startCheckpoints(file: string): Checkpoints {
   let stopped = false
 
   function start(): Worker {
+    const { Worker } = process.getBuiltinModule('node:worker_threads')
     // No flag of the host's comes along: --import would run its modules, --input-type would read the text as another kind.
     const alone = { eval: true, execArgv: [], env: {} }
     const thread = new Worker(program, { ...alone, workerData: { file, patience } })

@@ -108,6 +108,7 @@ function writeTypes(entries: string[]): void {
 rmSync(dist, { recursive: true, force: true })
 writeTypes(['index.d.ts', 'resource-server.d.ts'])
 const server = modulesOf(source('index.ts'))
+server.add(source('required-node.ts'))
 // The command asks it before it loads anything else.
 server.delete(source('node-version.ts'))
 await bundle(

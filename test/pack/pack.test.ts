@@ -138,6 +138,47 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
     assert.equal(await run(process.execPath, ['embed.js'], empty), 'function\n')
   })
 
+  test('has an entry for the API’s side that is one file and loads nothing of the server', async () => {
+    const installed = join(empty, 'node_modules', 'gatehouse-auth', 'dist')
+    const text = await readFile(join(installed, 'resource-server.js'), 'utf8')
+    const imported = [...text.matchAll(/^import [^"]*"([^"]+)"/gm)].map((match) => match[1]!)
+    assert.deepEqual(
+      imported.filter((name) => !name.startsWith('node:')),
+      [],
+    )
+    assert.doesNotMatch(text, /create table|node:sqlite|<!doctype/i)
+    await writeFile(
+      join(empty, 'api.mjs'),
+      `import { ConfigError, resourceServer } from 'gatehouse-auth/resource-server'
+      const api = resourceServer({ issuer: 'https://auth.example.com', resource: 'https://api.example.com/jobs' })
+      const access = await api.authenticate(new Request('https://api.example.com/jobs'))
+      console.log(access.ok, access.response.status, api.metadataPath)
+      const server = await import('gatehouse-auth')
+      try { resourceServer({ issuer: 'x', resource: 'y' }) } catch (error) {
+        console.log(error instanceof ConfigError, error instanceof server.ConfigError, new Error() instanceof ConfigError)
+      }`,
+    )
+    const printed = await run(process.execPath, ['api.mjs'], empty)
+    assert.equal(printed, 'false 401 /.well-known/oauth-protected-resource/jobs\ntrue true false\n')
+  })
+
+  test('a configuration that imports an adapter is served by the same copy of the server', async () => {
+    const folder = join(empty, 'adapter')
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'gatehouse.config.mjs'),
+      `import { localAccounts } from 'gatehouse-auth'
+      export default { issuer: 'http://localhost:0', accounts: localAccounts() }`,
+    )
+    const server = await start(folder, ['serve', '--port', '0'], 'ready')
+    const page = await fetch(`${server.lines[0]!.url}/sign-up`)
+    assert.equal(page.status, 200)
+    const body = new URLSearchParams({ login: 'a@example.com', password: 'x' })
+    const refused = await fetch(`${server.lines[0]!.url}/sign-up`, { method: 'POST', body })
+    assert.ok(refused.status >= 400 && refused.status < 500, String(refused.status))
+    await server.end()
+  })
+
   test('results narrow in a project that is not strict', async () => {
     const folder = join(empty, 'loose')
     await mkdir(folder)

@@ -15,6 +15,7 @@ export const usage = `npm run bench -- [options]
   --clean-up <n>        refresh beside the clean-up of so many expired tokens of each kind and without it, and how many
                         rows go meanwhile; goes with --postgres
   --steady <seconds>    1,000 refreshes a second for so long, and the memory of the process; goes with --postgres
+  --entries <n>         n starts of a program that imports the API's entry, beside Node alone; goes with --against
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
@@ -32,6 +33,7 @@ export type Options = {
   slowDisk: number | undefined
   cleanUp: number | undefined
   steady: number | undefined
+  entries: number | undefined
   slices: number
   milliseconds: number
   coldStarts: number
@@ -99,6 +101,7 @@ export function readOptions(args: string[]): Options | undefined {
     cleanUp:
       given['clean-up'] === undefined ? undefined : count('clean-up', given['clean-up'], 1_000_000, 1000),
     steady: given.steady === undefined ? undefined : count('steady', given.steady, 3600, 5),
+    entries: given.entries === undefined ? undefined : count('entries', given.entries, 15, 1),
     slices: count('slices', given.slices, quick ? 2 : 8, 2),
     milliseconds: count('milliseconds', given.milliseconds, quick ? 400 : 1000, 100),
     coldStarts: quick ? 1 : 5,
@@ -120,6 +123,7 @@ function parse(args: string[]) {
       'slow-disk': { type: 'string' },
       'clean-up': { type: 'string' },
       steady: { type: 'string' },
+      entries: { type: 'string' },
       slices: { type: 'string' },
       milliseconds: { type: 'string' },
       quick: { type: 'boolean' },

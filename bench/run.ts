@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beside } from './clean-up.ts'
+import { measureEntries } from './entries.ts'
 import { plainOf, serves } from './fixture.ts'
 import { fullLoad, interleave, introspectionDuringRefresh, LoadGenerator, type Measured } from './measure.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
@@ -158,6 +159,10 @@ async function bench(options: Options): Promise<number> {
       const server = postgres ? { ...gatehouse, postgres } : gatehouse
       if (!postgres) await prepare(server, join(directory, server.id))
       await steady(server, join(directory, server.id), seconds)
+      return 0
+    }
+    if (options.entries !== undefined) {
+      measureEntries(join(directory, 'entries'), options.entries, options.against)
       return 0
     }
     const plan = planOf(options, directory)

@@ -1,26 +1,128 @@
-// `npm run build`: writes dist/, the part of the project that is published: JavaScript, types, and the files beside
-// them that the code reads when it runs. `node scripts/build.ts <directory>` writes there instead.
+// `npm run build`: writes dist/, the part of the project that is published. `node scripts/build.ts <directory>` writes there
+// instead.
+//
+//   index.js            the server, in server.js, which the command shares: what one makes the other knows
+//   cli.js              the command; each of its actions is loaded when it is the one that runs
+//   resource-server.js  the API's side alone, one file that loads nothing of the server
+//   types/              the types of both entries
+//
+// Other packages stay outside: the native ones cannot be bundled, and a host's audit sees the versions of all.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type OutputOptions, rolldown } from 'rolldown'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  name: string
+  dependencies: Record<string, string>
+}
+
+const source = (file: string) => join(root, 'src', file)
+const external = [/^node:/, ...[manifest.name, ...Object.keys(manifest.dependencies)].map(startsWith)]
+
+function startsWith(name: string): RegExp {
+  return new RegExp(`^${name.replaceAll(/[/.]/g, '\\$&')}(/|$)`)
+}
+
+/**
+ * A name that a built-in module of an older Node lacks is an error before any code runs; a member of the module is not, so that
+ * such a Node comes as far as the line that says what it lacks.
+ */
+const builtinsAsMembers = {
+  name: 'built-ins as members',
+  renderChunk(code: string) {
+    const named = /^import \{ (.+) \} from "(node:[^"]+)";$/gm
+    let n = 0
+    return {
+      code: code.replace(named, (_, names: string, module: string) => {
+        const whole = `builtin$${n++}`
+        return `import * as ${whole} from "${module}"; const { ${names.replaceAll(' as ', ': ')} } = ${whole};`
+      }),
+      map: null,
+    }
+  },
+}
+
+/** What a start of the server reads of the command, beside the server itself. */
+const ofStart =
+  /\/src\/cli\/(main|command|config-file|failures|house|running|secret-file|serve|table|process\/[\w-]+)\.ts$/
+
+async function bundle(input: Record<string, string>, more: OutputOptions): Promise<void> {
+  const bundled = await rolldown({
+    input,
+    external,
+    platform: 'node',
+    treeshake: true,
+    cwd: root,
+    plugins: [builtinsAsMembers],
+  })
+  const { output } = await bundled.write({
+    dir: dist,
+    format: 'esm',
+    sourcemap: true,
+    comments: false,
+    chunkFileNames: '[name].js',
+    ...more,
+  })
+  await bundled.close()
+  for (const one of output)
+    if (one.type === 'chunk') console.log(`${one.fileName} ${Math.round(one.code.length / 1_024)} KiB`)
+}
+
+/** The modules `entry` loads, itself aside. */
+function modulesOf(entry: string, known = new Set<string>()): Set<string> {
+  const statements = /^(?:import|export)\b(?!\s+type\b)[^'"`;]*?from\s*['"](\.[^'"]+)['"]/gm
+  for (const [, specifier] of readFileSync(entry, 'utf8').matchAll(statements)) {
+    const file = join(dirname(entry), specifier!)
+    if (known.has(file)) continue
+    known.add(file)
+    modulesOf(file, known)
+  }
+  return known
+}
+
+/** Only the types that the entries lead to are published. */
+function writeTypes(entries: string[]): void {
+  const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+  const types = join(dist, 'types')
+  const compile = [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', types]
+  const compiler = spawnSync(process.execPath, compile, { cwd: root, stdio: 'inherit' })
+  if (compiler.status !== 0) process.exit(compiler.status ?? 1)
+  const reached = new Set<string>()
+  const visit = (file: string): void => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/['"](\.{1,2}\/[^'"]+)\.[jt]s['"]/g))
+      visit(join(dirname(file), `${specifier}.d.ts`))
+  }
+  for (const entry of entries) visit(join(types, entry))
+  for (const file of globSync('**/*.d.ts', { cwd: types }))
+    if (!reached.has(join(types, file))) rmSync(join(types, file))
+}
 
 rmSync(dist, { recursive: true, force: true })
-
-const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
-const compile = [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', dist]
-const compiler = spawnSync(process.execPath, compile, { cwd: root, stdio: 'inherit' })
-if (compiler.status !== 0) process.exit(compiler.status ?? 1)
-
-for (const file of globSync('**/*.sql', { cwd: join(root, 'src') })) {
-  mkdirSync(dirname(join(dist, file)), { recursive: true })
-  copyFileSync(join(root, 'src', file), join(dist, file))
-}
+writeTypes(['index.d.ts', 'resource-server.d.ts'])
+const server = modulesOf(source('index.ts'))
+server.add(source('required-node.ts'))
+// The command asks it before it loads anything else.
+server.delete(source('node-version.ts'))
+await bundle(
+  { index: source('index.ts'), cli: source('cli.ts') },
+  {
+    codeSplitting: {
+      groups: [
+        { name: 'server', test: (id) => server.has(id), priority: 2 },
+        { name: 'commands', test: ofStart, priority: 1 },
+      ],
+    },
+  },
+)
+await bundle({ 'resource-server': source('resource-server.ts') }, { codeSplitting: false })
 
 const command = join(dist, 'cli.js')
 if (!existsSync(command))

@@ -2,6 +2,8 @@
 //
 //   node scripts/dump-schema.ts          src/db/schema/sqlite.sql and src/db/schema/postgres.sql
 //
+// Before that it writes the modules that hold the SQL of the migrations, which are what is run here.
+//
 // The dumps are for reading and for the tests, which compare them; nothing is created from them.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Database, Run } from '../src/db/database.ts'
-import { migrateUp } from '../src/db/migrate.ts'
 import { openDatabase } from '../src/db/open.ts'
 import { startPostgres } from '../test/support/postgres.ts'
+import { writeMigrationModules } from './migrations.ts'
 
 /** Where the dump of a dialect is committed. */
 export function dumpFile(dialect: Database['dialect']): string {
@@ -86,6 +88,7 @@ async function dumpPostgres(run: Run): Promise<string> {
 }
 
 async function write(url: string): Promise<void> {
+  const { migrateUp } = await import('../src/db/migrate.ts')
   const db = await openDatabase(url)
   try {
     await migrateUp(db)
@@ -99,6 +102,7 @@ async function write(url: string): Promise<void> {
 }
 
 if (import.meta.main) {
+  writeMigrationModules()
   const directory = mkdtempSync(join(tmpdir(), 'gatehouse-schema-'))
   await write(join(directory, 'gatehouse.db')).finally(() => rmSync(directory, { recursive: true }))
   const server = await startPostgres({ fsync: false })

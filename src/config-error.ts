@@ -21,6 +21,11 @@ export class ConfigError extends Error {
     super(problems.map(sentence).join('\n'))
     this.problems = problems
   }
+
+  /** By name: `gatehouse-auth/resource-server` is a file of its own, with this class in it once more. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'ConfigError'
+  }
 }
 
 function sentence(problem: ConfigProblem): string {

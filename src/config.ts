@@ -25,7 +25,7 @@ export const configuration = section({
 export interface Config extends Given<typeof configuration> {}
 
 /**
- * What `gatehouse.config.ts` exports for the command line: a `Config` whose issuer, secret and database may come from
+ * What `gatehouse.config.mts` exports for the command line: a `Config` whose issuer, secret and database may come from
  * the environment instead.
  */
 export type FileConfig = Omit<Config, 'issuer' | 'secret'> & Partial<Pick<Config, 'issuer' | 'secret'>>

@@ -26,6 +26,7 @@ import {
   type ShownInitialAccessToken,
 } from './oauth/clients/initial-access-tokens.ts'
 import type { ShownClient } from './oauth/clients/shown-client.ts'
+import { watchMounted } from './oauth/mounted.ts'
 import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
 import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
 import { guardResources } from './oauth/resource-server.ts'
@@ -104,12 +105,14 @@ export function embed(app: App): Gatehouse {
   const { server, settings } = app
   const listeners = new Set<() => Promise<void>>()
   let addressMissed = false
+  const mounted = watchMounted(server)
   return {
     issuer: settings.issuer,
     authenticate: guardResources(server),
     resourceMetadata: (resource) => metadataOf(settings, resource ?? settings.defaultResource),
     openapi: (api) => openapiDocument(settings, api),
     async fetch(request, connection) {
+      mounted.asked()
       const peer = connection?.address ?? ''
       if (peer === '' && !addressMissed) {
         addressMissed = true
@@ -158,6 +161,7 @@ export function embed(app: App): Gatehouse {
     },
     replaceSecrets: (secrets) => app.replaceSecrets(secrets),
     async close() {
+      mounted.close()
       app.stopping()
       await Promise.all([...listeners].map((end) => end()))
       await app.close()

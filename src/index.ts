@@ -1,3 +1,5 @@
+import './required-node.ts'
+
 export type {
   Account,
   Accounts,

@@ -12,10 +12,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // cli → app → {admin, oauth, accounts, vault, bridge, webhooks, jobs} → events → {db, crypto, http}
 //
 // Each room lists every room it may import from, itself aside. A single file beside the rooms is a room of its own:
-// `config-error`, `deadline`, `did-you-mean`, `exact-text`, `iso-time` and `log` lie below everything; `config` (what a deployment
-// decides), `settings` (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
+// `config-error`, `deadline`, `exact-text`, `iso-time`, `log` and `spelling` lie below everything; `config` (what a deployment decides), `settings`
+// (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
 // seam that says what accounts are.
-const ground = ['config-error', 'deadline', 'did-you-mean', 'exact-text', 'iso-time', 'log']
+const ground = ['config-error', 'deadline', 'exact-text', 'iso-time', 'log', 'spelling']
 const foundation = [...ground, 'db', 'crypto', 'http']
 const core = [...foundation, 'settings', 'config', 'core']
 const domain = [...core, 'events']
@@ -25,9 +25,11 @@ const underApp = [...domain, ...domains, 'health', 'request-log', 'pages', 'admi
 const mayImport: Record<string, string[]> = {
   'config-error': [],
   deadline: [],
-  'did-you-mean': [],
   'exact-text': [],
   'iso-time': [],
+  spelling: [],
+  'node-version': [],
+  'required-node': ['node-version'],
   log: ['iso-time'],
   http: [...ground, 'crypto'],
   crypto: ground,
@@ -51,8 +53,9 @@ const mayImport: Record<string, string[]> = {
   app: underApp,
   administration: [...underApp, 'app'],
   gatehouse: [...underApp, 'app', 'administration'],
-  index: [...underApp, 'app', 'administration', 'gatehouse'],
-  cli: [...underApp, 'app', 'gatehouse', 'index', 'verify'],
+  index: [...underApp, 'app', 'administration', 'gatehouse', 'required-node'],
+  'resource-server': [...ground, 'http', 'oauth', 'required-node'],
+  cli: [...underApp, 'node-version', 'app', 'gatehouse', 'index', 'verify'],
 }
 
 type Import = { from: string; to: string }
@@ -138,13 +141,15 @@ describe('imports', () => {
   })
 })
 
+const entries = ['src/index.ts', 'src/resource-server.ts']
+
 describe('files', () => {
-  test('have no default export, and only src/index.ts passes on what others export', () => {
+  test('have no default export, and only the package’s two entries pass on what others export', () => {
     const wrong = sources.filter((file) => {
       const source = text.get(file)!.replace(/`[^`]*`/g, '``')
       const passesOn = /^export\b[^'"`;=()]*?from\s*['"]/m.test(source)
       return (
-        /^export (default\b|\{[^}]*\bas default\b)/m.test(source) || (passesOn && file !== 'src/index.ts')
+        /^export (default\b|\{[^}]*\bas default\b)/m.test(source) || (passesOn && !entries.includes(file))
       )
     })
     assert.deepEqual(wrong, [])

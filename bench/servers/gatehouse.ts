@@ -97,15 +97,7 @@ export const filledGatehouse = (rows: number): Server => ({
  * one in its own code only. Resolves with a function that makes a server the same of the former build.
  */
 export function formerBuild(commit: string, directory: string): (server: Server) => Server {
-  const source = join(directory, 'former')
-  mkdirSync(source)
-  const packed = join(directory, 'former.tar')
-  const git = (...args: string[]) =>
-    execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }).trim()
-  git('archive', '--output', packed, git('rev-parse', '--verify', '--end-of-options', `${commit}^{commit}`))
-  execFileSync('tar', ['-xf', packed, '-C', source])
-  rmSync(packed)
-  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'))
+  const source = formerSource(commit, directory)
   const { command, beforeFirstStart, afterFirstStart } = from(source)
   return (server) => ({
     ...server,
@@ -115,4 +107,18 @@ export function formerBuild(commit: string, directory: string): (server: Server)
     beforeFirstStart,
     afterFirstStart,
   })
+}
+
+/** Where a commit of this repository was unpacked. */
+export function formerSource(commit: string, directory: string): string {
+  const source = join(directory, 'former')
+  mkdirSync(source)
+  const packed = join(directory, 'former.tar')
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }).trim()
+  git('archive', '--output', packed, git('rev-parse', '--verify', '--end-of-options', `${commit}^{commit}`))
+  execFileSync('tar', ['-xf', packed, '-C', source])
+  rmSync(packed)
+  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'))
+  return source
 }

@@ -1,7 +1,7 @@
 // The same MCP server apart from its authorization server: it knows the issuer, and itself. Nothing but `auth` is different.
 
 import { createServer } from 'node:http'
-import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth'
+import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth/resource-server'
 import { mcpEndpoint, scopes } from './tools.ts'
 
 const port = Number(process.env['PORT'] ?? 4401)

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { didYouMean } from '../spelling.ts'
 import { Usage } from './failures.ts'
 
 /** One option of an action. `value` names what a text option takes: `<url>`. */
@@ -46,7 +47,7 @@ const common: Record<string, Option> = {
   config: {
     type: 'string',
     value: '<file>',
-    text: 'Configuration file. Default: gatehouse.config.ts, .js or .mjs',
+    text: 'Configuration file. Default: gatehouse.config.mts, .ts, .mjs or .js',
   },
   json: { type: 'boolean', text: 'Print JSON, one value a line' },
   help: { type: 'boolean', text: 'Show this' },
@@ -65,7 +66,7 @@ export function readCall(
 type Read = Pick<Call, 'json' | 'positionals' | 'option' | 'list' | 'flag'>
 
 function read(path: string, action: Action, rest: string[]): Read {
-  const options: ParseArgsConfig['options'] = Object.fromEntries(
+  const options: NonNullable<ParseArgsConfig['options']> = Object.fromEntries(
     Object.entries({ ...common, ...action.options }).map(([name, { type, multiple }]) => [
       name,
       { type, ...(multiple ? { multiple } : {}) },
@@ -75,7 +76,10 @@ function read(path: string, action: Action, rest: string[]): Read {
   try {
     parsed = parseArgs({ args: rest, options, allowPositionals: true, strict: true }) as typeof parsed
   } catch (error) {
-    throw new Usage((error as Error).message.split('. To specify')[0]!, path)
+    const message = (error as Error).message.split('. To specify')[0]!
+    const [, unknown] = /^Unknown option '(--[^']+)'/.exec(message) ?? []
+    const known = Object.keys(options).map((name) => `--${name}`)
+    throw new Usage(message + (unknown ? didYouMean(unknown, known) : ''), path)
   }
   const { values, positionals } = parsed
   const wanted = action.arguments ?? []

@@ -1,5 +1,5 @@
-import { existsSync, unlinkSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync, unlinkSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isLoopback } from '../config/issuer.ts'
 import { longestDrain } from '../config/options.ts'
@@ -10,7 +10,10 @@ import { Failure } from './failures.ts'
 import { createSecretFile, readSecretFile } from './secret-file.ts'
 
 export const standardPort = 4400
-const names = ['gatehouse.config.ts', 'gatehouse.config.js', 'gatehouse.config.mjs']
+/** The first is what `init` writes: a module in every package, whatever its `type`. */
+export const configFiles = ['mts', 'ts', 'mjs', 'js', 'cts', 'cjs'].map(
+  (ending) => `gatehouse.config.${ending}`,
+)
 const levels: readonly LogLevel[] = ['info', 'warn', 'error', 'silent']
 
 /** What `dev` offers when there is no configuration file: an example's scopes, and clients that come by themselves. */
@@ -61,7 +64,7 @@ export async function loadConfig(call: Call, purpose: Purpose): Promise<Loaded> 
   if (issuer === undefined || found === undefined) {
     const missing = [
       issuer === undefined &&
-        'there is no issuer: set GATEHOUSE_ISSUER, or issuer in gatehouse.config.ts, to the public address; for example https://auth.example.com',
+        'there is no issuer: set GATEHOUSE_ISSUER, or issuer in gatehouse.config.mts, to the public address; for example https://auth.example.com',
       found === undefined &&
         'there is no secret: set GATEHOUSE_SECRET, or GATEHOUSE_SECRET_FILE to a file that holds it; openssl rand -base64 32 makes one',
     ]
@@ -98,7 +101,7 @@ async function readConfigFile(call: Call): Promise<{ file?: string; given: FileC
   const named = call.option('config')
   const file = named
     ? resolve(call.cwd, named)
-    : names.map((name) => resolve(call.cwd, name)).find(existsSync)
+    : configFiles.map((name) => resolve(call.cwd, name)).find(existsSync)
   if (file === undefined) return { given: {} }
   if (!existsSync(file))
     throw new Failure(`the configuration file ${named} does not exist: npx gatehouse-auth init writes one`)
@@ -107,9 +110,8 @@ async function readConfigFile(call: Call): Promise<{ file?: string; given: FileC
     module = (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new Failure(
-      `the configuration file ${file} cannot be loaded: ${code === undefined ? '' : `${code}: `}${message}`,
-    )
+    const why = `${code === undefined ? '' : `${code}: `}${message}`
+    throw new Failure(`the configuration file ${file} cannot be loaded: ${why}${asModule(file, error)}`)
   }
   const given = module.default ?? module.config
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -118,6 +120,14 @@ async function readConfigFile(call: Call): Promise<{ file?: string; given: FileC
     )
   }
   return { file, given: given as FileConfig }
+}
+
+/** Node takes `.ts` and `.js` of a package that is not `"type": "module"` for scripts, where `import` and `export` are errors. */
+function asModule(file: string, error: unknown): string {
+  const [, ending] = /\.([jt]s)$/.exec(file) ?? []
+  if (!ending || !(error instanceof SyntaxError)) return ''
+  if (!/^\s*(import|export)\b/m.test(readFileSync(file, 'utf8'))) return ''
+  return `; rename it to ${basename(file, `.${ending}`)}.m${ending}, which is a module in every package`
 }
 
 function portFrom(call: Call): number | undefined {

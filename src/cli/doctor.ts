@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isLoopback } from '../config/issuer.ts'
 import { resolveConfig } from '../config.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
@@ -10,25 +9,14 @@ import { inspectSigningKeys } from '../oauth/signing-keys.ts'
 import type { Settings } from '../settings.ts'
 import type { Call, Command } from './command.ts'
 import { type Loaded, loadConfig } from './config-file.ts'
+import { clockTolerance, type Finding, type Report } from './doctor/finding.ts'
+import { checkIssuer } from './doctor/issuer.ts'
 import { sayError } from './failures.ts'
 import { withDatabase } from './house.ts'
 import { printable } from './table.ts'
 
-/** What one look found. `todo` says what to do, unless all is well. */
-interface Finding {
-  check: string
-  result: 'ok' | 'warning' | 'failed'
-  found: string
-  todo?: string
-}
-
-type Report = (finding: Finding) => void
-
-/** How far clocks may be apart before ids arrive out of order and young tokens look as if from the future. */
-const clockTolerance = 5_000
 /** How far, before a server refuses to answer. */
 const clockLimit = 30_000
-const patience = 5_000
 
 export const command: Command = {
   summary: 'Checks clock, database, schema, keys, secret and issuer, and says what to do.',
@@ -56,8 +44,8 @@ export const command: Command = {
       checkTransport(call, loaded.settings, report)
       checkProxies(loaded.settings, report)
     }
-    await checkDatabase(call, loaded?.settings, report)
-    if (loaded) await checkIssuer(call, loaded.settings, report)
+    const keys = await checkDatabase(call, loaded?.settings, report)
+    if (loaded) await checkIssuer(call.program, loaded.settings, keys, report)
     const failed = findings.filter((one) => one.result === 'failed').length
     if (!call.json)
       call.print(failed === 0 ? '\nNothing failed.' : `\n${failed} of ${findings.length} checks failed.`)
@@ -146,7 +134,13 @@ function checkProxies({ secure, trustedProxies, forwardedHeader }: Settings, rep
   }
 }
 
-async function checkDatabase(call: Call, settings: Settings | undefined, report: Report): Promise<void> {
+/** Answers the ids of the keys this database publishes, where they could be read. */
+async function checkDatabase(
+  call: Call,
+  settings: Settings | undefined,
+  report: Report,
+): Promise<string[] | undefined> {
+  let keys: string[] | undefined
   await withDatabase(call, async (db) => {
     report({ check: 'database', result: 'ok', found: db.dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL' })
     if (db.dialect === 'sqlite' && settings) checkFile(settings.database, report)
@@ -163,7 +157,7 @@ async function checkDatabase(call: Call, settings: Settings | undefined, report:
           todo: 'give this user the right to write the database and its folder, and see whether the disk is full',
         }),
     )
-    if (settings) await checkKeys(call, db, settings, report)
+    if (settings) keys = await checkKeys(call, db, settings, report)
   }).catch((error) =>
     report({
       check: 'database',
@@ -172,6 +166,7 @@ async function checkDatabase(call: Call, settings: Settings | undefined, report:
       todo: 'set GATEHOUSE_DATABASE_URL, or database in the configuration, to one that can be reached',
     }),
   )
+  return keys
 }
 
 /** What can read the file can read every hash and sealed key in it. */
@@ -249,7 +244,7 @@ async function checkSchema(call: Call, db: Database, report: Report): Promise<bo
   return false
 }
 
-async function checkKeys(call: Call, db: Database, settings: Settings, report: Report): Promise<void> {
+async function checkKeys(call: Call, db: Database, settings: Settings, report: Report): Promise<string[]> {
   const check = 'keys'
   const secrets = rootSecrets(settings.secrets)
   const keys = await inspectSigningKeys({ db, secrets, now: Date.now })
@@ -274,62 +269,5 @@ async function checkKeys(call: Call, db: Database, settings: Settings, report: R
         : {}),
     })
   }
-}
-
-/** Where RFC 8414 §3.1 says that the metadata of an issuer is. */
-function metadataUrl(issuer: string): string {
-  const { origin, pathname } = new URL(issuer)
-  return `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
-}
-
-async function checkIssuer(call: Call, { issuer }: Settings, report: Report): Promise<void> {
-  const check = 'issuer'
-  const url = metadataUrl(issuer)
-  try {
-    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(patience) })
-    const metadata = response.status === 200 ? ((await response.json()) as { issuer?: unknown }) : {}
-    if (response.status !== 200) {
-      report({
-        check,
-        result: 'failed',
-        found: `${url} answers ${response.status}`,
-        todo: 'let the proxy pass this path to Gatehouse as it is, without a redirect (RFC 8414 §3)',
-      })
-    } else if (metadata.issuer !== issuer) {
-      report({
-        check,
-        result: 'failed',
-        found: `the metadata names ${JSON.stringify(metadata.issuer)}, the configuration ${JSON.stringify(issuer)}`,
-        todo: 'clients compare both byte for byte (RFC 8414 §3.3): give the running server this configuration, or this one its issuer',
-      })
-    } else {
-      report({ check, result: 'ok', found: `${url} names ${issuer}` })
-      checkServerClock(response, report)
-    }
-  } catch (error) {
-    const { cause } = error as { cause?: { message?: string; code?: string } }
-    const why = cause?.code ?? cause?.message ?? (error as Error).message
-    report({
-      check,
-      result: 'failed',
-      found: `${url} does not answer: ${why}`,
-      todo: isLoopback(new URL(issuer))
-        ? `start it: ${call.program} dev, or ${call.program} serve`
-        : 'see whether the server runs, and whether DNS, proxy and certificate are right',
-    })
-  }
-}
-
-function checkServerClock(response: Response, report: Report): void {
-  const there = Date.parse(response.headers.get('date') ?? '')
-  // The header tells whole seconds.
-  const apart = Math.abs(Date.now() - there) - 1_000
-  if (apart > clockTolerance) {
-    report({
-      check: 'server clock',
-      result: 'failed',
-      found: `the issuer's machine is about ${Math.round(apart / 1_000)} s apart`,
-      todo: 'let both machines follow NTP',
-    })
-  }
+  return keys.map(({ kid }) => kid)
 }

@@ -1,7 +1,10 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from './command.ts'
+import { configFiles } from './config-file.ts'
 import { Failure } from './failures.ts'
+
+const written = configFiles[0]!
 
 const template = `import type { FileConfig } from 'gatehouse-auth'
 
@@ -22,9 +25,10 @@ export default {
     'resume:read': 'Read your résumé',
   },
 
-  /** Clients that come by themselves, as those of MCP do: by the URL of their metadata document, or by registering. */
-  clientIdMetadata: {},
-  registration: { policy: 'open' },
+  // Clients of MCP come by themselves: by the URL of their metadata document, or by registering. Both are off until you
+  // say so; 'open' lets anybody register.
+  // clientIdMetadata: {},
+  // registration: { policy: 'initial_access_token' },
 
   /** The name people see on the sign-in and consent pages. */
   pages: { name: 'Gatehouse' },
@@ -32,10 +36,10 @@ export default {
 `
 
 export const command: Command = {
-  summary: 'Writes gatehouse.config.ts into this folder, and .gatehouse/ into .gitignore.',
+  summary: `Writes ${written} into this folder, and .gatehouse/ into .gitignore.`,
   async run(call) {
-    const file = join(call.cwd, 'gatehouse.config.ts')
-    for (const name of ['gatehouse.config.ts', 'gatehouse.config.js', 'gatehouse.config.mjs']) {
+    const file = join(call.cwd, written)
+    for (const name of configFiles) {
       if (existsSync(join(call.cwd, name))) {
         throw new Failure(`${name} is there already and stays as it is: change it, or remove it first`)
       }
@@ -47,7 +51,7 @@ export const command: Command = {
     const { program } = call
     call.print(
       [
-        `Wrote gatehouse.config.ts${ignored ? ' and .gatehouse/ into .gitignore' : ''}.`,
+        `Wrote ${written}${ignored ? ' and .gatehouse/ into .gitignore' : ''}.`,
         '',
         'Next:',
         `  ${program} migrate up                          make the database`,

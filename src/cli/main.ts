@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { didYouMean } from '../spelling.ts'
 import { actionHelp, type Call, type Command, columns, commandHelp, readCall } from './command.ts'
 import { sayError, Usage } from './failures.ts'
 
@@ -47,17 +48,24 @@ async function run(args: string[]): Promise<number | void> {
     return 2
   }
   if (!Object.hasOwn(commands, name)) {
-    throw new Usage(`there is no command ${name}; allowed: ${Object.keys(commands).join(', ')}`)
+    const known = Object.keys(commands)
+    throw new Usage(
+      `there is no command ${name}${didYouMean(name, known) || `; allowed: ${known.join(', ')}`}`,
+    )
   }
   const { command } = await commands[name]!.load()
   if ('run' in command) return act(name, command, rest)
   const [action, ...more] = rest
   if (action === '--help' || action === '-h') return print(commandHelp(name, command))
-  const allowed = Object.keys(command.actions).join(', ')
+  const actions = Object.keys(command.actions)
+  const allowed = actions.join(', ')
   if (action === undefined || action.startsWith('-'))
     throw new Usage(`what to do is missing; allowed: ${allowed}`, name)
   if (!Object.hasOwn(command.actions, action)) {
-    throw new Usage(`there is no action ${action}; allowed: ${allowed}`, name)
+    throw new Usage(
+      `there is no action ${action}${didYouMean(action, actions) || `; allowed: ${allowed}`}`,
+      name,
+    )
   }
   return act(`${name} ${action}`, command.actions[action]!, more)
 }
@@ -104,7 +112,6 @@ function help(): string {
 }
 
 async function version(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  const { default: manifest } = await import('gatehouse-auth/package.json', { with: { type: 'json' } })
+  return manifest.version
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { deflateRawSync } from 'node:zlib'
 import type { ConfigProblem } from '../config-error.ts'
 import { shortestSecret } from '../crypto/secrets.ts'
 
@@ -50,6 +49,7 @@ export function secretProblems(secrets: readonly unknown[], loopback: boolean): 
 }
 
 function looksRandom(secret: string): boolean {
+  const { deflateRawSync } = process.getBuiltinModule('node:zlib')
   const words = secret.trim().split(/\s+/)
   if (words.length > 2 && words.length < leastWords) return false
   return (

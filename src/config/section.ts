@@ -2,7 +2,7 @@
 // checked. The types of input and settings, every message and the reference page follow from it.
 
 import type { ConfigProblem } from '../config-error.ts'
-import { closest } from '../did-you-mean.ts'
+import { closest } from '../spelling.ts'
 
 /** One value of the configuration. */
 export interface Option<in out Given, out Value> {

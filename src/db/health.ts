@@ -1,13 +1,11 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { findCounter } from './counters.ts'
 import type { Database } from './database.ts'
+import { sqlite } from './migrations/sqlite.ts'
 import { raw, select, sql } from './sql.ts'
 
 /** The newest step of the schema that this release knows. */
 export function newestStep(): number {
-  const steps = readdirSync(join(import.meta.dirname, 'migrations')).map((name) => Number.parseInt(name, 10))
-  return Math.max(...steps.filter((version) => version > 0))
+  return Number.parseInt(sqlite.at(-1)!.folder, 10)
 }
 
 /** Whether a step of the schema is there: a read that shows that the database answers. */

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { sha256 } from '../crypto/tokens.ts'
 import type { Database, Run } from './database.ts'
 import { inStep } from './migrate-step.ts'
+import { postgres } from './migrations/postgres.ts'
+import { sqlite } from './migrations/sqlite.ts'
 
 /** One step of the schema: plain SQL per dialect, up and down. A step that has landed is never edited. */
 export interface Migration {
@@ -27,27 +27,20 @@ export class SchemaMismatch extends Error {
   override name = 'SchemaMismatch'
 }
 
-const directory = join(import.meta.dirname, 'migrations')
+const texts = { sqlite, postgres }
 
 /** Every step from 3 on says in its first lines from which schema version on a release may serve it. */
 const servedFrom = /^(?:--[^\n]*\n)*-- served_from: (\d+)\n/
 
 export function readMigrations(dialect: Database['dialect']): Migration[] {
-  return readdirSync(directory)
-    .filter((name) => /^\d{4}_/.test(name))
-    .sort()
-    .map((folder) => {
-      const up = readFileSync(join(directory, folder, `${dialect}.up.sql`), 'utf8')
-      const down = readFileSync(join(directory, folder, `${dialect}.down.sql`), 'utf8')
-      return {
-        version: Number(folder.slice(0, 4)),
-        name: folder.slice(5),
-        up,
-        down,
-        checksum: sha256(up),
-        ...(servedFrom.test(up) ? { servedFrom: Number(servedFrom.exec(up)![1]) } : {}),
-      }
-    })
+  return texts[dialect].map(({ folder, up, down }) => ({
+    version: Number(folder.slice(0, 4)),
+    name: folder.slice(5),
+    up,
+    down,
+    checksum: sha256(up),
+    ...(servedFrom.test(up) ? { servedFrom: Number(servedFrom.exec(up)![1]) } : {}),
+  }))
 }
 
 /**

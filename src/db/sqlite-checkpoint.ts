@@ -1,5 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { isBusy } from './sqlite-errors.ts'
 
 /**
@@ -20,9 +19,34 @@ export interface Checkpoints {
   stop(): Promise<void>
 }
 
-const role = 'gatehouse-checkpoint'
 /** How long the writers stand still for a reader or another process, in milliseconds. */
 const patience = 100
+
+/**
+ * What the thread runs, as a text: it depends on no file, so a bundle of the host needs none beside it, and nothing of the host
+ * runs there once more. It answers each mode with what SQLite said, or with the code of its refusal.
+ */
+const program = `
+const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+const { parentPort, workerData: { file, patience } } = process.getBuiltinModule('node:worker_threads')
+let database
+parentPort.on('message', (mode) => {
+  try {
+    database ??= new DatabaseSync(file, { timeout: patience })
+    const { busy, log, checkpointed } = database.prepare('pragma wal_checkpoint(' + mode + ')').get()
+    parentPort.postMessage({ all: busy === 0 && log === checkpointed })
+  } catch ({ errcode }) {
+    parentPort.postMessage({ errcode })
+  }
+})
+`
+
+type Answer = { all: boolean } | { errcode: number | undefined }
+
+function outcomeOf(answer: Answer): Outcome {
+  if ('all' in answer) return answer.all ? 'done' : 'held'
+  return isBusy(answer) ? 'held' : 'failed'
+}
 
 export function startCheckpoints(file: string): Checkpoints {
   let worker: Worker | undefined
@@ -30,9 +54,12 @@ export function startCheckpoints(file: string): Checkpoints {
   let stopped = false
 
   function start(): Worker {
-    const thread = new Worker(new URL(import.meta.url), { workerData: { role, file } })
-    thread.on('message', (outcome: Outcome) => {
-      waiting.shift()?.(outcome)
+    const { Worker } = process.getBuiltinModule('node:worker_threads')
+    // No flag of the host's comes along: --import would run its modules, --input-type would read the text as another kind.
+    const alone = { eval: true, execArgv: [], env: {} }
+    const thread = new Worker(program, { ...alone, workerData: { file, patience } })
+    thread.on('message', (answer: Answer) => {
+      waiting.shift()?.(outcomeOf(answer))
       if (waiting.length === 0) thread.unref()
     })
     // A checkpoint that fails is made up for by the next one; a dead thread is started again then.
@@ -61,19 +88,4 @@ export function startCheckpoints(file: string): Checkpoints {
       await worker?.terminate()
     },
   }
-}
-
-if (!isMainThread && workerData?.role === role) {
-  let database: DatabaseSync | undefined
-  parentPort!.on('message', (mode: CheckpointMode) => {
-    let outcome: Outcome = 'failed'
-    try {
-      database ??= new DatabaseSync(workerData.file, { timeout: patience })
-      const row = database.prepare(`pragma wal_checkpoint(${mode})`).get() as Record<string, number>
-      outcome = row.busy === 0 && row.log === row.checkpointed ? 'done' : 'held'
-    } catch (error) {
-      if (isBusy(error)) outcome = 'held'
-    }
-    parentPort!.postMessage(outcome)
-  })
 }

@@ -1,11 +1,14 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { isBusy } from './sqlite-errors.ts'
+
+/** Loaded where SQLite is used; a Node without it then learns of its age instead of a module it does not know. */
+const sqlite = () => process.getBuiltinModule('node:sqlite')
 
 /** How long a write waits for another process's transaction before it is refused, in milliseconds. */
 export const busyLimit = 10_000
 
 export function openConnection(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: busyLimit })
+  const database = new (sqlite().DatabaseSync)(file, { timeout: busyLimit })
   // NORMAL leaves the log unforced at commit, because `force` does it for the whole batch before any answer.
   database.exec('pragma synchronous = normal; pragma foreign_keys = on')
   return database
@@ -28,7 +31,7 @@ export function becomeWal(database: DatabaseSync) {
 
 /** Whether another process has the file open. This process must not: it would take itself for the other one. */
 export function isOpenElsewhere(file: string): boolean {
-  const database = new DatabaseSync(file, { timeout: 0 })
+  const database = new (sqlite().DatabaseSync)(file, { timeout: 0 })
   try {
     // Whoever has a database in WAL mode open holds a shared lock on it.
     database.exec('pragma locking_mode = exclusive; begin exclusive; commit')

@@ -1,8 +1,6 @@
-import { lookup, Resolver } from 'node:dns/promises'
 import type { IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
-import { createSecureContext, getCACertificates } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { parseJson } from '../crypto/bounded-json.ts'
 import { told } from '../log.ts'
 import { isSpecialAddress } from './special-addresses.ts'
@@ -98,10 +96,7 @@ interface Exchange {
  */
 export function openOutbound(settings: OutboundSettings, resolve: Resolve = resolveHost): Outbound {
   const allow = new Set(settings.allow.map((one) => one.toLowerCase()))
-  const secureContext =
-    settings.ca.length > 0
-      ? createSecureContext({ ca: [...getCACertificates('default'), ...settings.ca] })
-      : undefined
+  const secureContext = settings.ca.length > 0 ? contextOf(settings.ca) : undefined
   const closing = new AbortController()
   const enter = openTurns(turns)
 
@@ -179,6 +174,11 @@ export function openOutbound(settings: OutboundSettings, resolve: Resolve = reso
   }
 }
 
+function contextOf(ca: readonly string[]): SecureContext {
+  const { createSecureContext, getCACertificates } = process.getBuiltinModule('node:tls')
+  return createSecureContext({ ca: [...getCACertificates('default'), ...ca] })
+}
+
 export function isFailure(value: object): value is OutboundFailure {
   return 'failed' in value
 }
@@ -226,11 +226,12 @@ function converse(
   addresses: readonly string[],
   { method, headers, body, maxBytes, reads }: Exchange,
   signal: AbortSignal,
-  secureContext: ReturnType<typeof createSecureContext> | undefined,
+  secureContext: SecureContext | undefined,
 ): Promise<OutboundAnswer | OutboundFailure> {
   const { promise, resolve } = Promise.withResolvers<OutboundAnswer | OutboundFailure>()
   const checked = addresses.map((address) => ({ address, family: isIP(address) }))
-  const request = httpsRequest(url, {
+  // Not loaded before it is needed: most servers never ask anybody.
+  const request = process.getBuiltinModule('node:https').request(url, {
     method,
     headers: { 'user-agent': 'gatehouse', ...headers, 'content-length': Buffer.byteLength(body ?? '') },
     // No connection made for one caller serves another.
@@ -295,6 +296,7 @@ function knownAddresses(host: string): string[] | undefined {
  * force the database to disk, and a slow name server would hold them.
  */
 async function resolveHost(host: string, chosenHere: boolean, signal: AbortSignal): Promise<string[]> {
+  const { lookup, Resolver } = process.getBuiltinModule('node:dns/promises')
   if (chosenHere) return (await lookup(host, { all: true })).map((one) => one.address)
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
   const cancel = () => resolver.cancel()

@@ -23,10 +23,20 @@ export class BodyConsumed extends Error {
  * A handler for Node's own server, Express and Fastify:
  *
  * ```ts
- * app.use('/auth', toNodeHandler(auth))                                          // Express
- * fastify.all('/auth/*', (request, reply) => {                                   // Fastify
- *   reply.hijack()
- *   return handler(request.raw, reply.raw)
+ * app.use('/auth', toNodeHandler(auth)) // Express
+ * ```
+ *
+ * Fastify answers 415 to a form before a route sees it, so there it needs a context that leaves bodies unread:
+ *
+ * ```ts
+ * app.register(async (context) => {
+ *   const handler = toNodeHandler(auth)
+ *   context.removeAllContentTypeParsers()
+ *   context.addContentTypeParser('*', (request, payload, done) => done(null))
+ *   context.all('/auth/*', (request, reply) => {
+ *     reply.hijack()
+ *     return handler(request.raw, reply.raw)
+ *   })
  * })
  * ```
  *

@@ -16,8 +16,8 @@ import { type Answer, BodyCutOff, BodyNotText, BodyTooLarge, type Incoming } fro
 import { pathBelow } from './web.ts'
 
 // An import of node:http also loads the whole fetch client behind its WebSocket export, a third of the time a start takes.
-const { createServer } = process.getBuiltinModule('node:http')
-const { Server: NetServer } = process.getBuiltinModule('node:net')
+// It is loaded where a server is made, not by a host that has one of its own.
+const http = () => process.getBuiltinModule('node:http')
 
 /** How long a proxy may take from its connection to its first request, in milliseconds. */
 const firstRequestWithin = 1_000
@@ -52,7 +52,7 @@ export function nodeServer(answer: (request: Incoming) => Promise<Answer>, optio
     }
   }
   const { connections = standardConnections } = options
-  const server = createServer(timeLimits(connections), (message, response) => {
+  const server = http().createServer(timeLimits(connections), (message, response) => {
     const leave = enterConnection(message)
     if (!leave) return
     response.once('close', leave)
@@ -112,7 +112,7 @@ export async function listen(server: Server, at: { port: number; host: string })
       }
       // The close of http.Server first looks through its connections, and more arrive meanwhile.
       const closed = new Promise<void>((resolve) => {
-        NetServer.prototype.close.call(server, () => resolve())
+        process.getBuiltinModule('node:net').Server.prototype.close.call(server, () => resolve())
       })
       // Behind a drain, what was accepted last may come from a proxy that is about to send its request.
       const closeUnused = () => {

@@ -75,7 +75,10 @@ export interface AccessToken {
   claims: Readonly<Record<string, unknown>>
 }
 
-export interface AccessGranted extends AccessToken {
+/** What a result does not have, named so that a host compiled without `strict` may read it after a look at `ok`. */
+export type Absent<T> = { [K in keyof T]?: never }
+
+export interface AccessGranted extends AccessToken, Absent<Pick<AccessRefused, 'response' | 'reason'>> {
   ok: true
   /**
    * For the `DPoP-Nonce` header of your answer (RFC 9449 §8.2), where the client's nonce will be too old soon. Without it the
@@ -84,8 +87,9 @@ export interface AccessGranted extends AccessToken {
   dpopNonce?: string
 }
 
-export interface AccessRefused {
+export interface AccessRefused extends Absent<AccessToken> {
   ok: false
+  dpopNonce?: never
   /** The complete answer: status, challenge (RFC 6750 §3), JSON body. Send it as it is. */
   response: Response
   /** Why; finer than what the caller is told. */

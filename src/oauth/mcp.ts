@@ -41,8 +41,9 @@ export type McpAccess =
       access?: AccessToken
       /** The JSON-RPC message, parsed; absent where there is none. */
       message?: unknown
+      response?: never
     }
-  | { ok: false /** The complete answer. */; response: Response }
+  | { ok: false /** The complete answer. */; response: Response; access?: never; message?: never }
 
 export interface ProtectedTools {
   /** Whether a request may do what it asks. */

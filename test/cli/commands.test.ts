@@ -67,6 +67,9 @@ describe('every command', () => {
 
   const misunderstood: [string[], RegExp][] = [
     [[], /Usage: gatehouse-auth <command>/],
+    [['clinets'], /there is no command clinets; did you mean clients\?/],
+    [['clients', 'creat'], /there is no action creat; did you mean create\?/],
+    [['clients', 'list', '--jsno'], /Unknown option '--jsno'; did you mean --json\?/],
     [['frob'], /there is no command frob; allowed: dev, serve/],
     [['clients'], /what to do is missing; allowed: list, create/],
     [['clients', 'frob'], /there is no action frob; allowed: list/],
@@ -120,11 +123,11 @@ describe('init', () => {
     const created = await run(folder, ['clients', 'create', '--name', 'A', '--json'])
     assert.equal(created.lines()[0]?.scope, 'applications:read applications:write jobs:read resume:read')
 
-    appendFileSync(join(folder, 'gatehouse.config.ts'), '// mine')
+    appendFileSync(join(folder, 'gatehouse.config.mts'), '// mine')
     const second = await run(folder, ['init', '--json'])
     assert.equal(second.code, 1)
-    assert.match(JSON.parse(second.stderr).error, /gatehouse\.config\.ts is there already/)
-    assert.match(readFileSync(join(folder, 'gatehouse.config.ts'), 'utf8'), /\/\/ mine$/)
+    assert.match(JSON.parse(second.stderr).error, /gatehouse\.config\.mts is there already/)
+    assert.match(readFileSync(join(folder, 'gatehouse.config.mts'), 'utf8'), /\/\/ mine$/)
   })
 })
 

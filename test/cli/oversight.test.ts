@@ -185,6 +185,12 @@ onBothDatabases('beside a running server', (dialect) => {
     const stranger = `http://127.0.0.1:${new URL(server().issuer).port}`
     assert.deepEqual(await failing({ GATEHOUSE_ISSUER: stranger }), ['issuer'])
     assert.deepEqual(await failing({ GATEHOUSE_ISSUER: `http://localhost:${await freePort()}` }), ['issuer'])
+    // It calls itself as this one does, and yet is another: it signs with keys that are not of this database.
+    const elsewhere = { GATEHOUSE_DATABASE_URL: join(folder, 'elsewhere.db') }
+    assert.equal((await run(folder, ['migrate', 'up'], { ...env, ...elsewhere })).code, 0)
+    assert.deepEqual(await failing(elsewhere), ['issuer'])
+    const told = await run(folder, ['doctor'], { ...env, ...elsewhere })
+    assert.match(told.stdout, /another server answers .* none of the \d+ keys it publishes is among the 0 of/)
     const behind = { GATEHOUSE_ISSUER: `https://localhost:${await freePort()}` }
     assert.deepEqual(await failing(behind), ['proxies', 'issuer'])
     for (const said of ['127.0.0.1, 10.0.0.0/8', 'none']) {

@@ -54,11 +54,17 @@ describe('dev', () => {
       login: kept.login,
       password: kept.password,
     })
-    assert.match(signedIn.html, /The demo client has a token/)
-    assert.match(signedIn.html, /jobs:read/)
-    const again = await browser.open(signedIn.url)
+    // Although the demonstration has consented already: the page is what one wants to see.
+    assert.match(signedIn.html, /name="decision"/)
+    const allowed = await browser.submit(signedIn, { decision: 'allow' })
+    assert.match(allowed.html, /The demo client has a token/)
+    assert.match(allowed.html, /jobs:read/)
+    const again = await browser.open(allowed.url)
     assert.equal(again.status, 400)
-    assert.match((await browser.follow(again, '/oauth/authorize?')).html, /The demo client has a token/)
+    assert.match((await browser.follow(again, '/oauth/authorize?')).html, /name="decision"/)
+    // The printed link is good as often as one likes.
+    const repeated = await browser.submit(await browser.open(link), { decision: 'allow' })
+    assert.match(repeated.html, /The demo client has a token/)
     assert.equal(await first.end('SIGINT'), 0)
 
     const second = stay(folder, ['dev', '--json'], env)

@@ -133,7 +133,10 @@ const mistakes: [given: unknown, message: RegExp][] = [
     { pushedRequests: { required: 'yes' } },
     /^pushedRequests\.required: "yes" was given; allowed: true or false/,
   ],
-  [{ openid: { signingAlg: 'HS256' } }, /^openid\.signingAlg: "HS256" was given; allowed: ES256, RS256, PS256, EdDSA; for example RS256$/],
+  [
+    { openid: { signingAlg: 'HS256' } },
+    /^openid\.signingAlg: "HS256" was given; allowed: ES256, RS256, PS256, EdDSA; for example RS256$/,
+  ],
   [{ dpop: { nonces: 'always' } }, /^dpop\.nonces: "always" was given; allowed: required or optional/],
   [{ device: true }, /^device: true was given; allowed: an object with lifetime/],
   [{ tokenExchange: { rules: {} } }, /^tokenExchange\.rules: \{\} was given; allowed: a list/],

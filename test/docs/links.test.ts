@@ -37,16 +37,44 @@ describe('documents', () => {
     let links = 0
     for (const [file, content] of text) {
       for (const [, target] of content.matchAll(/\]\(([^)\s]+)\)/g)) {
-        if (/^[a-z]+:/.test(target!)) continue
+        // The README stands on npm as well, where nothing is beside it.
+        const published = target!.replace(
+          /^https:\/\/github\.com\/gatehouse-auth\/gatehouse\/blob\/main\//,
+          '/',
+        )
+        const link = published.replace(
+          /^https:\/\/raw\.githubusercontent\.com\/gatehouse-auth\/gatehouse\/main\//,
+          '/',
+        )
+        if (/^[a-z]+:/.test(link)) continue
         links++
-        const [path, anchor] = target!.split('#') as [string, string | undefined]
-        const to = path === '' ? file : join(dirname(file), path)
+        const [path, anchor] = link.split('#') as [string, string | undefined]
+        const to = path === '' ? file : path.startsWith('/') ? path.slice(1) : join(dirname(file), path)
         if (!existsSync(join(root, to))) broken.push(`${file}: ${target}`)
         else if (anchor && to.endsWith('.md') && !anchorsOf(to).has(anchor)) broken.push(`${file}: ${target}`)
       }
     }
     assert.ok(links > 100)
     assert.deepEqual(broken, [])
+  })
+
+  test('that are published link to nothing beside them', () => {
+    const { files, repository, homepage, bugs } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as { files: string[]; repository: { url: string }; homepage: string; bugs: string }
+    const home = 'https://github.com/gatehouse-auth/gatehouse'
+    assert.equal(repository.url, `git+${home}.git`)
+    assert.ok(homepage.startsWith(home) && bugs.startsWith(home))
+    const published = files.filter((file) => file.endsWith('.md'))
+    assert.ok(published.includes('README.md'))
+    for (const file of published) {
+      const targets = [...text.get(file)!.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!)
+      assert.deepEqual(
+        targets.filter((target) => !/^(https:|mailto:|#)/.test(target)),
+        [],
+        file,
+      )
+    }
   })
 
   test('name files and folders of the project that exist', () => {

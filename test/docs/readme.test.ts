@@ -14,17 +14,21 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The text without what differs from run to run. */
 function lasting(text: string): string[] {
-  return text
-    .replaceAll(/localhost(:|%3A)\d+/g, 'localhost$14400')
-    .replaceAll(/\b\d+(\.\d+)? ms/g, 'N ms')
-    .replaceAll(/demo-[0-9a-f]+@/g, 'demo-…@')
-    .replaceAll(/\b(gh_[a-z]+_|usr_)[0-9a-z]+/g, '$1…')
-    .replaceAll(/"(kid|jti)": ?"[^"]+"/g, '"$1":"…"')
-    .replaceAll(/"(iat|exp|auth_time)": \d+/g, '"$1": …')
-    .replaceAll(/\b(state|nonce|code_challenge)=[\w-]+/g, '$1=…')
-    .split('\n')
-    .map((line) => line.replaceAll(/\s+/g, ' ').trim())
-    .filter((line) => line !== '')
+  return (
+    text
+      // From a clone the program calls itself otherwise.
+      .replaceAll('node src/cli.ts', 'npx gatehouse-auth')
+      .replaceAll(/localhost(:|%3A)\d+/g, 'localhost$14400')
+      .replaceAll(/\b\d+(\.\d+)? ms/g, 'N ms')
+      .replaceAll(/demo-[0-9a-f]+@/g, 'demo-…@')
+      .replaceAll(/\b(gh_[a-z]+_|usr_)[0-9a-z]+/g, '$1…')
+      .replaceAll(/"(kid|jti)": ?"[^"]+"/g, '"$1":"…"')
+      .replaceAll(/"(iat|exp|auth_time)": \d+/g, '"$1": …')
+      .replaceAll(/\b(state|nonce|code_challenge)=[\w-]+/g, '$1=…')
+      .split('\n')
+      .map((line) => line.replaceAll(/\s+/g, ' ').trim())
+      .filter((line) => line !== '')
+  )
 }
 
 async function freePort(): Promise<number> {

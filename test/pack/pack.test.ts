@@ -1,60 +1,39 @@
 // What is published, as a stranger gets it: packed, installed into an empty project, imported, compiled against, run.
 
 import assert from 'node:assert/strict'
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { globSync, readFileSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { environment, type Packed, packProject, root, run } from './tarball.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const project = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] }
 
-/** Nothing of this run reaches the commands: neither npm's view of this project nor the test runner's. */
-const environment: NodeJS.ProcessEnv = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) =>
-        !/^(npm_(package|lifecycle|config_local_prefix|command)|INIT_CWD|NODE_|GATEHOUSE_|TEST_)/.test(name),
-    ),
-  ),
-  // The command runs on the Node that runs the tests.
-  PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
-}
-
-async function run(command: string, args: string[], cwd: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(command, args, { cwd, env: environment, maxBuffer: 2 ** 26 })
-  return stdout
+/** What the compiler has to say about a project; it is on standard output. */
+async function tsc(folder: string): Promise<string> {
+  const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+  return run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', '.'], folder).catch(
+    (error: { stdout: string }) => error.stdout,
+  )
 }
 
 describe('the packed tarball', { timeout: 300_000 }, () => {
-  let scratch: string
+  let packed: Packed
+  /** Exactly what `npm init -y` makes: a commonjs package. */
   let empty: string
-  let packed: { filename: string; files: { path: string; mode: number }[] }
 
   before(async () => {
-    scratch = await mkdtemp(join(tmpdir(), 'gatehouse-pack-'))
-    empty = join(scratch, 'project')
-    await mkdir(empty)
-    await run('npm', ['run', 'build'], root)
-    const report = await run(
-      'npm',
-      ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch],
-      root,
-    )
-    packed = (JSON.parse(report) as [typeof packed])[0]
-    await writeFile(join(empty, 'package.json'), '{ "name": "empty", "private": true, "type": "module" }')
-    const tarball = join(scratch, packed.filename)
-    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], empty)
+    packed = await packProject()
+    empty = await packed.project('project')
+    const { type } = JSON.parse(await readFile(join(empty, 'package.json'), 'utf8')) as { type?: string }
+    assert.equal(type, 'commonjs')
   })
-  after(() => rm(scratch, { recursive: true, force: true }))
+  after(() => packed.remove())
 
   test('holds what package.json names and nothing of tests, benchmarks, examples or sources', () => {
     const paths = packed.files.map(({ path }) => path)
@@ -64,23 +43,26 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
         `${named} is missing`,
       )
     }
-    const belongs = /^(dist\/.+\.(js|d\.ts|sql)|LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json)$/
+    const belongs =
+      /^(dist\/.+\.(js|js\.map|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md|package\.json)$/
     assert.deepEqual(
       paths.filter((path) => !belongs.test(path)),
       [],
     )
   })
 
-  test('holds every migration', () => {
-    const written = globSync('**/*.sql', { cwd: join(root, 'src') }).sort()
-    const held = packed.files
-      .map(({ path }) => path)
-      .filter((path) => path.endsWith('.sql'))
-      .sort()
+  test('holds the text of every migration', async () => {
+    const folder = join(empty, 'plan')
+    await mkdir(folder)
+    const plan = await run('npx', ['--no-install', 'gatehouse-auth', 'migrate', 'plan', '--json'], folder)
+    const written = globSync('src/db/migrations/*/sqlite.up.sql', { cwd: root }).sort()
     assert.ok(written.length > 0)
     assert.deepEqual(
-      held,
-      written.map((file) => `dist/${file}`),
+      plan
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { sql: string }).sql),
+      written.map((file) => readFileSync(join(root, file), 'utf8')),
     )
   })
 
@@ -102,7 +84,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
 
   test('can be imported and answers requests', async () => {
     await writeFile(
-      join(empty, 'embed.js'),
+      join(empty, 'embed.mjs'),
       `import { gatehouse } from 'gatehouse-auth'
       const issuer = 'http://localhost:4400'
       const server = await gatehouse({ issuer, secret: 'x'.repeat(43), database: 'gatehouse.db', log: 'error' })
@@ -110,7 +92,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
       console.log(JSON.stringify({ status: response.status, metadata: await response.json() }))
       await server.close()`,
     )
-    const { status, metadata } = JSON.parse(await run(process.execPath, ['embed.js'], empty))
+    const { status, metadata } = JSON.parse(await run(process.execPath, ['embed.mjs'], empty))
     assert.equal(status, 200)
     assert.equal(metadata.issuer, 'http://localhost:4400')
     assert.equal(metadata.token_endpoint, 'http://localhost:4400/oauth/token')
@@ -118,7 +100,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
 
   test('has types that a strict project compiles against, and that refuse what is wrong', async () => {
     await writeFile(
-      join(empty, 'embed.ts'),
+      join(empty, 'embed.mts'),
       `import { gatehouse, type Config } from 'gatehouse-auth'
       const config: Config = { issuer: 'http://localhost:4400', secret: 'x'.repeat(43) }
       const server = await gatehouse(config)
@@ -141,11 +123,95 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
           typeRoots: [join(root, 'node_modules/@types')],
           types: ['node'],
         },
-        files: ['embed.ts'],
+        files: ['embed.mts'],
       }),
     )
-    const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
-    assert.equal(await run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', '.'], empty), '')
+    assert.equal(await tsc(empty), '')
+  })
+
+  test('can be required by a commonjs module', async () => {
+    await writeFile(
+      join(empty, 'embed.js'),
+      `const { gatehouse } = require('gatehouse-auth')
+      console.log(typeof gatehouse)`,
+    )
+    assert.equal(await run(process.execPath, ['embed.js'], empty), 'function\n')
+  })
+
+  test('has an entry for the API’s side that is one file and loads nothing of the server', async () => {
+    const installed = join(empty, 'node_modules', 'gatehouse-auth', 'dist')
+    const text = await readFile(join(installed, 'resource-server.js'), 'utf8')
+    const imported = [...text.matchAll(/^import [^"]*"([^"]+)"/gm)].map((match) => match[1]!)
+    assert.deepEqual(
+      imported.filter((name) => !name.startsWith('node:')),
+      [],
+    )
+    assert.doesNotMatch(text, /create table|node:sqlite|<!doctype/i)
+    await writeFile(
+      join(empty, 'api.mjs'),
+      `import { ConfigError, resourceServer } from 'gatehouse-auth/resource-server'
+      const api = resourceServer({ issuer: 'https://auth.example.com', resource: 'https://api.example.com/jobs' })
+      const access = await api.authenticate(new Request('https://api.example.com/jobs'))
+      console.log(access.ok, access.response.status, api.metadataPath)
+      const server = await import('gatehouse-auth')
+      try { resourceServer({ issuer: 'x', resource: 'y' }) } catch (error) {
+        console.log(error instanceof ConfigError, error instanceof server.ConfigError, new Error() instanceof ConfigError)
+      }`,
+    )
+    const printed = await run(process.execPath, ['api.mjs'], empty)
+    assert.equal(printed, 'false 401 /.well-known/oauth-protected-resource/jobs\ntrue true false\n')
+  })
+
+  test('a configuration that imports an adapter is served by the same copy of the server', async () => {
+    const folder = join(empty, 'adapter')
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'gatehouse.config.mjs'),
+      `import { localAccounts } from 'gatehouse-auth'
+      export default { issuer: 'http://localhost:0', accounts: localAccounts() }`,
+    )
+    const server = await start(folder, ['serve', '--port', '0'], 'ready')
+    const page = await fetch(`${server.lines[0]!.url}/sign-up`)
+    assert.equal(page.status, 200)
+    const body = new URLSearchParams({ login: 'a@example.com', password: 'x' })
+    const refused = await fetch(`${server.lines[0]!.url}/sign-up`, { method: 'POST', body })
+    assert.ok(refused.status >= 400 && refused.status < 500, String(refused.status))
+    await server.end()
+  })
+
+  test('results narrow in a project that is not strict', async () => {
+    const folder = join(empty, 'loose')
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'loose.ts'),
+      `import { gatehouse, protectTools, resourceServer, type Access } from 'gatehouse-auth'
+      const auth = await gatehouse({ issuer: 'http://localhost:4400', secret: 'x'.repeat(43) })
+      export async function beside(request: Request): Promise<Response> {
+        const access = await auth.authenticate(request, { scope: 'jobs:read' })
+        if (!access.ok) return access.response
+        return Response.json({ for: access.subject, scope: access.scope.join(' '), nonce: access.dpopNonce })
+      }
+      const api = resourceServer({ issuer: 'http://localhost:4400', resource: 'http://localhost:3000' })
+      export async function apart(request: Request): Promise<Response> {
+        const access: Access = await api.authenticate(request)
+        if (access.ok) return new Response(access.clientId)
+        console.log(access.reason)
+        return access.response
+      }
+      const tools = protectTools(auth, { tools: {} })
+      export async function mcp(request: Request): Promise<Response> {
+        const call = await tools.authenticate(request)
+        if (!call.ok) return call.response
+        return Response.json({ message: call.message, who: call.access?.subject })
+      }`,
+    )
+    for (const strict of [false, true]) {
+      const options = { target: 'es2024', lib: ['es2024', 'dom', 'esnext.disposable'], module: 'nodenext' }
+      const compilerOptions = { ...options, strict, noEmit: true, skipLibCheck: true, types: [] }
+      await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+      await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['loose.ts'] }))
+      assert.equal(await tsc(folder), '', `strict: ${strict}`)
+    }
   })
 
   /** Starts `npx gatehouse-auth …` and answers every line of JSON it prints, until one fits. */
@@ -175,45 +241,74 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
     }
   }
 
-  test('init, migrate, clients create, serve: a token over HTTP', async () => {
-    const folder = join(empty, 'server')
-    await mkdir(folder)
-    const npx = (...args: string[]) => run('npx', ['--no-install', 'gatehouse-auth', ...args], folder)
-    assert.match(await npx('init'), /npx gatehouse-auth migrate up/)
-    assert.match(await npx('migrate', 'up'), /^applied 1 /)
-    const client = JSON.parse(await npx('clients', 'create', '--name', 'Stranger', '--json'))
-    const server = await start(folder, ['serve', '--port', '0'], 'ready')
-    try {
-      const response = await fetch(`${server.lines[0]!.url}/oauth/token`, {
-        method: 'POST',
-        body: new URLSearchParams({
-          grant_type: 'client_credentials',
-          client_id: client.client_id,
-          client_secret: client.client_secret,
-        }),
-      })
-      const token = (await response.json()) as { access_token: string; scope: string }
-      assert.equal(response.status, 200, JSON.stringify(token))
-      assert.equal(token.access_token.split('.').length, 3)
-      assert.match(token.scope, /jobs:read/)
-    } finally {
-      await server.end()
-    }
-  })
+  for (const type of ['commonjs', 'module']) {
+    test(`in a ${type} package: init, migrate, clients create, serve: a token over HTTP`, async () => {
+      const folder = join(empty, type)
+      await mkdir(folder)
+      await writeFile(join(folder, 'package.json'), JSON.stringify({ name: type, version: '1.0.0', type }))
+      const npx = (...args: string[]) => run('npx', ['--no-install', 'gatehouse-auth', ...args], folder)
+      assert.match(await npx('init'), /npx gatehouse-auth migrate up/)
+      assert.match(await npx('migrate', 'up'), /^applied 1 /)
+      const client = JSON.parse(await npx('clients', 'create', '--name', 'Stranger', '--json'))
+      const server = await start(folder, ['serve', '--port', '0'], 'ready')
+      try {
+        const response = await fetch(`${server.lines[0]!.url}/oauth/token`, {
+          method: 'POST',
+          body: new URLSearchParams({
+            grant_type: 'client_credentials',
+            client_id: client.client_id,
+            client_secret: client.client_secret,
+          }),
+        })
+        const token = (await response.json()) as { access_token: string; scope: string }
+        assert.equal(response.status, 200, JSON.stringify(token))
+        assert.equal(token.access_token.split('.').length, 3)
+        // A scope of the file that init wrote: it was loaded.
+        assert.match(token.scope, /jobs:read/)
+      } finally {
+        await server.end()
+      }
+    })
 
-  test('the configuration that init writes compiles in a strict project', async () => {
-    const folder = join(empty, 'typed')
+    test(`in a ${type} package the configuration that init writes compiles`, async () => {
+      const folder = join(empty, `typed-${type}`)
+      await mkdir(folder)
+      await writeFile(join(folder, 'package.json'), JSON.stringify({ name: type, version: '1.0.0', type }))
+      await run('npx', ['--no-install', 'gatehouse-auth', 'init'], folder)
+      const [file] = globSync('gatehouse.config.*', { cwd: folder })
+      const lib = ['es2024', 'dom', 'esnext.disposable']
+      const common = { lib, strict: true, noEmit: true, skipLibCheck: true, types: [] }
+      for (const options of [
+        { module: 'nodenext', verbatimModuleSyntax: true },
+        { module: 'esnext', moduleResolution: 'bundler', isolatedModules: true },
+      ]) {
+        await writeFile(
+          join(folder, 'tsconfig.json'),
+          JSON.stringify({ compilerOptions: { ...common, ...options }, files: [file] }),
+        )
+        assert.equal(await tsc(folder), '')
+      }
+    })
+  }
+
+  test('a configuration of a commonjs package in a file that Node takes for a script is explained', async () => {
+    const folder = join(empty, 'script')
     await mkdir(folder)
-    await run('npx', ['--no-install', 'gatehouse-auth', 'init'], folder)
-    const options = { module: 'nodenext', strict: true, noEmit: true, verbatimModuleSyntax: true, types: [] }
-    const lib = ['es2024', 'dom', 'esnext.disposable']
-    const files = ['gatehouse.config.ts']
-    await writeFile(
-      join(folder, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: { ...options, lib, skipLibCheck: true }, files }),
-    )
-    const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
-    assert.equal(await run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', '.'], folder), '')
+    for (const [file, other] of [
+      ['gatehouse.config.ts', 'gatehouse.config.mts'],
+      ['gatehouse.config.js', 'gatehouse.config.mjs'],
+    ] as const) {
+      await writeFile(join(folder, file), "export default { issuer: 'http://localhost:4400' }\n")
+      await writeFile(join(folder, 'package.json'), '{ "type": "commonjs" }')
+      const failed = await run('npx', ['--no-install', 'gatehouse-auth', 'migrate', 'up'], folder).then(
+        () => '',
+        (error: { stderr: string }) => error.stderr,
+      )
+      assert.match(failed, new RegExp(`rename it to ${other.replaceAll('.', '\\.')}`))
+      await rename(join(folder, file), join(folder, other))
+      await run('npx', ['--no-install', 'gatehouse-auth', 'migrate', 'up'], folder)
+      await rm(join(folder, other))
+    }
   })
 
   test('dev shows its flow there too', async () => {

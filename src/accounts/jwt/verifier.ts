@@ -1,19 +1,13 @@
 // RFC 7519 §7.2 and RFC 8725 §3 (algorithm allow-list, issuer, audience, explicit typing); RFC 7517 for the keys; RFC 8693 §4.1 for `act`.
 import { createSecretKey } from 'node:crypto'
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose'
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { AccountsUnavailable } from '../account.ts'
 import { allowedAlgorithms, CLOCK_TOLERANCE, readPublicKey, type TokenRules } from './token-rules.ts'
 
 const LONGEST_SUBJECT = 255
+
+/** Loaded with the first token: a server whose people sign in elsewhere never needs it. */
+type Jose = typeof import('jose')
 
 export type TokenRefusal =
   | 'malformed'
@@ -46,7 +40,8 @@ export function tokenVerifier(
   rules: TokenRules,
   types: readonly string[],
 ): (token: string, endedAfter?: number) => Promise<Verdict> {
-  const key = keySource(rules)
+  let opened: Promise<{ jose: Jose; key: JWTVerifyGetKey }> | undefined
+  const open = () => (opened ??= import('jose').then((jose) => ({ jose, key: keySource(jose, rules) })))
   const tolerance = rules.clockTolerance ?? CLOCK_TOLERANCE
   const options = {
     algorithms: allowedAlgorithms(rules),
@@ -57,17 +52,18 @@ export function tokenVerifier(
   }
 
   return async (token, endedAfter) => {
+    const { jose, key } = await open()
     let claims: JWTPayload
     let type: string | undefined
     try {
-      const { payload, protectedHeader } = await verifyWithAnyKey(token, key, {
+      const { payload, protectedHeader } = await verifyWithAnyKey(jose, token, key, {
         ...options,
-        ...(endedAfter === undefined ? {} : { currentDate: lastMoment(token, endedAfter) }),
+        ...(endedAfter === undefined ? {} : { currentDate: lastMoment(jose, token, endedAfter) }),
       })
       claims = payload
       type = protectedHeader.typ
     } catch (error) {
-      const reason = refusalOf(error)
+      const reason = refusalOf(jose, error)
       if (reason === undefined) throw error
       return { verified: false, reason }
     }
@@ -90,19 +86,22 @@ export function tokenVerifier(
 }
 
 /** The last second of a token that has ended; where it lives, or ended too long ago, the end of time. */
-function lastMoment(token: string, endedAfter: number): Date {
+function lastMoment({ decodeJwt }: Jose, token: string, endedAfter: number): Date {
   const { exp } = decodeJwt(token)
   const end = typeof exp === 'number' ? exp * 1_000 : Number.NaN
   return end > endedAfter && end <= Date.now() ? new Date(end - 1_000) : new Date(8_640_000_000_000_000)
 }
 
-type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>
-
 /** Keys that are tried for a token without `kid`. */
 const MOST_KEYS = 2
 
 /** A token without `kid` may fit several keys of a set; two of them are tried. Of keys with one `kid` the first counts. */
-async function verifyWithAnyKey(token: string, key: JWTVerifyGetKey, options: VerifyOptions) {
+async function verifyWithAnyKey(
+  { jwtVerify, decodeProtectedHeader, errors }: Jose,
+  token: string,
+  key: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+) {
   try {
     return await jwtVerify(token, key, options)
   } catch (several) {
@@ -120,7 +119,8 @@ async function verifyWithAnyKey(token: string, key: JWTVerifyGetKey, options: Ve
   }
 }
 
-function keySource(rules: TokenRules): JWTVerifyGetKey {
+function keySource(jose: Jose, rules: TokenRules): JWTVerifyGetKey {
+  const { createLocalJWKSet, createRemoteJWKSet, errors } = jose
   if (rules.secret !== undefined) {
     const secret = createSecretKey(rules.secret, 'utf8')
     return async () => secret
@@ -147,7 +147,7 @@ function keySource(rules: TokenRules): JWTVerifyGetKey {
   }
 }
 
-function refusalOf(error: unknown): TokenRefusal | undefined {
+function refusalOf({ errors }: Jose, error: unknown): TokenRefusal | undefined {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason === 'missing') return 'missing_claim'

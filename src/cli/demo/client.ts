@@ -57,7 +57,10 @@ export async function discoverServer(
 }
 
 /** A fresh authorization request with PKCE, state and nonce (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1). */
-export async function attemptAuthorization(demo: DemoClient): Promise<Attempt> {
+export async function attemptAuthorization(
+  demo: DemoClient,
+  more: Record<string, string> = {},
+): Promise<Attempt> {
   const { oauth } = demo
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
@@ -72,6 +75,7 @@ export async function attemptAuthorization(demo: DemoClient): Promise<Attempt> {
     nonce,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
+    ...more,
   }).toString()
   return { url: url.href, state, nonce, verifier }
 }

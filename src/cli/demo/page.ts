@@ -12,18 +12,18 @@ const mostWaiting = 100
 
 /** Where the demo client's users come back to: it redeems the code, as a client's backend does, and shows the token. */
 export interface DemoCallback {
-  /** A link that asks for authorization; good for one answer. */
+  /** A link that asks for authorization and always shows the consent page; good as often as it is followed. */
   link(): Promise<string>
   answer(request: Incoming): Promise<Answer>
 }
 
 export function demoCallback(demo: DemoClient, frame: Frame): DemoCallback {
-  const waiting = new Map<string, Attempt>()
+  const waiting = new Map<string, { attempt: Attempt; codes: Set<string> }>()
 
   async function link(): Promise<string> {
-    const attempt = await attemptAuthorization(demo)
+    const attempt = await attemptAuthorization(demo, { prompt: 'consent' })
     if (waiting.size >= mostWaiting) waiting.delete(waiting.keys().next().value!)
-    waiting.set(attempt.state, attempt)
+    waiting.set(attempt.state, { attempt, codes: new Set() })
     return attempt.url
   }
 
@@ -38,13 +38,16 @@ export function demoCallback(demo: DemoClient, frame: Frame): DemoCallback {
     link,
     async answer(request) {
       const parameters = new URLSearchParams(request.search)
-      const state = parameters.get('state') ?? ''
-      const attempt = waiting.get(state)
-      waiting.delete(state)
-      if (!attempt)
-        return refused('This answer belongs to no request that waits: every link of the demo works once.')
+      const known = waiting.get(parameters.get('state') ?? '')
+      if (!known)
+        return refused('This answer belongs to no request of this demo. It may have been restarted.')
+      const code = parameters.get('code')
+      // A second use would end the session of the first (RFC 6749 §4.1.2).
+      if (code !== null && known.codes.has(code))
+        return refused('This answer was used already: a code is good once.')
       try {
-        const tokens = await redeemAnswer(demo, parameters, attempt)
+        if (code !== null) known.codes.add(code)
+        const tokens = await redeemAnswer(demo, parameters, known.attempt)
         const claims = decode(tokens.access_token)?.claims ?? {
           token: 'opaque: only introspection tells what it means',
         }

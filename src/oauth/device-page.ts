@@ -76,7 +76,6 @@ function askCode(
     userCode: code === undefined ? (typed ?? '').slice(0, 32) : shownUserCode(code),
     linked: code !== undefined && problem === undefined,
     ...(problem && { error: sayPlain(frame, problem.text) }),
-    redirectUri: settings.issuer,
   })
   return answer({ ...page, status: problem?.status ?? 200 }, browser, problem?.retryAfter)
 }

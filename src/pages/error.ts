@@ -2,7 +2,7 @@ import { type Html, html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { inertText, safeLink } from './inert.ts'
 import { head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, say } from './say.ts'
 import type { ErrorView, Frame } from './views.ts'
 
@@ -14,7 +14,7 @@ export function errorPage(frame: Frame, view: ErrorView): Page {
     title: view.title,
     shape: 'narrow',
     inFlow: true,
-    ...(view.leave?.fields ? { formAction: answerSources(view.leave.address) } : {}),
+    formsLeave: view.leave?.fields !== undefined,
     main: html`<div class="card">
 <div class="mark danger">${icons.alert}</div>
 ${head(html`${inertText(view.title)}`, view.message)}

@@ -346,7 +346,7 @@ onBothDatabases('local accounts', (dialect) => {
     const signIn = await visitor.get(sent.location!)
     assert.match(signIn.html, /to continue to <bdi>Job board<\/bdi>/)
     assert.match(signIn.html, /value="hint@example.com"/)
-    assert.match(signIn.headers.get('content-security-policy')!, /form-action 'self' https:/)
+    assert.doesNotMatch(signIn.headers.get('content-security-policy')!, /form-action/)
     const signUpUrl = /href="(\/sign-up\?[^"]+)"/.exec(signIn.html)![1]!.replaceAll('&amp;', '&')
     const signUp = await visitor.get(signUpUrl)
     assert.match(signUp.html, /to continue to <bdi>Job board<\/bdi>/)
@@ -391,7 +391,6 @@ onBothDatabases('local accounts', (dialect) => {
     for (const overrides of wrong) {
       const page = await visitor.get(asked(overrides))
       assert.doesNotMatch(page.html, /Job board/)
-      assert.match(page.headers.get('content-security-policy')!, /form-action 'self';/)
     }
   })
 

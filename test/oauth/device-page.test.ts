@@ -196,7 +196,7 @@ onBothDatabases('device page', (dialect) => {
     // The sign-in that follows may be on another host, which the policy of the form must let through.
     assert.match(form.html, /<form method="post" action="\/device">/)
     const policy = (await house.request('/device')).headers.get('content-security-policy')!
-    assert.match(policy, /form-action 'self' http:\/\/localhost:\* http:\/\/127\.0\.0\.1:\* https:/)
+    assert.doesNotMatch(policy, /form-action/)
   })
 
   test('RFC 6749 §4.1.2.1: a suspended client, a disabled user, a damaged form are pages too', async () => {

@@ -66,7 +66,7 @@ export const signIn: SignInView = {
   client: 'Career Assistant',
   signUpUrl: '/auth/sign-up',
   cancelUrl: '/oauth/authorize?client_id=assistant&gatehouse_cancelled=1',
-  redirectUri: 'https://assistant.example/callback',
+  leaves: true,
 }
 
 export const signUp: SignUpView = {
@@ -79,7 +79,7 @@ export const signUp: SignUpView = {
   signInUrl: '/auth/sign-in',
   client: 'Career Assistant',
   minimumPasswordLength: 10,
-  redirectUri: 'https://assistant.example/callback',
+  leaves: true,
 }
 
 export const developmentSignIn: DevelopmentSignInView = {
@@ -91,7 +91,7 @@ export const developmentSignIn: DevelopmentSignInView = {
     { subject: 'ines', name: 'Inês Carvalho' },
   ],
   client: 'Career Assistant',
-  redirectUri: 'http://localhost:3000/callback',
+  leaves: true,
 }
 
 export const consent: ConsentView = {
@@ -107,7 +107,6 @@ export const consent: ConsentView = {
   },
   account: { name: 'Maya Lindqvist', email: 'maya@example.com', switchUrl: '/auth/sign-in?switch' },
   redirectHost: 'assistant.example',
-  redirectUri: 'https://assistant.example/callback',
   loopbackOnly: false,
   asked: [scopes.apply, scopes.resume],
   held: [scopes.jobs, scopes.applications],
@@ -120,7 +119,6 @@ export const consentOfStranger: ConsentView = {
   ...consent,
   client: { name: 'desk-tool', createdByItself: true },
   redirectHost: '127.0.0.1:51823',
-  redirectUri: 'http://127.0.0.1:51823/done',
   loopbackOnly: true,
   asked: [scopes.jobs],
   held: [],
@@ -133,7 +131,6 @@ export const deviceCode: DeviceCodeView = {
   hidden,
   userCode: '',
   linked: false,
-  redirectUri: 'https://jobs.example/auth',
 }
 
 export const deviceConsent: DeviceConsentView = {
@@ -227,7 +224,6 @@ export const signOut: SignOutView = {
   account: { name: 'Maya Lindqvist', email: 'maya@example.com' },
   stayUrl: '/auth/',
   client: 'Career Assistant',
-  redirectUri: 'https://assistant.example/goodbye',
 }
 
 export const signedOut: SignedOutView = { signInUrl: '/auth/sign-in' }

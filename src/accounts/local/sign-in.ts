@@ -42,6 +42,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           },
           login,
           ...waiting,
+          leaves: returnTo !== undefined,
           ...(problem && { error: sayPlain(frame, problem.error) }),
           ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
         }),

@@ -56,7 +56,6 @@ export function consentForm(
     client: clientView(asked.client),
     account: { name: user.name, email: user.email, switchUrl: more.switchUrl },
     redirectHost: redirectHost(asked.redirectUri),
-    redirectUri: asked.redirectUri,
     loopbackOnly: redirectsToOwnComputer(asked.redirectUri),
     ...grantView(server, asked.client, { ...asked, scope: consentScope(asked) }, held),
     // What comes from this browser's sign-in ends with it, unless it may stay.

@@ -7,20 +7,16 @@ import { readReplyTo } from './authorization-request.ts'
 import { expandRequest } from './request-source.ts'
 import { cancelledParameter } from './return-address.ts'
 
-/**
- * The name of an active client, the registered redirect URI its answer goes to, and where the user goes to give up; undefined
- * for any other address.
- */
+/** The name of an active client, and where the user goes to give up; undefined for any other address. */
 export async function waitingRequest(
   server: Server,
   address: string,
-): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined> {
+): Promise<{ client: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
   const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
   const source = form && (await expandRequest(server, form, ''))
   if (!source || 'page' in source || 'refusal' in source) return undefined
   const asked = await readReplyTo(server, source.form)
   if ('page' in asked) return undefined
-  const { client, redirectUri } = asked
-  return { client: client.name, redirectUri, cancelUrl: `${address}&${cancelledParameter}=1` }
+  return { client: asked.client.name, cancelUrl: `${address}&${cancelledParameter}=1` }
 }

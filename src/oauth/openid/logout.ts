@@ -148,7 +148,6 @@ function askFirst(server: Server, request: Incoming, user: User, asked: LogoutRe
     account: { name: user.name, ...(user.email === undefined ? {} : { email: user.email }) },
     stayUrl: `${settings.base}/`,
     ...(asked.client ? { client: asked.client.name } : {}),
-    ...(asked.redirectUri === undefined ? {} : { redirectUri: asked.redirectUri }),
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }

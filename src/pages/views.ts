@@ -179,8 +179,8 @@ export interface ErrorView {
   code?: string
   client?: string
   requestId?: string
-  /** A link the reader may follow instead of a redirect that is not trusted. */
-  link?: { href: string; text: string }
+  /** Where the reader may go on: pages of ours, or https. */
+  links?: { href: string; text: string }[]
   /**
    * The registered address of a client nobody vouches for, where the reader may take the answer: in the address itself, or
    * posted as `fields`.

@@ -243,7 +243,7 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     const foreign = await names(thief.client.id, uri)
     assert.equal(pages.size, 1, 'they all look the same')
     assert.equal(
-      foreign.replace('Another application', 'Owner of the request'),
+      foreign.replaceAll('Another application', 'Owner of the request'),
       [...pages][0],
       'a foreign one too',
     )

@@ -210,7 +210,7 @@ export const error: ErrorView = {
   code: 'invalid_request',
   client: 'Career Assistant',
   requestId: 'req_7Qm2XbVd',
-  link: { href: '/auth/account', text: 'Go to your account' },
+  links: [{ href: '/auth/account', text: 'Go to your account' }],
 }
 
 export const formPost: FormPostView = {

@@ -26,8 +26,10 @@ create table authorization_requests (
   pushed_id text,
   user_id text collate "C",
   sid text,
+  decision text,
   constraint authorization_requests_pkey PRIMARY KEY (id),
-  constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
+  constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint authorization_requests_decision_check CHECK ((decision = ANY (ARRAY['allow'::text, 'deny'::text])))
 );
 create index authorization_requests_client ON authorization_requests USING btree (client_id);
 create index authorization_requests_expiry ON authorization_requests USING btree (expires_at);

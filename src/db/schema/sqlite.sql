@@ -22,7 +22,7 @@ create table authorization_requests (
   request text not null,
   created_at integer not null,
   expires_at integer not null
-, pushed_id text, user_id text, sid text) strict, without rowid;
+, pushed_id text, user_id text, sid text, decision text check (decision in ('allow', 'deny'))) strict, without rowid;
 
 create index authorization_requests_client on authorization_requests (client_id);
 

@@ -5,6 +5,7 @@ import { type Answer, seeOther } from '../../http/message.ts'
 import { errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
+import { clientName, sayPlain } from '../../pages/say.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
 import { type Refusal, refusals, wireError } from '../refusals.ts'
 import type { Server } from '../server.ts'
@@ -67,18 +68,56 @@ async function responseFields(
   return isSigned(responseMode) ? signResponse(server, client, fields) : fields
 }
 
+/** Where a person may go from a page that cannot go on. */
+export interface WayOn {
+  /** The application they came from. */
+  client?: Client | undefined
+  /** An address of ours at which they can try again. */
+  again?: string | undefined
+}
+
+/**
+ * Where a person finds the application itself: where a sign-in begins there (OpenID Connect Core §4), its home page, or the
+ * origin of its only place for answers, where an administrator registered it.
+ */
+function homeOf({ settings }: Server, client: Client): string | undefined {
+  if (!client.active) return undefined
+  const { initiateLoginUri } = client.registered
+  if (initiateLoginUri !== undefined) return withQuery(initiateLoginUri, { iss: settings.issuer })
+  if (client.clientUri !== null) return client.clientUri
+  const origins = [...new Set(client.redirectUris.map((uri) => new URL(uri).origin))]
+  const [only] = origins
+  return origins.length === 1 && only?.startsWith('https:') && !cameByItself(client) ? `${only}/` : undefined
+}
+
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */
-export function refusalPage(server: Server, refusal: Refusal, client?: Client, requestId?: string): Answer {
+export function refusalPage(
+  server: Server,
+  refusal: Refusal,
+  { client, again, requestId }: WayOn & { requestId?: string | undefined } = {},
+): Answer {
   const { status } = refusals[refusal.refusal]
   const { error, error_description } = wireError(refusal)
+  const frame = server.frame()
+  const home = client && homeOf(server, client)
+  const tryAgain = again ?? refusal.again
+  const links = [
+    ...(tryAgain === undefined
+      ? []
+      : [{ href: tryAgain.slice(server.settings.origin.length), text: sayPlain(frame, 'error.again') }]),
+    ...(home === undefined
+      ? []
+      : [{ href: home, text: sayPlain(frame, 'error.back', { client: clientName(frame, client!.name) }) }]),
+  ]
   return answerPage(
-    errorPage(server.frame(), {
+    errorPage(frame, {
       status,
       title: status === 403 ? 'This form cannot be used' : 'This request cannot be completed',
       message: error_description,
       code: error,
       client: client?.name,
       requestId,
+      links,
     }),
     {
       ...(refusal.allow ? { allow: refusal.allow.join(', ') } : {}),

@@ -54,7 +54,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
       : await readAuthorizationRequest(server, source, request.address)
   if ('page' in asked) {
     server.log.warn('authorization refused', { reason: asked.page.refusal, ...asked.page.facts })
-    return refusalPage(server, asked.page, asked.client)
+    return refusalPage(server, asked.page, { client: asked.client })
   }
   if ('refusal' in asked) {
     const pushedId = 'form' in source ? (source.pushed?.id ?? null) : null
@@ -95,7 +95,9 @@ async function refused(
 
 /** Somebody else was faster, in another tab say: one flow has one answer. */
 function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
-  return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), client)
+  return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), {
+    client,
+  })
 }
 
 /** Consent that is remembered answers at once; whatever is new is asked. */
@@ -161,7 +163,8 @@ async function grantCode(
   user: User,
 ): Promise<Answer | undefined> {
   const now = server.now()
-  const { code, input } = await codeInput(server, asked, user, now)
+  const { token: code, ...stored } = makeToken('gh_ac', now)
+  const input = await codeInput(server, asked, user, stored, now)
   const full = takeRoom(server, 'codes', {
     user: user.id,
     address: request.address,
@@ -221,7 +224,7 @@ async function askConsent(
     expires_at: now + patience,
   })
   const { browser, form } = visit
-  const switchUrl = server.switchUrl(returnAddress(server, browser, form, asked))
+  const again = returnAddress(server, browser, form, asked)
   const cookie = arrivalCookie(server, browser, form)
-  return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })
+  return consentForm(server, browser, asked, user, held, waiting, { again, cookie })
 }

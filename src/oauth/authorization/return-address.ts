@@ -1,6 +1,7 @@
 // OpenID Connect Core §3.1.2.1, §3.1.2.3 (prompt, max_age); RFC 9126 §4; RFC 9101 §10.8: the way back to an authorization
 // request from a sign-in page, and the moments it vouches for with a key.
 
+import { returnAddress as returnTo } from '../../accounts/return-to.ts'
 import { sha256 } from '../../crypto/tokens.ts'
 import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
 import type { Browser } from '../../http/csrf.ts'
@@ -105,6 +106,13 @@ export function returnAddress(
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
   }
   return `${server.settings.issuer}${paths.authorization}?${query}`
+}
+
+/** Whether a page may offer it as the way to begin again. */
+export function isReturnAddress({ settings }: Pick<Server, 'settings'>, address: string): boolean {
+  return (
+    address.startsWith(`${settings.issuer}${paths.authorization}?`) && returnTo(settings, address) === address
+  )
 }
 
 const demanded = (asked: AuthorizationRequest) => (at: number) =>

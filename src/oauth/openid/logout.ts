@@ -53,7 +53,11 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   if (request.method === 'POST' && form.get('form_token') !== undefined) {
     const purpose = formPurpose(asked, user)
     if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')))
-      return refuse('form_token_wrong', { client: asked.client?.id })
+      return refuse(
+        'form_token_wrong',
+        { client: asked.client?.id },
+        { again: `${settings.issuer}${paths.logout}?${new URLSearchParams(parametersOf(asked))}` },
+      )
     return signOut(server, request, user, asked)
   }
   const { client, hint } = asked

@@ -1,0 +1,3 @@
+-- What is answered would be open again without it.
+delete from authorization_requests where decision is not null;
+alter table authorization_requests drop column decision;

@@ -97,7 +97,7 @@ interface Entered {
   code: string
 }
 
-const enteredIn = (browser: Browser) => `device entered ${browser.id}`
+const enteredIn = (browserId: string) => `device entered ${browserId}`
 
 async function enterCode(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
   const { settings, secrets } = server
@@ -113,7 +113,7 @@ async function enterCode(server: Server, request: Incoming, form: Form): Promise
   if (code === undefined || !device)
     return askCode(server, request, { typed, problem: { status: 422, text: 'device.unknown' } })
   const entered: Entered = { device, code }
-  const shown = secrets.seal(JSON.stringify(entered), enteredIn(browser))
+  const shown = secrets.seal(JSON.stringify(entered), enteredIn(browser.id))
   return seeOther(addressOf(server, shown))
 }
 
@@ -186,7 +186,7 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
   const decision: Decision = { device: row.id, ...shownTo(user) }
   const page = deviceConsentPage(server.frame(user), {
     action: settings.base + paths.device,
-    hidden: { form_token: secrets.seal(JSON.stringify(decision), decidedIn(browser)) },
+    hidden: { form_token: secrets.seal(JSON.stringify(decision), decidedIn(browser.id)) },
     client: clientView(client),
     account: {
       name: user.name,
@@ -212,20 +212,23 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
 /** Which device a form decides about, and whom it was shown to: good in this browser only, so it is the form's token too. */
 type Decision = ShownTo & { device: string }
 
-const decidedIn = (browser: Browser) => `device decision ${browser.id}`
+const decidedIn = (browserId: string) => `device decision ${browserId}`
 
 function open<T>(
   { secrets }: Server,
   browser: Browser,
   sealed: string | undefined,
-  context: (browser: Browser) => string,
+  context: (browserId: string) => string,
 ): T | undefined {
   if (browser.setCookie !== undefined || sealed === undefined) return undefined
-  try {
-    return JSON.parse(secrets.open(sealed, context(browser))) as T
-  } catch {
-    return undefined
+  for (const id of browser.ids) {
+    try {
+      return JSON.parse(secrets.open(sealed, context(id))) as T
+    } catch {
+      // Perhaps sealed for another page of this browser.
+    }
   }
+  return undefined
 }
 
 /** A device that still waits, or about which a person has decided, and its client. */

@@ -60,7 +60,7 @@ const openedCookie = 'gh_opened'
 
 export function arrivalCookie(server: Server, browser: Browser, form: Form): string | undefined {
   if (!expires(form)) return undefined
-  const moment = writeMoment(server, openedAt(server, form), openedIn(browser, form))
+  const moment = writeMoment(server, openedAt(server, form), openedIn(browser.id, form))
   const { secure, base } = server.settings
   return writeCookie(openedCookie, moment, { secure, base, maxAge: patience / 1_000 })
 }
@@ -75,7 +75,9 @@ export function withArrival(server: Server, request: Incoming, browser: Browser,
     said === undefined ? form : formOf(pairsOf(form).filter(([name]) => name !== openedParameter))
   if (!expires(form)) return others
   const moment = said ?? readCookie(request, cookieName(openedCookie, server.settings))
-  const at = readMoment(server, moment, openedIn(browser, form))
+  const at = browser.ids
+    .map((id) => readMoment(server, moment, openedIn(id, form)))
+    .find((one) => one !== undefined)
   return at === undefined
     ? others
     : formOf([...pairsOf(others), [openedParameter, writeMoment(server, at, opened(form))]])
@@ -100,7 +102,7 @@ export function returnAddress(
     for (const value of form.all(name)) query.append(name, value)
   }
   if (expires(form))
-    query.set(openedParameter, writeMoment(server, openedAt(server, form), openedIn(browser, form)))
+    query.set(openedParameter, writeMoment(server, openedAt(server, form), openedIn(browser.id, form)))
   if (mayDemandSignIn(asked)) {
     const at = demandedAt(server, form, asked) ?? server.now()
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
@@ -122,7 +124,7 @@ const opened = (form: Form) => (at: number) =>
   `request opened ${at} ${form.get('client_id') ?? ''} ${sha256(form.get('request_uri') ?? form.get('request') ?? '')}`
 
 /** The same as other browsers cannot say it; inside a request `opened` alone stands for what was checked. */
-const openedIn = (browser: Browser, form: Form) => (at: number) => `${opened(form)(at)} in ${browser.id}`
+const openedIn = (browserId: string, form: Form) => (at: number) => `${opened(form)(at)} in ${browserId}`
 
 function writeMoment({ secrets }: Keyed, at: number, purpose: (at: number) => string): string {
   return `${at}.${secrets.mac('form token', purpose(at))}`

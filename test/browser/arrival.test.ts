@@ -90,6 +90,34 @@ async function signIn(page: Page, login: string): Promise<void> {
   await page.getByRole('button', { name: 'Sign in' }).click()
 }
 
+test('OpenID Connect Core §3.1.2.1: a request that another site posts finds the person still signed in', async () => {
+  const tab = await openTab()
+  const { page, context } = tab
+  await signUp(page)
+  const url = new URL(site.authorizeUrl(makePkce()))
+  const other = createServer((_, response) => {
+    const fields = [...url.searchParams].map(
+      ([name, value]) => `<input type="hidden" name="${name}" value="${value.replaceAll('&', '&amp;')}">`,
+    )
+    response
+      .setHeader('content-type', 'text/html')
+      .end(
+        `<form method="post" action="${site.issuer}/oauth/authorize">${fields.join('')}<button>Go</button></form>`,
+      )
+  }).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  // Another host is another site: the cookies of 127.0.0.1 do not come with the post.
+  await page.goto(`http://localhost:${(other.address() as AddressInfo).port}/`)
+  await page.getByRole('button', { name: 'Go' }).click()
+  await page.getByRole('heading', { name: /Job board wants access/ }).waitFor()
+  assert.equal(tab.sent.filter((one) => one.startsWith(`${site.issuer}/oauth/authorize`)).length, 2)
+  await page.getByRole('button', { name: 'Allow' }).click()
+  await page.waitForURL(/\/callback\?code=/)
+  await context.close()
+  other.closeAllConnections()
+  other.close()
+})
+
 const app = 'exampleapp://done'
 
 /** The redirect URI of a client, and where its user ends up. */

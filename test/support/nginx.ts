@@ -21,8 +21,11 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** In front of servers on these ports of 127.0.0.1. */
-export async function startNginx(ports: readonly (string | number)[]): Promise<Nginx> {
+/** In front of servers on these ports of 127.0.0.1; with `defaults` its buffers are as large as nginx makes them by itself. */
+export async function startNginx(
+  ports: readonly (string | number)[],
+  { defaults = false } = {},
+): Promise<Nginx> {
   if (program === undefined) throw new Error('there is no nginx on this machine')
   const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
   const sample = /```nginx\n([\s\S]*?)```/.exec(page)![1]!
@@ -33,6 +36,7 @@ export async function startNginx(ports: readonly (string | number)[]): Promise<N
     .replace(/( *server 127\.0\.0\.1:\d+ max_fails=0;\n)+/, servers)
     .replace(/listen [^;]+;/, `listen 127.0.0.1:${port};`)
     .replace(/^ *ssl_.*\n/gm, '')
+    .replace(/^ *proxy_buffer.*\n/gm, (line) => (defaults ? '' : line))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
     .join(' ')

@@ -4,7 +4,7 @@ import { makeToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import { type Answer, type Incoming, withCookie } from '../../http/message.ts'
+import { type Answer, type Incoming, seeOther, withCookie } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -23,6 +23,7 @@ import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } fro
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { shownTo } from './deciding-user.ts'
+import { unfold, type WayBack, wayBack } from './kept-request.ts'
 import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
 import {
@@ -30,7 +31,6 @@ import {
   cancelledParameter,
   expires,
   patience,
-  returnAddress,
   type Visit,
   withArrival,
 } from './return-address.ts'
@@ -40,7 +40,12 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
   const browser = browserOf(request, server.settings)
-  const form = withArrival(server, request, browser, sent)
+  const whole = await unfold(server, sent)
+  if (isRefusal(whole)) {
+    server.log.warn('authorization refused', { reason: whole.refusal, ...whole.facts })
+    return refusalPage(server, whole)
+  }
+  const form = withArrival(server, request, browser, whole)
   const visit: Visit = { request, browser, form }
   const unwelcome = await beginFlow(server, form, request.address)
   if (unwelcome) {
@@ -62,8 +67,11 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
   try {
     if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
-    const user = await authenticateUser(server, visit, asked)
-    if (isResponse(user)) return await signInPage(user, visit)
+    const back = wayBack(server, visit, asked)
+    const user = await authenticateUser(server, visit, asked, back)
+    const known = !isResponse(user) && !isRefusal(user)
+    if (!known && request.method === 'POST') return await askAsGet(back)
+    if (isResponse(user)) return await signInPage(user, visit, back)
     if (isRefusal(user)) return await refused(server, asked, user)
     return await decide(server, visit, asked, user)
   } catch (error) {
@@ -73,9 +81,17 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
 }
 
 /** The page that signs the user in; the way back from it is this browser's where it says when its request arrived. */
-async function signInPage(page: Response, { browser, form }: Visit): Promise<Answer> {
+async function signInPage(page: Response, { browser, form }: Visit, back: WayBack): Promise<Answer> {
+  await back.keep()
   const answer = await answerFromResponse(page)
   return browser.setCookie === undefined || !expires(form) ? answer : withCookie(answer, browser.setCookie)
+}
+
+/** A POST from another site comes without the cookies that say who is signed in; the same as a GET brings them. */
+async function askAsGet(back: WayBack): Promise<Answer> {
+  const again = back.address()
+  await back.keep()
+  return seeOther(again)
 }
 
 /** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
@@ -149,8 +165,9 @@ async function decideAgain(
   server.clients.forget(client.id)
   if (!(await server.clients.find(client.id))?.active)
     return refusalPage(server, refuse('authorize_client_inactive', { client: client.id }))
-  const user = await authenticateUser(server, visit, asked)
-  if (isResponse(user)) return signInPage(user, visit)
+  const back = wayBack(server, visit, asked)
+  const user = await authenticateUser(server, visit, asked, back)
+  if (isResponse(user)) return signInPage(user, visit, back)
   if (isRefusal(user)) return refused(server, asked, user)
   return decide(server, visit, asked, user, tries)
 }
@@ -224,7 +241,9 @@ async function askConsent(
     expires_at: now + patience,
   })
   const { browser, form } = visit
-  const again = returnAddress(server, browser, form, asked)
+  const back = wayBack(server, visit, asked, user.id)
+  const again = back.address()
+  await back.keep()
   const cookie = arrivalCookie(server, browser, form)
   return consentForm(server, browser, asked, user, held, waiting, { again, cookie })
 }

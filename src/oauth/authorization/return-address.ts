@@ -19,7 +19,10 @@ export const cancelledParameter = 'gatehouse_cancelled'
 const demandedParameter = 'gatehouse_demanded'
 /** Says, on every way back, when a request that may expire meanwhile first arrived. */
 const openedParameter = 'gatehouse_opened'
-const ours = [cancelledParameter, demandedParameter, openedParameter]
+/** Names a request that is kept here (`kept-request.ts`). */
+export const keptParameter = 'gatehouse_request'
+/** What we say ourselves at the authorization endpoint. */
+export const ours = [cancelledParameter, demandedParameter, openedParameter, keptParameter]
 
 /** An authorization request in the browser it came by. */
 export interface Visit {
@@ -88,7 +91,7 @@ export function expires(form: Form): boolean {
   return form.get('request_uri') !== undefined || form.get('request') !== undefined
 }
 
-/** The same request again, as a GET. Of a pushed one nothing but its name is in it. */
+/** The same request again, as a GET. Of one that was pushed or is kept, nothing but its name is in it. */
 export function returnAddress(
   server: Server,
   browser: Browser,
@@ -96,7 +99,9 @@ export function returnAddress(
   asked: AuthorizationRequest,
 ): string {
   const query = new URLSearchParams()
-  for (const name of form.names) {
+  const kept = form.get(keptParameter)
+  if (kept !== undefined) query.set(keptParameter, kept)
+  for (const name of kept === undefined ? form.names : []) {
     if (ours.includes(name) || (asked.pushedId !== null && !['client_id', 'request_uri'].includes(name)))
       continue
     for (const value of form.all(name)) query.append(name, value)

@@ -2,8 +2,10 @@
 
 import { parseForm } from '../../http/forms.ts'
 import { paths } from '../paths.ts'
+import { isRefusal } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readReplyTo } from './authorization-request.ts'
+import { unfold } from './kept-request.ts'
 import { expandRequest } from './request-source.ts'
 import { cancelledParameter } from './return-address.ts'
 
@@ -13,7 +15,9 @@ export async function waitingRequest(
   address: string,
 ): Promise<{ client: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
-  const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
+  const sent = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
+  const form = sent && (await unfold(server, sent))
+  if (isRefusal(form)) return undefined
   const source = form && (await expandRequest(server, form, ''))
   if (!source || 'page' in source || 'refusal' in source) return undefined
   const asked = await readReplyTo(server, source.form)

@@ -73,6 +73,8 @@ export interface Settings {
     redirects: readonly RedirectShape[]
     /** Further schemes of redirect URIs. */
     schemes: readonly string[]
+    /** When errors go there before the user was asked anything. */
+    redirectErrors: 'allowed' | 'always' | 'never'
     redirectHosts: readonly string[] | null
     perHour: number
     perNetworkPerHour: number

@@ -19,6 +19,13 @@ export interface SelfRegisteredClientsConfig {
    * `vscode-insiders`, `windsurf`, `zed`, `kiro`.
    */
   schemes?: string[]
+  /**
+   * Whether an error goes to their redirect URI before the user was asked anything (`prompt=none`, a wrong parameter): where
+   * the signed-in user allowed that host or the client registered with an initial access token (`allowed`), `always`, or
+   * `never`. Otherwise a page says what is wrong and where it leads: anybody can register a client and send people to its
+   * redirect URI. Default `allowed`.
+   */
+  redirectErrors?: 'allowed' | 'always' | 'never'
   /** Hosts their https redirect URIs may name, e.g. `claude.ai` or `*.example.com`. Default: any. */
   redirectHosts?: string[]
   /** New ones an hour, in all but the networks that are named, fairly shared among networks. Default 1000. */
@@ -33,6 +40,7 @@ export interface SelfRegisteredClientsConfig {
   keepIdleDays?: number
 }
 
+const errorRedirects: readonly string[] = ['allowed', 'always', 'never']
 const shapes: readonly RedirectShape[] = ['https', 'loopback', 'private_use']
 /** Those that are spoken, though some only where their section is in the configuration (`oauth/token.ts`). */
 export const knownGrantTypes: readonly string[] = [
@@ -82,6 +90,9 @@ export function selfRegisteredClientsSettings(
     if (!/^[a-z][a-z0-9+.-]*$/.test(one) || unsafeSchemes.includes(one))
       problem(path('schemes'), 'schemes in lower case, none of the web or the browser itself', one, 'cursor')
   }
+  const { redirectErrors = 'allowed' } = config
+  if (!errorRedirects.includes(redirectErrors))
+    problem(path('redirectErrors'), errorRedirects.join(', '), redirectErrors, 'allowed')
   checkHosts(config.redirectHosts, path('redirectHosts'), problem)
   const networks = Object.entries(config.networks ?? {}).map(([network, perHour]) => {
     const list = listOf(network)
@@ -96,6 +107,7 @@ export function selfRegisteredClientsSettings(
     grantTypes: config.grantTypes ?? ['authorization_code', 'refresh_token'],
     redirects,
     schemes,
+    redirectErrors,
     redirectHosts: config.redirectHosts ?? null,
     perHour: count(path('perHour'), config.perHour, 1_000),
     perNetworkPerHour: count(path('perNetworkPerHour'), config.perNetworkPerHour, 60),

@@ -23,7 +23,7 @@ async function allow(house: House, client: Created, more: Record<string, string>
 /** Every way a request is refused before its user is asked. */
 const wrong: [Record<string, string | undefined>, string][] = [
   [{ prompt: 'none', scope: 'resume:read' }, 'consent_required'],
-  [{ prompt: 'none', max_age: '0' }, 'login_required'],
+  [{ prompt: 'none', max_age: '1' }, 'login_required'],
   [{ scope: 'unknown' }, 'invalid_scope'],
   [{ response_type: 'token' }, 'unsupported_response_type'],
   [{ code_challenge: undefined }, 'invalid_request'],
@@ -41,14 +41,15 @@ onBothDatabases('errors of a self-registered client', (dialect) => {
     const house = await open()
     const uris = ['https://client.example/callback', 'https://other.example/callback']
     const client = asCreated(await registered(house, { redirect_uris: uris }))
+    house.clock.advance(10_000)
     for (const [more] of wrong)
-      await assertPage(await ask(house, client, more), 400, { shows: ['Continue to client.example'] })
+      await assertPage(await ask(house, client, more), 400, { shows: ['Continue to <bdi>client.example'] })
     await allow(house, client)
     for (const [more, error] of wrong) assertRedirectError(await ask(house, client, more), error)
     assert.ok(readAnswer(await ask(house, client, { prompt: 'none' })).get('code'))
     for (const [more] of wrong) {
       const elsewhere = await ask(house, client, { ...more, redirect_uri: uris[1]! })
-      await assertPage(elsewhere, 400, { shows: ['Continue to other.example'] })
+      await assertPage(elsewhere, 400, { shows: ['Continue to <bdi>other.example'] })
     }
   })
 
@@ -102,10 +103,11 @@ for (const [redirectErrors, what] of [
     test(`RFC 9700 §4.11.2: all of them ${what}, whatever was allowed`, async () => {
       const house = await openHouse(dialect, {
         registration: { policy: 'open' },
-        selfRegisteredClients: { redirectErrors } as object,
+        selfRegisteredClients: { redirectErrors },
       })
       try {
         const client = asCreated(await registered(house))
+        house.clock.advance(10_000)
         for (const allowed of [false, true]) {
           if (allowed) await allow(house, client)
           for (const [more, error] of wrong) {
@@ -130,7 +132,7 @@ onBothDatabases('errors of a client that was registered with an initial access t
     for (const redirectErrors of [undefined, 'never'] as const) {
       const house = await openHouse(dialect, {
         registration: { policy: 'initial_access_token' },
-        selfRegisteredClients: redirectErrors === undefined ? {} : ({ redirectErrors } as object),
+        selfRegisteredClients: redirectErrors === undefined ? {} : { redirectErrors },
       })
       try {
         const { token } = await house.g.clients.createInitialAccessToken({ name: 'A partner', uses: 1 })

@@ -78,6 +78,7 @@ create table clients (
   registration_token_hash text,
   metadata_expires_at bigint,
   registered_metadata text not null default '{}'::text,
+  invited_at bigint,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_check1 CHECK (((require_pkce = 1) OR (token_endpoint_auth_method <> 'none'::text))),
   constraint clients_jwks_check CHECK (((jwks IS NULL) OR (jwks_uri IS NULL))),

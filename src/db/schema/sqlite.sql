@@ -74,7 +74,7 @@ create table "clients" (
   jwks_uri text,
   registration_token_hash text,
   metadata_expires_at integer,
-  registered_metadata text not null default '{}',
+  registered_metadata text not null default '{}', invited_at integer,
   check ((token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post')) = (secret_hash is not null)),
   check (jwks is null or jwks_uri is null),
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')

@@ -1,7 +1,7 @@
 // RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; RFC 9700 §4.11.2; OAuth 2.0 Form Post Response Mode: every answer of the authorization
 // endpoint.
 
-import { type Answer, seeOther } from '../../http/message.ts'
+import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
@@ -11,6 +11,7 @@ import { type Refusal, refusals, wireError } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
+import { mayRedirectErrors } from './vouched-redirect.ts'
 
 /** Sends parameters to the client's redirect URI, always with `state` (if one came) and `iss`. */
 export async function authorizationResponse(
@@ -31,13 +32,18 @@ export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Re
 }
 
 /**
- * An error before the user was asked anything. Nobody vouches for the redirect URI of a client that registered itself, and
- * whoever can make us send people there unasked has an open redirector: a page says where it leads, and the user goes or
- * does not (RFC 9700 §4.11.2).
+ * An error before the user was asked anything. Whoever can make us send people unasked to a redirect URI of their own choice has
+ * an open redirector: unless something vouches for it, a page says where it leads, and the user goes or does not (RFC 9700
+ * §4.11.2).
  */
-export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
+export async function earlyError(
+  server: Server,
+  request: Incoming,
+  replyTo: ReplyTo,
+  refusal: Refusal,
+): Promise<Answer> {
   const { client, redirectUri, responseMode } = replyTo
-  if (!cameByItself(client)) return authorizationError(server, replyTo, refusal)
+  if (await mayRedirectErrors(server, request, replyTo)) return authorizationError(server, replyTo, refusal)
   const { error, error_description } = wireError(refusal)
   const fields = await responseFields(server, replyTo, { error, error_description })
   const leave = isPosted(responseMode)

@@ -63,20 +63,21 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   }
   if ('refusal' in asked) {
     const pushedId = 'form' in source ? (source.pushed?.id ?? null) : null
-    return refused(server, { ...asked.replyTo, pushedId }, asked.refusal)
+    return refused(server, request, { ...asked.replyTo, pushedId }, asked.refusal)
   }
   try {
-    if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
+    if (form.get(cancelledParameter) !== undefined)
+      return await refused(server, visit.request, asked, refuse('user_denied'))
     const back = wayBack(server, visit, asked)
     const user = await authenticateUser(server, visit, asked, back)
     const known = !isResponse(user) && !isRefusal(user)
     if (!known && request.method === 'POST') return await askAsGet(back)
     if (isResponse(user)) return await signInPage(user, visit, back)
-    if (isRefusal(user)) return await refused(server, asked, user)
+    if (isRefusal(user)) return await refused(server, visit.request, asked, user)
     return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
-    return refused(server, asked, troubleFrom(error, paths.authorization, server.log))
+    return refused(server, visit.request, asked, troubleFrom(error, paths.authorization, server.log))
   }
 }
 
@@ -97,6 +98,7 @@ async function askAsGet(back: WayBack): Promise<Answer> {
 /** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
 async function refused(
   server: Server,
+  request: Incoming,
   asked: ReplyTo & Pick<AuthorizationRequest, 'pushedId'>,
   refusal: Refusal,
 ): Promise<Answer> {
@@ -106,7 +108,7 @@ async function refused(
     const ended = await server.db.write(endPushedRequest, { pushed_id: pushedId, now: server.now() })
     if (ended.length === 0) return alreadyEnded(server, asked)
   }
-  return earlyError(server, asked, refusal)
+  return earlyError(server, request, asked, refusal)
 }
 
 /** Somebody else was faster, in another tab say: one flow has one answer. */
@@ -125,7 +127,12 @@ async function decide(
   tries = 3,
 ): Promise<Answer> {
   if (await quotaIsFull(server, user.id, asked.client.id))
-    return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
+    return refused(
+      server,
+      visit.request,
+      asked,
+      refuse('session_quota_full', { client: asked.client.id, user: user.id }),
+    )
   const consent = await server.db.one(findConsent, {
     user_id: user.id,
     client_id: asked.client.id,
@@ -148,7 +155,7 @@ async function decide(
     return decideAgain(server, visit, asked, tries - 1)
   }
   if (asked.prompt.includes('none'))
-    return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
+    return refused(server, visit.request, asked, refuse('consent_required', { client: asked.client.id }))
   return askConsent(server, visit, asked, user, held)
 }
 
@@ -168,7 +175,7 @@ async function decideAgain(
   const back = wayBack(server, visit, asked)
   const user = await authenticateUser(server, visit, asked, back)
   if (isResponse(user)) return signInPage(user, visit, back)
-  if (isRefusal(user)) return refused(server, asked, user)
+  if (isRefusal(user)) return refused(server, visit.request, asked, user)
   return decide(server, visit, asked, user, tries)
 }
 
@@ -188,7 +195,7 @@ async function grantCode(
     client: asked.client,
     bytes: bytesOf(input),
   })
-  if (full) return refused(server, asked, full)
+  if (full) return refused(server, request, asked, full)
   const row = {
     ...input,
     ...eventInput(
@@ -228,7 +235,7 @@ async function askConsent(
     client,
     bytes: Buffer.byteLength(text),
   })
-  if (full) return refused(server, asked, full)
+  if (full) return refused(server, visit.request, asked, full)
   await server.db.write(holdAuthorizationRequest, {
     id: waiting.id,
     hash: waiting.hash,

@@ -704,10 +704,4 @@ onBothDatabases('clients that are documents', (dialect) => {
       clientUpdates: of('client_updated').map((data) => data.changed),
     }
   }
-
-  /** Where the page of an error offers to go. */
-  async function leave(response: Response): Promise<Response> {
-    const href = /href="(https:[^"]*error=[^"]*)"/.exec(await response.text())?.[1]
-    return Response.redirect(href!.replaceAll('&amp;', '&'), 303)
-  }
 })

@@ -307,7 +307,7 @@ function healthRoutes(health: Health): Route[] {
 function answerRefusal(server: Server, speaks: 'json' | 'page', request: Incoming, refusal: Refusal): Answer {
   if (speaks === 'json') return jsonRefusal(request, refusal)
   const id = refusal.facts?.request_id
-  return refusalPage(server, refusal, undefined, typeof id === 'string' ? id : undefined)
+  return refusalPage(server, refusal, { requestId: typeof id === 'string' ? id : undefined })
 }
 
 function notFound(server: Server): Answer {

@@ -180,7 +180,7 @@ export interface AccountsRoute {
 /** What an adapter with pages and tables of its own works with. */
 export interface AccountsHouse extends Core {
   readonly counters: Counters
-  /** Who waits behind an address on the issuer's origin: the client of a valid authorization request, and where its answer goes. */
-  waitingFor(address: string): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined>
+  /** Who waits behind an address on the issuer's origin: the client of a valid authorization request, and where one gives up. */
+  waitingFor(address: string): Promise<{ client: string; cancelUrl: string } | undefined>
   frame(user?: { name: string; email?: string }): Frame
 }

@@ -51,7 +51,8 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
             },
             accounts: [...accounts.values()],
             ...(acrValues.length > 0 && { acr: { values: [...acrValues], chosen: acr ?? acrValues[0]! } }),
-            ...(waiting && { client: waiting.client, redirectUri: waiting.redirectUri }),
+            ...(waiting && { client: waiting.client }),
+            leaves: returnTo !== undefined,
           }),
         status === undefined ? {} : { status },
       )

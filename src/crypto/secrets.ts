@@ -14,6 +14,7 @@ export type Purpose =
   | 'sealing'
   | 'refresh successor'
   | 'form token'
+  | 'authorization code'
   | 'dpop nonce'
   | 'user code'
   | 'device cookie'

@@ -9,6 +9,7 @@ export type TokenKind =
   | 'gh_ac'
   | 'gh_rq'
   | 'gh_pr'
+  | 'gh_kr'
   | 'gh_si'
   | 'gh_dc'
   | 'gh_ia'

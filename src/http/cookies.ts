@@ -11,6 +11,18 @@ export function readCookie(request: Pick<Incoming, 'header'>, name: string): str
   return undefined
 }
 
+/** The values of the first few cookies named `name`, or `name`, a dash and anything. */
+export function readCookies(request: Pick<Incoming, 'header'>, name: string, most: number): string[] {
+  const values: string[] = []
+  for (const pair of (request.header('cookie') ?? '').split(';')) {
+    const equals = pair.indexOf('=')
+    const named = pair.slice(0, Math.max(equals, 0)).trim()
+    if (named === name || named.startsWith(`${name}-`)) values.push(pair.slice(equals + 1).trim())
+    if (values.length === most) break
+  }
+  return values
+}
+
 /** Whose cookie it is: several issuers may stand on one host. */
 export interface CookieScope {
   /** Secure, with a prefix that says so; only off for a development issuer on http. */

@@ -79,7 +79,7 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   const { settings, secrets } = server
   const purpose = disconnectPurpose(user.id, clientId)
   if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token'))) {
-    return refuse('form_token_wrong')
+    return refuse('form_token_wrong', {}, { again: settings.issuer + paths.connectedApps })
   }
   // Whoever withdraws more than there can be only fills the audit log.
   const { perUser } = settings.storage

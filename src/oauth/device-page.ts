@@ -11,7 +11,6 @@ import { answerFromResponse, isResponse } from '../http/web.ts'
 import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../pages/device.ts'
 import { answerPage, type Page } from '../pages/page.ts'
 import { sayPlain } from '../pages/say.ts'
-import { refusalPage } from './authorization/authorization-response.ts'
 import { clientView, grantView } from './authorization/consent.ts'
 import { decidingUser, type ShownTo, shownTo } from './authorization/deciding-user.ts'
 import { consentHost } from './authorization/redirect-uri.ts'
@@ -43,6 +42,11 @@ const codePurpose = 'device code'
 
 /** `GET` asks for the code, or shows what the device asks once the code was entered here; `POST` enters it, or decides. */
 export async function devicePage(server: Server, request: Incoming): Promise<Answer | Refusal> {
+  const outcome = await answerDevice(server, request)
+  return isRefusal(outcome) ? { ...outcome, again: server.settings.issuer + paths.device } : outcome
+}
+
+async function answerDevice(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readPageForm(request)
   if (isRefusal(form)) return form
   if (request.method !== 'POST') {
@@ -76,7 +80,6 @@ function askCode(
     userCode: code === undefined ? (typed ?? '').slice(0, 32) : shownUserCode(code),
     linked: code !== undefined && problem === undefined,
     ...(problem && { error: sayPlain(frame, problem.text) }),
-    redirectUri: settings.issuer,
   })
   return answer({ ...page, status: problem?.status ?? 200 }, browser, problem?.retryAfter)
 }
@@ -94,7 +97,7 @@ interface Entered {
   code: string
 }
 
-const enteredIn = (browser: Browser) => `device entered ${browser.id}`
+const enteredIn = (browserId: string) => `device entered ${browserId}`
 
 async function enterCode(server: Server, request: Incoming, form: Form): Promise<Answer | Refusal> {
   const { settings, secrets } = server
@@ -110,7 +113,7 @@ async function enterCode(server: Server, request: Incoming, form: Form): Promise
   if (code === undefined || !device)
     return askCode(server, request, { typed, problem: { status: 422, text: 'device.unknown' } })
   const entered: Entered = { device, code }
-  const shown = secrets.seal(JSON.stringify(entered), enteredIn(browser))
+  const shown = secrets.seal(JSON.stringify(entered), enteredIn(browser.id))
   return seeOther(addressOf(server, shown))
 }
 
@@ -159,12 +162,10 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
   const browser = browserOf(request, settings)
   const entered = open<Entered>(server, browser, shown, enteredIn)
   if (!entered) return askCode(server, request, { problem: { status: 400, text: 'device.elsewhere' } })
-  const asked = await readWaiting(server, entered.device)
-  if (isRefusal(asked)) {
-    return asked.refusal === 'form_already_answered'
-      ? askCode(server, request, { problem: { status: 400, text: 'device.unknown' } })
-      : asked
-  }
+  const asked = await readDevice(server, entered.device)
+  const late = isRefusal(asked) ? asked.refusal === 'form_already_answered' : asked.row.decision !== null
+  if (late) return askCode(server, request, { problem: { status: 400, text: 'device.unknown' } })
+  if (isRefusal(asked)) return asked
   const { row, client } = asked
   const user = await server.signedIn(request, {
     prompt: [],
@@ -185,7 +186,7 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
   const decision: Decision = { device: row.id, ...shownTo(user) }
   const page = deviceConsentPage(server.frame(user), {
     action: settings.base + paths.device,
-    hidden: { form_token: secrets.seal(JSON.stringify(decision), decidedIn(browser)) },
+    hidden: { form_token: secrets.seal(JSON.stringify(decision), decidedIn(browser.id)) },
     client: clientView(client),
     account: {
       name: user.name,
@@ -211,29 +212,30 @@ async function askConsent(server: Server, request: Incoming, shown: string): Pro
 /** Which device a form decides about, and whom it was shown to: good in this browser only, so it is the form's token too. */
 type Decision = ShownTo & { device: string }
 
-const decidedIn = (browser: Browser) => `device decision ${browser.id}`
+const decidedIn = (browserId: string) => `device decision ${browserId}`
 
 function open<T>(
   { secrets }: Server,
   browser: Browser,
   sealed: string | undefined,
-  context: (browser: Browser) => string,
+  context: (browserId: string) => string,
 ): T | undefined {
   if (browser.setCookie !== undefined || sealed === undefined) return undefined
-  try {
-    return JSON.parse(secrets.open(sealed, context(browser))) as T
-  } catch {
-    return undefined
+  for (const id of browser.ids) {
+    try {
+      return JSON.parse(secrets.open(sealed, context(id))) as T
+    } catch {
+      // Perhaps sealed for another page of this browser.
+    }
   }
+  return undefined
 }
 
-/** A device that still waits, and its client. */
-async function readWaiting(
-  server: Server,
-  id: string,
-): Promise<{ row: DeviceRow; client: Client } | Refusal> {
+/** A device that still waits, or about which a person has decided, and its client. */
+async function readDevice(server: Server, id: string): Promise<{ row: DeviceRow; client: Client } | Refusal> {
   const row = await server.db.one(findDevice, { id })
-  if (!row || row.decision !== null || row.expires_at <= server.now()) return refuse('form_already_answered')
+  if (!row || (row.decision === null && row.expires_at <= server.now()))
+    return refuse('form_already_answered')
   const client = await server.clients.find(row.client_id)
   return client?.active ? { row, client } : refuse('authorize_client_inactive', { client: row.client_id })
 }
@@ -248,7 +250,7 @@ async function decide(server: Server, request: Incoming, form: Form): Promise<An
   const browser = browserOf(request, server.settings)
   const shown = open<Decision>(server, browser, form.get('form_token'), decidedIn)
   if (!shown) return refuse('form_token_wrong')
-  const asked = await readWaiting(server, shown.device)
+  const asked = await readDevice(server, shown.device)
   if (isRefusal(asked)) return asked
   const { row, client } = asked
   const user = await decidingUser(server, request, shown)
@@ -256,7 +258,10 @@ async function decide(server: Server, request: Incoming, form: Form): Promise<An
   const decision = form.get('decision')
   if (decision !== 'allow' && decision !== 'deny')
     return refuse('missing_parameter', { parameter: 'decision' })
-  const full = decision === 'allow' ? await quotaFull(server, client, user.id) : undefined
+  const allowed = decision === 'allow'
+  const done = () => answerPage(deviceDonePage(server.frame(), { client: client.name, allowed }))
+  if (row.decision !== null) return decidedBefore(row, user.id, allowed) ?? done()
+  const full = allowed ? await quotaFull(server, client, user.id) : undefined
   if (full) return full
   const now = server.now()
   const context = { userId: user.id, clientId: client.id, ...originOf(request) }
@@ -283,8 +288,20 @@ async function decide(server: Server, request: Incoming, form: Form): Promise<An
           now,
           ...eventInput(now, 'device_approved', context, facts),
         })
-  if (decided.length === 0) return refusalPage(server, refuse('form_already_answered'), client)
-  const allowed = decision === 'allow'
-  if (allowed) server.activity.clientUsed(client.id, { authorizations: 1 })
-  return answerPage(deviceDonePage(server.frame(), { client: client.name, allowed }))
+  if (decided.length > 0 && allowed) server.activity.clientUsed(client.id, { authorizations: 1 })
+  if (decided.length > 0) return done()
+  const found = await server.db.one(findDevice, { id: row.id })
+  return decidedBefore(found ?? row, user.id, allowed) ?? done()
+}
+
+/** The first decision stands. Undefined where it is the same one, of the same user. */
+function decidedBefore(row: DeviceRow, userId: string, allow: boolean): Refusal | undefined {
+  const allowed = row.decision === 'approved'
+  const facts = { client: row.client_id, first: row.decision }
+  if (row.decision === null || (allowed && row.user_id !== userId))
+    return refuse('form_already_answered', facts)
+  if (allowed === allow) return undefined
+  return refuse('form_already_answered', facts, {
+    description: `You already ${allowed ? 'allowed' : 'denied'} this request`,
+  })
 }

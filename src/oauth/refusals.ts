@@ -324,6 +324,8 @@ export interface Refusal {
   readonly retryAfter?: number
   /** Further headers of the answer, their names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Where a person may try again: an address of ours, for a page alone. */
+  readonly again?: string
   /** What may be done instead of a method that is not allowed (405). */
   readonly allow?: readonly string[]
 }

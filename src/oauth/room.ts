@@ -12,6 +12,7 @@ export type Kind =
   | 'authorization_requests'
   | 'codes'
   | 'pushed_authorization_requests'
+  | 'kept_requests'
   | 'device_codes'
   | 'used_jtis'
 
@@ -30,6 +31,8 @@ export interface Asking {
   user?: string
   address: string
   client: Client
+  /** False where anybody could have asked in its name, whatever it authenticates with elsewhere. */
+  authenticated?: boolean
   /** What the row holds besides times and ids. */
   bytes?: number
   /** A limit of its own, and the reason it is refused for where that is used up. */
@@ -42,6 +45,7 @@ export interface Asking {
  */
 export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | undefined {
   const { user, address, client, bytes = 0, party } = asking
+  const authenticated = client.confidential && user === undefined && asking.authenticated !== false
   const { counters, settings } = server
   const pieces = Math.max(1, Math.ceil(bytes / pieceSize))
   const { perUser } = settings.storage
@@ -69,7 +73,7 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
     return undefined
   }
   const ownLimits = own.map(({ limit }) => limit)
-  if (user === undefined && client.confidential && !cameByItself(client)) return take(ownLimits)
+  if (authenticated && !cameByItself(client)) return take(ownLimits)
 
   const all = limitOf('all', inAll)
   const shares: Limit[] = []
@@ -78,12 +82,11 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
     const network = networkLimit(settings, address, `${kind}:network`, { most: share, window: roomWindow })
     // Who authenticated is to blame for all of it. A public client's id is anyone's: its share is larger, and a network that
     // has hardly asked is not refused for what others do in its name.
-    const itself = client.confidential && user === undefined
-    const ofClient = limitOf(`client:${client.id}`, itself ? share : Math.ceil(inAll / 4))
+    const ofClient = limitOf(`client:${client.id}`, authenticated ? share : Math.ceil(inAll / 4))
     shares.push(network, ofClient)
     const ofNetwork = wait(network)
     if (ofNetwork > 0) return shed(server, kind, { share: 'network', limit: network.most }, ofNetwork)
-    if (itself || network.shared || wait(network, leastShare) > 0) {
+    if (authenticated || network.shared || wait(network, leastShare) > 0) {
       const left = wait(ofClient)
       if (left > 0)
         return shed(server, kind, { share: 'client', client: client.id, limit: ofClient.most }, left)

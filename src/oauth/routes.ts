@@ -3,7 +3,7 @@
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Settings } from '../settings.ts'
 import { authorize } from './authorization/authorization.ts'
-import { answerConsent } from './authorization/consent.ts'
+import { answerConsent } from './authorization/decision.ts'
 import { pushedAuthorization } from './authorization/pushed-authorization.ts'
 import { registerClient } from './clients/client-registration.ts'
 import { manageRegistration } from './clients/client-registration-management.ts'

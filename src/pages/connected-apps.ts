@@ -14,6 +14,8 @@ export function connectedAppsPage(frame: Frame, view: ConnectedAppsView): Page {
   return layout(frame, {
     title: sayPlain(frame, 'apps.title'),
     shape: 'wide',
+    // Who is not signed in any more when it arrives signs in first, perhaps at another site.
+    formsLeave: true,
     current: frame.navigation?.connectedApps,
     main: html`${
       view.disconnected !== undefined &&

@@ -3,7 +3,7 @@ import { type Html, type HtmlValue, html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { inertText, safeLink } from './inert.ts'
 import { face, hiddenFields, layout, ownFace, permissions } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, say, sayPlain } from './say.ts'
 import type { ConsentView, Frame } from './views.ts'
 
@@ -13,7 +13,7 @@ export function consentPage(frame: Frame, view: ConsentView): Page {
   return layout(frame, {
     title: sayPlain(frame, 'consent.title', { client }),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: true,
     inFlow: true,
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>

@@ -2,7 +2,7 @@ import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { inertText } from './inert.ts'
 import { face, head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, say, sayPlain } from './say.ts'
 import type { DevelopmentSignInView, Frame } from './views.ts'
 
@@ -14,7 +14,7 @@ export function developmentSignInPage(frame: Frame, view: DevelopmentSignInView)
   return layout(frame, {
     title: sayPlain(frame, 'development.title'),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: view.leaves,
     inFlow: true,
     main: html`<div class="card">
 <div class="note caution">${icons.warning}<strong>${say(frame, 'development.mark')}</strong><p>${say(frame, 'development.warning')}</p></div>

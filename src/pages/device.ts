@@ -14,7 +14,7 @@ import {
 import * as icons from './icons.ts'
 import { inertText } from './inert.ts'
 import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, minute, say, sayPlain } from './say.ts'
 import type { DeviceCodeView, DeviceConsentView, DeviceDoneView, Frame } from './views.ts'
 
@@ -25,7 +25,7 @@ export function deviceCodePage(frame: Frame, view: DeviceCodeView): Page {
     title: sayPlain(frame, 'device.title'),
     error: Boolean(view.error),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: true,
     inFlow: true,
     main: html`<div class="card">
 <div class="mark">${icons.screen}</div>

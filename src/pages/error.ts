@@ -2,23 +2,23 @@ import { type Html, html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { inertText, safeLink } from './inert.ts'
 import { head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, say } from './say.ts'
 import type { ErrorView, Frame } from './views.ts'
 
 /** A refusal that may not be redirected (RFC 6749 §4.1.2.1), said to the person in front of it. */
 export function errorPage(frame: Frame, view: ErrorView): Page {
-  const link = view.link && ownOrSafeLink(view.link.href)
+  const links = (view.links ?? []).map(({ href, text }) => ({ href: ownOrSafeLink(href), text }))
   return layout(frame, {
     status: view.status,
     title: view.title,
     shape: 'narrow',
     inFlow: true,
-    ...(view.leave?.fields ? { formAction: answerSources(view.leave.address) } : {}),
+    formsLeave: view.leave?.fields !== undefined,
     main: html`<div class="card">
 <div class="mark danger">${icons.alert}</div>
 ${head(html`${inertText(view.title)}`, view.message)}
-${link && html`<a class="button plain" href="${link}">${inertText(view.link?.text ?? '')}</a>`}
+${links.map(({ href, text }) => href && html`<a class="button plain" href="${href}">${inertText(text)}</a>`)}
 ${view.leave && wayOut(frame, view, view.leave)}
 <dl class="details">
 <dt>${say(frame, 'error.status')}</dt><dd>${view.status}</dd>

@@ -1,7 +1,7 @@
 /** OAuth 2.0 Form Post Response Mode §2: the answer travels in the body of a form the browser posts. */
 import { html } from '../http/html.ts'
 import { head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { isolated, say, sayPlain } from './say.ts'
 import type { FormPostView, Frame } from './views.ts'
 
@@ -18,7 +18,7 @@ export function formPostPage(frame: Frame, view: FormPostView): Page {
     title: sayPlain(frame, 'form_post.title'),
     shape: 'narrow',
     script: submit,
-    formAction: answerSources(view.action),
+    formsLeave: true,
     inFlow: true,
     main: html`<div class="card">
 ${head(say(frame, 'form_post.title'), say(frame, 'form_post.lead', { host: isolated(target.host) }))}

@@ -19,7 +19,8 @@ interface Content {
   /** URL in the navigation that is this page. */
   current?: string
   script?: string
-  formAction?: string[]
+  /** See `Page.formsLeave`. Default false. */
+  formsLeave?: boolean
   inFlow?: boolean
 }
 
@@ -54,7 +55,7 @@ ${content.script !== undefined && html`<script>${trusted(content.script)}</scrip
     html: document.markup,
     style,
     script: content.script,
-    formAction: content.formAction ?? ["'self'"],
+    formsLeave: content.formsLeave ?? false,
     inFlow: content.inFlow ?? false,
   }
 }

@@ -11,8 +11,11 @@ export interface Page {
   style: string
   /** The text of its one inline script; absent on every page that needs none. */
   script?: string
-  /** Sources of `form-action`, complete. */
-  formAction: string[]
+  /**
+   * A form of the page may end up at another site, so the policy says nothing about forms: browsers hold every hop after a form
+   * against `form-action`, and where a client sends its users on to cannot be known.
+   */
+  formsLeave: boolean
   /**
    * The page stands in an authorization flow, which clients often open as a popup: the client's window must
    * stay reachable after the redirect back, so the page does not cut itself off from its opener.
@@ -38,30 +41,13 @@ export function answerPage(page: Page, headers?: Answer['headers']): Answer {
   }
 }
 
-/**
- * Where a form of an authorization flow may end up, as `form-action` sources beside `'self'`.
- *
- * Chromium checks every hop after a form post against `form-action`, also the client's own redirects behind
- * its redirect URI (from `api.example` to `app.example`, or from a loopback port to a "you may close this"
- * page). Naming only the redirect URI's origin would stop those people at the Allow button without a word, so
- * the scheme is named. A policy cannot write an IPv6 address; there it is the scheme as well.
- */
-export function answerSources(redirectUri: string | undefined): string[] {
-  if (!redirectUri || !URL.canParse(redirectUri)) return []
-  const { protocol, hostname } = new URL(redirectUri)
-  if (['javascript:', 'data:', 'blob:', 'file:', 'about:'].includes(protocol)) return []
-  if (protocol !== 'http:') return [protocol]
-  const loopback = hostname === 'localhost' || hostname === '127.0.0.1'
-  return loopback ? ['http://localhost:*', 'http://127.0.0.1:*', 'https:'] : ['http:', 'https:']
-}
-
 function contentSecurityPolicy(page: Page): string {
   const directives = [
     "default-src 'none'",
     `style-src ${hashSource(page.style)}`,
     ...(page.script === undefined ? [] : [`script-src ${hashSource(page.script)}`]),
     "img-src 'self' https: data:",
-    `form-action ${page.formAction.join(' ') || "'none'"}`,
+    ...(page.formsLeave ? [] : ["form-action 'self'"]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ]

@@ -1,7 +1,7 @@
 import { type Html, html } from '../http/html.ts'
 import { inertText } from './inert.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, say, sayPlain } from './say.ts'
 import type { Frame, HelpView, SignInView } from './views.ts'
 
@@ -14,7 +14,7 @@ export function signInPage(frame: Frame, view: SignInView): Page {
     title: sayPlain(frame, 'sign_in.title'),
     error: Boolean(view.error),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: view.leaves,
     inFlow: true,
     main: html`<div class="card">
 ${head(say(frame, 'sign_in.title'), lead)}

@@ -1,6 +1,6 @@
 import { html } from '../http/html.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, say, sayPlain } from './say.ts'
 import type { Frame, SignUpView } from './views.ts'
 
@@ -15,7 +15,7 @@ export function signUpPage(frame: Frame, view: SignUpView): Page {
     title: sayPlain(frame, 'sign_up.title'),
     error: Boolean(view.error),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: view.leaves,
     inFlow: true,
     main: html`<div class="card">
 ${head(say(frame, 'sign_up.title'), lead)}

@@ -2,7 +2,7 @@ import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { safeLink } from './inert.ts'
 import { face, head, hiddenFields, layout } from './layout.ts'
-import { answerSources, type Page } from './page.ts'
+import type { Page } from './page.ts'
 import { clientName, isolated, say, sayPlain } from './say.ts'
 import type { Frame, SignedOutView, SignOutView } from './views.ts'
 
@@ -29,7 +29,7 @@ export function signOutPage(frame: Frame, view: SignOutView): Page {
   return layout(frame, {
     title: sayPlain(frame, 'sign_out.title'),
     shape: 'narrow',
-    formAction: ["'self'", ...answerSources(view.redirectUri)],
+    formsLeave: true,
     inFlow: true,
     main: html`<div class="card">
 ${head(

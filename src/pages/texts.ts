@@ -183,6 +183,8 @@ export const defaultTexts = {
   'error.status': 'Status',
   'error.client': 'App',
   'error.request': 'Request',
+  'error.again': 'Start again',
+  'error.back': 'Back to {client}',
   'error.leave': 'Continue to {host}',
   'error.leave_explained':
     '{client} registered itself, and {product} has not checked who is behind it. Going on takes you to {host}.',

@@ -43,11 +43,8 @@ export interface SignInView {
   signUpUrl?: string
   /** What people do who forgot their password; absent where they can do nothing here. */
   help?: HelpView
-  /**
-   * Redirect URI of the authorization request that waits behind the form. Chromium applies `form-action` to
-   * every redirect that follows a form post, so the policy must know where the answer may go.
-   */
-  redirectUri?: string
+  /** The form leads on to an address that was asked for, and from there perhaps to another site. */
+  leaves: boolean
 }
 
 /** Whom to ask: a link that says `text`, or `text` as a sentence. Both absent: the administrator. */
@@ -69,8 +66,8 @@ export interface SignUpView {
   client?: string
   /** Shown as a hint and given to the browser, in characters. */
   minimumPasswordLength?: number
-  /** See `SignInView.redirectUri`. */
-  redirectUri?: string
+  /** See `SignInView.leaves`. */
+  leaves: boolean
 }
 
 export interface DevelopmentSignInView {
@@ -80,8 +77,8 @@ export interface DevelopmentSignInView {
   /** Classes of authentication one may choose from; absent where there are none. */
   acr?: { values: string[]; chosen: string }
   client?: string
-  /** See `SignInView.redirectUri`. */
-  redirectUri?: string
+  /** See `SignInView.leaves`. */
+  leaves: boolean
 }
 
 export interface ConsentView {
@@ -100,8 +97,6 @@ export interface ConsentView {
   account: { name: string; email?: string; switchUrl?: string }
   /** Host the answer goes to, as in the redirect URI. */
   redirectHost: string
-  /** See `SignInView.redirectUri`. */
-  redirectUri?: string
   /** The redirect goes to a program on the user's own computer. */
   loopbackOnly: boolean
   /** Scopes asked for now for the first time, with their human descriptions. */
@@ -125,13 +120,10 @@ export interface DeviceCodeView {
   /** It came with the link: the person compares instead of typing. */
   linked: boolean
   error?: string
-  /** The sign-in that may follow can be anywhere; see `SignInView.redirectUri`. */
-  redirectUri: string
 }
 
 /** What a person decides about a device (RFC 8628 §3.3). */
-export interface DeviceConsentView
-  extends Omit<ConsentView, 'redirectHost' | 'redirectUri' | 'loopbackOnly'> {
+export interface DeviceConsentView extends Omit<ConsentView, 'redirectHost' | 'loopbackOnly'> {
   /** As the device shows it. */
   userCode: string
   /** Where the device is, as far as the server can tell. */
@@ -205,8 +197,8 @@ export interface ErrorView {
   code?: string
   client?: string
   requestId?: string
-  /** A link the reader may follow instead of a redirect that is not trusted. */
-  link?: { href: string; text: string }
+  /** Where the reader may go on: pages of ours, or https. */
+  links?: { href: string; text: string }[]
   /**
    * The registered address of a client nobody vouches for, where the reader may take the answer: in the address itself, or
    * posted as `fields`.
@@ -223,8 +215,6 @@ export interface SignOutView {
   stayUrl: string
   /** Who asks, where that is known. */
   client?: string
-  /** See `SignInView.redirectUri`. */
-  redirectUri?: string
 }
 
 export interface SignedOutView {

@@ -274,6 +274,38 @@ test('two tabs at the sign-in page do not spoil each other', async () => {
   await tab.close()
 })
 
+test('three tabs loaded at once in a new browser: the form of each is good', async () => {
+  const who = person()
+  const tab = await site.open()
+  await signUp(tab, who)
+  await tab.page.context().clearCookies()
+  const tabs = [tab.page, await tab.page.context().newPage(), await tab.page.context().newPage()]
+  // No answer leaves before all three have been asked for, so that no tab knows what another was given.
+  const { answer } = site.app
+  const { promise: all, resolve } = Promise.withResolvers<void>()
+  let asked = 0
+  site.app.answer = async (request) => {
+    const given = await answer(request)
+    if (request.path === '/sign-in' && ++asked === tabs.length) resolve()
+    if (request.path === '/sign-in') await all
+    return given
+  }
+  await Promise.all(tabs.map((page) => page.goto(site.authorizeUrl(makePkce(), { prompt: 'consent' }))))
+  site.app.answer = answer
+  for (const page of tabs) {
+    await page.getByLabel('Email or username').fill(who.login)
+    await page.getByLabel('Password').fill(who.password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { level: 1, name: /Job board wants access/ }).waitFor()
+  }
+  for (const page of tabs) {
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await page.waitForURL(/\/callback\?code=/)
+  }
+  assert.deepEqual(tab.complaints, [])
+  await tab.close()
+})
+
 describe('signing out for a client', () => {
   let tab: Tab
   before(async () => {

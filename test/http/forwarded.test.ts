@@ -211,13 +211,13 @@ test('behind real nginx that writes ports, a client has its own address', {
     response.end()
   })
   await new Promise<void>((resolve) => backend.listen(port, '127.0.0.1', resolve))
-  const nginx = await startNginx([port], (conf) =>
+  const change = (conf: string) =>
     conf.replace(
       /proxy_set_header X-Forwarded-For [^;]+;/,
       `proxy_set_header X-Forwarded-For "$http_x_forwarded_for, 203.0.113.7:$remote_port";
        proxy_set_header Forwarded "$http_forwarded, for=\\"203.0.113.7:$remote_port\\";proto=$scheme";`,
-    ),
-  )
+    )
+  const nginx = await startNginx([port], { change })
   try {
     await fetch(`http://127.0.0.1:${nginx.port}/`, {
       headers: { 'x-forwarded-for': '192.0.2.1', forwarded: 'for=192.0.2.1;x="' },

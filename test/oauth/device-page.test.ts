@@ -54,6 +54,36 @@ onBothDatabases('device page', (dialect) => {
     await readTokens(await poll(house, client, device.device_code))
   })
 
+  test('RFC 8628 §3.3: a decision that is sent again gets the same page, and the first one stands', async () => {
+    const house = await open()
+    const client = await createDevice(house)
+    for (const [first, other, says] of [
+      ['allow', 'deny', 'You already allowed this request'],
+      ['deny', 'allow', 'You already denied this request'],
+    ] as const) {
+      const device = await beginDevice(house, client)
+      const shown = await enterCode(house, device.user_code)
+      const page = await (await decideDevice(house, shown, first)).text()
+      const again = await decideDevice(house, shown, first)
+      assert.equal(again.status, 200)
+      assert.equal(await again.text(), page)
+      const late = await grantsNothing(house, () => decideDevice(house, shown, other))
+      assert.match(await assertPage(late, 400, { shows: [says] }), /<a [^>]*href="\/device"/)
+      const own = house.signedIn.account
+      house.signedIn.account = { ...bob, authTime: house.clock.now() }
+      await assertPage(await decideDevice(house, shown, first), 403)
+      house.signedIn.account = own
+      if (first === 'allow') {
+        await readTokens(await poll(house, client, device.device_code))
+        assert.equal((await decideDevice(house, shown, first)).status, 200)
+      }
+    }
+    assert.equal((await eventsOf(house, client.client.id, 'device_approved')).length, 1)
+    assert.equal((await eventsOf(house, client.client.id, 'device_denied')).length, 1)
+    // What was tried counts no more for the tests that follow.
+    house.clock.advance(15 * 60_000)
+  })
+
   test('RFC 8628 §3.3.1: a link shows the code in the form and does nothing else', async () => {
     const house = await open()
     const client = await createDevice(house)
@@ -196,7 +226,7 @@ onBothDatabases('device page', (dialect) => {
     // The sign-in that follows may be on another host, which the policy of the form must let through.
     assert.match(form.html, /<form method="post" action="\/device">/)
     const policy = (await house.request('/device')).headers.get('content-security-policy')!
-    assert.match(policy, /form-action 'self' http:\/\/localhost:\* http:\/\/127\.0\.0\.1:\* https:/)
+    assert.doesNotMatch(policy, /form-action/)
   })
 
   test('RFC 6749 §4.1.2.1: a suspended client, a disabled user, a damaged form are pages too', async () => {

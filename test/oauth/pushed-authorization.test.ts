@@ -243,7 +243,7 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     const foreign = await names(thief.client.id, uri)
     assert.equal(pages.size, 1, 'they all look the same')
     assert.equal(
-      foreign.replace('Another application', 'Owner of the request'),
+      foreign.replaceAll('Another application', 'Owner of the request'),
       [...pages][0],
       'a foreign one too',
     )
@@ -557,7 +557,7 @@ onBothDatabases('pushed authorization requests', (dialect) => {
       const page = await house.request(sent.headers.get('location')!)
       const html = await page.text()
       assert.match(html, /Pushing client/)
-      assert.match(page.headers.get('content-security-policy')!, /form-action 'self' https:/)
+      assert.doesNotMatch(page.headers.get('content-security-policy')!, /form-action/)
       const cancel = /href="([^"]*gatehouse_cancelled=1)"/.exec(html)![1]!.replaceAll('&amp;', '&')
       assert.doesNotMatch(cancel, /state|challenge/)
       assertRedirectError(await house.request(cancel), 'access_denied')

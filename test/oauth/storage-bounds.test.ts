@@ -146,7 +146,8 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.authorization,
       what: 'consent pages of one client',
       run: () => consentPage(client, large),
-      rows: { authorization_requests: 10 },
+      // So long a request is kept, too, for the way back to it.
+      rows: { authorization_requests: 10, pushed_authorization_requests: 10 },
       refused: /temporarily_unavailable/,
     },
     {
@@ -154,7 +155,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       what: 'consent pages of many clients',
       run: async (n) => consentPage(n % 2 ? await publicClient() : other, large),
       // The clients are made here by an administrator, with an event each.
-      rows: { authorization_requests: 30, clients: tries, events: tries },
+      rows: { authorization_requests: 30, pushed_authorization_requests: 30, clients: tries, events: tries },
       refused: /temporarily_unavailable/,
     },
     {

@@ -44,7 +44,7 @@ before(async () => {
     const redirectUri = `${client}/callback`
     const pages: typeof gallery = {
       ...gallery,
-      allow: () => consentPage(frame, { ...consent, action: '/decide', redirectUri }),
+      allow: () => consentPage(frame, { ...consent, action: '/decide' }),
       post: () =>
         formPostPage(frame, { action: redirectUri, fields: { code: 'c', submit: 'x', state: '"<>' } }),
     }

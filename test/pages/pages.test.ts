@@ -245,7 +245,7 @@ test('RFC 7591 §5: only https links and pictures of a client are shown (N47)', 
     const app = { ...samples.connectedApps.apps[0]!, client }
     assert.doesNotMatch(body(connectedAppsPage(frame, { apps: [app] })), /<img|target="_blank"/, link)
     assert.doesNotMatch(
-      body(errorPage(frame, { ...samples.error, link: { href: link, text: 'Go' } })),
+      body(errorPage(frame, { ...samples.error, links: [{ href: link, text: 'Go' }] })),
       /class="button/,
       link,
     )

@@ -67,7 +67,7 @@ export const signIn: SignInView = {
   client: 'Career Assistant',
   signUpUrl: '/auth/sign-up',
   cancelUrl: '/oauth/authorize?client_id=assistant&gatehouse_cancelled=1',
-  redirectUri: 'https://assistant.example/callback',
+  leaves: true,
 }
 
 export const signUp: SignUpView = {
@@ -80,7 +80,7 @@ export const signUp: SignUpView = {
   signInUrl: '/auth/sign-in',
   client: 'Career Assistant',
   minimumPasswordLength: 10,
-  redirectUri: 'https://assistant.example/callback',
+  leaves: true,
 }
 
 export const developmentSignIn: DevelopmentSignInView = {
@@ -92,7 +92,7 @@ export const developmentSignIn: DevelopmentSignInView = {
     { subject: 'ines', name: 'Inês Carvalho' },
   ],
   client: 'Career Assistant',
-  redirectUri: 'http://localhost:3000/callback',
+  leaves: true,
 }
 
 export const consent: ConsentView = {
@@ -108,7 +108,6 @@ export const consent: ConsentView = {
   },
   account: { name: 'Maya Lindqvist', email: 'maya@example.com', switchUrl: '/auth/sign-in?switch' },
   redirectHost: 'assistant.example',
-  redirectUri: 'https://assistant.example/callback',
   loopbackOnly: false,
   asked: [scopes.apply, scopes.resume],
   held: [scopes.jobs, scopes.applications],
@@ -121,7 +120,6 @@ export const consentOfStranger: ConsentView = {
   ...consent,
   client: { name: 'desk-tool', createdByItself: true },
   redirectHost: '127.0.0.1:51823',
-  redirectUri: 'http://127.0.0.1:51823/done',
   loopbackOnly: true,
   asked: [scopes.jobs],
   held: [],
@@ -134,7 +132,6 @@ export const deviceCode: DeviceCodeView = {
   hidden,
   userCode: '',
   linked: false,
-  redirectUri: 'https://jobs.example/auth',
 }
 
 export const deviceConsent: DeviceConsentView = {
@@ -214,7 +211,7 @@ export const error: ErrorView = {
   code: 'invalid_request',
   client: 'Career Assistant',
   requestId: 'req_7Qm2XbVd',
-  link: { href: '/auth/account', text: 'Go to your account' },
+  links: [{ href: '/auth/account', text: 'Go to your account' }],
 }
 
 export const formPost: FormPostView = {
@@ -228,7 +225,6 @@ export const signOut: SignOutView = {
   account: { name: 'Maya Lindqvist', email: 'maya@example.com' },
   stayUrl: '/auth/',
   client: 'Career Assistant',
-  redirectUri: 'https://assistant.example/goodbye',
 }
 
 export const signedOut: SignedOutView = { signInUrl: '/auth/sign-in' }

@@ -62,12 +62,18 @@ export interface ShownConsent {
   fields: Record<string, string>
 }
 
+const unescaped = (text: string) =>
+  text.replace(
+    /&(amp|lt|gt|quot|#39);/g,
+    (_, name: string) => ({ amp: '&', lt: '<', gt: '>', quot: '"' })[name] ?? "'",
+  )
+
 export async function readConsent(shown: Response): Promise<ShownConsent> {
   const html = await shown.text()
   const fields = Object.fromEntries(
     [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)].map((match) => [
       match[1]!,
-      match[2]!,
+      unescaped(match[2]!),
     ]),
   )
   const cookie = shown.headers

@@ -21,10 +21,13 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** In front of servers on these ports of 127.0.0.1; `change` may rewrite the sample. */
+/**
+ * In front of servers on these ports of 127.0.0.1; with `defaults` its buffers are as large as nginx makes them by itself,
+ * and `change` may rewrite the sample.
+ */
 export async function startNginx(
   ports: readonly (string | number)[],
-  change = (http: string) => http,
+  { defaults = false, change = (http: string) => http } = {},
 ): Promise<Nginx> {
   if (program === undefined) throw new Error('there is no nginx on this machine')
   const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
@@ -36,6 +39,7 @@ export async function startNginx(
     .replace(/( *server 127\.0\.0\.1:\d+ max_fails=0;\n)+/, servers)
     .replace(/listen [^;]+;/, `listen 127.0.0.1:${port};`)
     .replace(/^ *ssl_.*\n/gm, '')
+    .replace(/^ *proxy_buffer.*\n/gm, (line) => (defaults ? '' : line))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
     .join(' ')

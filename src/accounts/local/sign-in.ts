@@ -44,6 +44,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           },
           login,
           ...waiting,
+          leaves: returnTo !== undefined,
           ...(problem && { error: sayPlain(frame, problem.error) }),
           help,
           ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),

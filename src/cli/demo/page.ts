@@ -30,7 +30,7 @@ export function demoCallback(demo: DemoClient, frame: Frame): DemoCallback {
   async function refused(message: string): Promise<Answer> {
     const view = { status: 400, title: 'No token this time', message }
     return answerPage(
-      errorPage(frame, { ...view, link: { href: pathOf(await link()), text: 'Start again' } }),
+      errorPage(frame, { ...view, links: [{ href: pathOf(await link()), text: 'Start again' }] }),
     )
   }
 

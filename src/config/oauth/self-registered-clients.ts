@@ -59,6 +59,13 @@ export const selfRegisteredClients = mapped(
      * `vscode-insiders`, `windsurf`, `zed`, `kiro`.
      */
     schemes: list(scheme, { standard: editorSchemes }),
+    /**
+     * Whether an error goes to their redirect URI before the user was asked anything (`prompt=none`, a wrong parameter): where
+     * the signed-in user allowed that host or the client registered with an initial access token (`allowed`), `always`, or
+     * `never`. Otherwise a page says what is wrong and where it leads: anybody can register a client and send people to its
+     * redirect URI. Default `allowed`.
+     */
+    redirectErrors: oneOf(['allowed', 'always', 'never'], 'allowed'),
     /** Hosts their https redirect URIs may name, e.g. `claude.ai` or `*.example.com`. Default: any. */
     redirectHosts: optional(hosts),
     /** New ones an hour, in all but the networks that are named, fairly shared among networks. Default 1000. */

@@ -37,6 +37,11 @@ export const sqlite = [
     down: "-- What the clients were told stays: the release before reads these members, too.\nselect 1;\n",
   },
   {
+    folder: '0008_decisions_and_invitations',
+    up: "-- served_from: 4\n-- What a form was answered with: the same answer sent again gets the same redirect. The row is removed after expires_at.\n-- A release before this one deletes the row instead, and may answer one of a newer release anew.\nalter table authorization_requests add column decision text check (decision in ('allow', 'deny'));\n\n-- When it registered with an initial access token; null for every other client, and for those that did so before.\nalter table clients add column invited_at integer;\n",
+    down: "alter table clients drop column invited_at;\n\n-- What is answered would be open again without it.\ndelete from authorization_requests where decision is not null;\nalter table authorization_requests drop column decision;\n",
+  },
+  {
     folder: '0009_password_links',
     up: "-- served_from: 2\n-- Links behind which a person sets a password, good once; of one user's only the newest counts. Removed after expires_at.\ncreate table password_links (\n  id text primary key,\n  hash text not null,\n  user_id text not null references users (id) on delete cascade,\n  created_at integer not null,\n  expires_at integer not null\n) strict, without rowid;\ncreate index password_links_expiry on password_links (expires_at);\ncreate index password_links_user on password_links (user_id);\n",
     down: "drop table password_links;\n",

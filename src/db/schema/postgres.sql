@@ -26,8 +26,10 @@ create table authorization_requests (
   pushed_id text,
   user_id text collate "C",
   sid text,
+  decision text,
   constraint authorization_requests_pkey PRIMARY KEY (id),
-  constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE
+  constraint authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint authorization_requests_decision_check CHECK ((decision = ANY (ARRAY['allow'::text, 'deny'::text])))
 );
 create index authorization_requests_client ON authorization_requests USING btree (client_id);
 create index authorization_requests_expiry ON authorization_requests USING btree (expires_at);
@@ -76,6 +78,7 @@ create table clients (
   registration_token_hash text,
   metadata_expires_at bigint,
   registered_metadata text not null default '{}'::text,
+  invited_at bigint,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_check1 CHECK (((require_pkce = 1) OR (token_endpoint_auth_method <> 'none'::text))),
   constraint clients_jwks_check CHECK (((jwks IS NULL) OR (jwks_uri IS NULL))),

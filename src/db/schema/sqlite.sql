@@ -22,7 +22,7 @@ create table authorization_requests (
   request text not null,
   created_at integer not null,
   expires_at integer not null
-, pushed_id text, user_id text, sid text) strict, without rowid;
+, pushed_id text, user_id text, sid text, decision text check (decision in ('allow', 'deny'))) strict, without rowid;
 
 create index authorization_requests_client on authorization_requests (client_id);
 
@@ -73,7 +73,7 @@ create table "clients" (
   jwks_uri text,
   registration_token_hash text,
   metadata_expires_at integer,
-  registered_metadata text not null default '{}', reuse_window integer check (reuse_window between 0 and 86400000),
+  registered_metadata text not null default '{}', invited_at integer, reuse_window integer check (reuse_window between 0 and 86400000),
   check ((token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post')) = (secret_hash is not null)),
   check (jwks is null or jwks_uri is null),
   check (require_pkce = 1 or token_endpoint_auth_method <> 'none')

@@ -1,15 +1,17 @@
 // RFC 6749 §4.1.2, §4.1.2.1; RFC 9207 §2; RFC 9700 §4.11.2; OAuth 2.0 Form Post Response Mode: every answer of the authorization
 // endpoint.
 
-import { type Answer, concerning, seeOther } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming, seeOther } from '../../http/message.ts'
 import { errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
+import { clientName, sayPlain } from '../../pages/say.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
 import { type Refusal, refusals, wireError } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
+import { mayRedirectErrors } from './vouched-redirect.ts'
 
 /** Sends parameters to the client's redirect URI, always with `state` (if one came) and `iss`. */
 export async function authorizationResponse(
@@ -31,13 +33,18 @@ export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Re
 }
 
 /**
- * An error before the user was asked anything. Nobody vouches for the redirect URI of a client that registered itself, and
- * whoever can make us send people there unasked has an open redirector: a page says where it leads, and the user goes or
- * does not (RFC 9700 §4.11.2).
+ * An error before the user was asked anything. Whoever can make us send people unasked to a redirect URI of their own choice has
+ * an open redirector: unless something vouches for it, a page says where it leads, and the user goes or does not (RFC 9700
+ * §4.11.2).
  */
-export async function earlyError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
+export async function earlyError(
+  server: Server,
+  request: Incoming,
+  replyTo: ReplyTo,
+  refusal: Refusal,
+): Promise<Answer> {
   const { client, redirectUri, responseMode } = replyTo
-  if (!cameByItself(client)) return authorizationError(server, replyTo, refusal)
+  if (await mayRedirectErrors(server, request, replyTo)) return authorizationError(server, replyTo, refusal)
   const { error, error_description } = wireError(refusal)
   const fields = await responseFields(server, replyTo, { error, error_description })
   const leave = isPosted(responseMode)
@@ -68,18 +75,56 @@ async function responseFields(
   return isSigned(responseMode) ? signResponse(server, client, fields) : fields
 }
 
+/** Where a person may go from a page that cannot go on. */
+export interface WayOn {
+  /** The application they came from. */
+  client?: Client | undefined
+  /** An address of ours at which they can try again. */
+  again?: string | undefined
+}
+
+/**
+ * Where a person finds the application itself: where a sign-in begins there (OpenID Connect Core §4), its home page, or the
+ * origin of its only place for answers, where an administrator registered it.
+ */
+function homeOf({ settings }: Server, client: Client): string | undefined {
+  if (!client.active) return undefined
+  const { initiateLoginUri } = client.registered
+  if (initiateLoginUri !== undefined) return withQuery(initiateLoginUri, { iss: settings.issuer })
+  if (client.clientUri !== null) return client.clientUri
+  const origins = [...new Set(client.redirectUris.map((uri) => new URL(uri).origin))]
+  const [only] = origins
+  return origins.length === 1 && only?.startsWith('https:') && !cameByItself(client) ? `${only}/` : undefined
+}
+
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */
-export function refusalPage(server: Server, refusal: Refusal, client?: Client, requestId?: string): Answer {
+export function refusalPage(
+  server: Server,
+  refusal: Refusal,
+  { client, again, requestId }: WayOn & { requestId?: string | undefined } = {},
+): Answer {
   const { status } = refusals[refusal.refusal]
   const { error, error_description } = wireError(refusal)
+  const frame = server.frame()
+  const home = client && homeOf(server, client)
+  const tryAgain = again ?? refusal.again
+  const links = [
+    ...(tryAgain === undefined
+      ? []
+      : [{ href: tryAgain.slice(server.settings.origin.length), text: sayPlain(frame, 'error.again') }]),
+    ...(home === undefined
+      ? []
+      : [{ href: home, text: sayPlain(frame, 'error.back', { client: clientName(frame, client!.name) }) }]),
+  ]
   return answerPage(
-    errorPage(server.frame(), {
+    errorPage(frame, {
       status,
       title: status === 403 ? 'This form cannot be used' : 'This request cannot be completed',
       message: error_description,
       code: error,
       client: client?.name,
       requestId,
+      links,
     }),
     {
       ...(refusal.allow ? { allow: refusal.allow.join(', ') } : {}),

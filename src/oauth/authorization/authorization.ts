@@ -4,7 +4,7 @@ import { makeToken } from '../../crypto/tokens.ts'
 import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
-import { type Answer, concerning, type Incoming, withCookie } from '../../http/message.ts'
+import { type Answer, concerning, type Incoming, seeOther, withCookie } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -23,6 +23,7 @@ import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } fro
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { shownTo } from './deciding-user.ts'
+import { unfold, type WayBack, wayBack } from './kept-request.ts'
 import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
 import {
@@ -30,7 +31,6 @@ import {
   cancelledParameter,
   expires,
   patience,
-  returnAddress,
   type Visit,
   withArrival,
 } from './return-address.ts'
@@ -40,7 +40,12 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
   const sent = await readPageParameters(request)
   if (isRefusal(sent)) return refusalPage(server, sent)
   const browser = browserOf(request, server.settings)
-  const form = withArrival(server, request, browser, sent)
+  const whole = await unfold(server, sent)
+  if (isRefusal(whole)) {
+    server.log.warn('authorization refused', { reason: whole.refusal, ...whole.facts })
+    return refusalPage(server, whole)
+  }
+  const form = withArrival(server, request, browser, whole)
   const visit: Visit = { request, browser, form }
   const unwelcome = await beginFlow(server, form, request.address)
   if (unwelcome) {
@@ -54,33 +59,46 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
       : await readAuthorizationRequest(server, source, request.address)
   if ('page' in asked) {
     server.log.warn('authorization refused', { reason: asked.page.refusal, ...asked.page.facts })
-    return refusalPage(server, asked.page, asked.client)
+    return refusalPage(server, asked.page, { client: asked.client })
   }
   if ('refusal' in asked) {
     const pushedId = 'form' in source ? (source.pushed?.id ?? null) : null
-    return refused(server, { ...asked.replyTo, pushedId }, asked.refusal)
+    return refused(server, request, { ...asked.replyTo, pushedId }, asked.refusal)
   }
   try {
-    if (form.get(cancelledParameter) !== undefined) return await refused(server, asked, refuse('user_denied'))
-    const user = await authenticateUser(server, visit, asked)
-    if (isResponse(user)) return concerning(await signInPage(user, visit), { client: asked.client.id })
-    if (isRefusal(user)) return await refused(server, asked, user)
+    if (form.get(cancelledParameter) !== undefined)
+      return await refused(server, visit.request, asked, refuse('user_denied'))
+    const back = wayBack(server, visit, asked)
+    const user = await authenticateUser(server, visit, asked, back)
+    const known = !isResponse(user) && !isRefusal(user)
+    if (!known && request.method === 'POST') return await askAsGet(back)
+    if (isResponse(user)) return concerning(await signInPage(user, visit, back), { client: asked.client.id })
+    if (isRefusal(user)) return await refused(server, visit.request, asked, user)
     return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
-    return refused(server, asked, troubleFrom(error, paths.authorization, server.log))
+    return refused(server, visit.request, asked, troubleFrom(error, paths.authorization, server.log))
   }
 }
 
 /** The page that signs the user in; the way back from it is this browser's where it says when its request arrived. */
-async function signInPage(page: Response, { browser, form }: Visit): Promise<Answer> {
+async function signInPage(page: Response, { browser, form }: Visit, back: WayBack): Promise<Answer> {
+  await back.keep()
   const answer = await answerFromResponse(page)
   return browser.setCookie === undefined || !expires(form) ? answer : withCookie(answer, browser.setCookie)
+}
+
+/** A POST from another site comes without the cookies that say who is signed in; the same as a GET brings them. */
+async function askAsGet(back: WayBack): Promise<Answer> {
+  const again = back.address()
+  await back.keep()
+  return seeOther(again)
 }
 
 /** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
 async function refused(
   server: Server,
+  request: Incoming,
   asked: ReplyTo & Pick<AuthorizationRequest, 'pushedId'>,
   refusal: Refusal,
 ): Promise<Answer> {
@@ -90,12 +108,14 @@ async function refused(
     const ended = await server.db.write(endPushedRequest, { pushed_id: pushedId, now: server.now() })
     if (ended.length === 0) return alreadyEnded(server, asked)
   }
-  return earlyError(server, asked, refusal)
+  return earlyError(server, request, asked, refusal)
 }
 
 /** Somebody else was faster, in another tab say: one flow has one answer. */
 function alreadyEnded(server: Server, { client }: ReplyTo): Answer {
-  return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), client)
+  return refusalPage(server, refuse('pushed_request_unknown', { client: client.id, state: 'used' }), {
+    client,
+  })
 }
 
 /** Consent that is remembered answers at once; whatever is new is asked. */
@@ -107,7 +127,12 @@ async function decide(
   tries = 3,
 ): Promise<Answer> {
   if (await quotaIsFull(server, user.id, asked.client))
-    return refused(server, asked, refuse('session_quota_full', { client: asked.client.id, user: user.id }))
+    return refused(
+      server,
+      visit.request,
+      asked,
+      refuse('session_quota_full', { client: asked.client.id, user: user.id }),
+    )
   const consent = await server.db.one(findConsent, {
     user_id: user.id,
     client_id: asked.client.id,
@@ -130,7 +155,7 @@ async function decide(
     return decideAgain(server, visit, asked, tries - 1)
   }
   if (asked.prompt.includes('none'))
-    return refused(server, asked, refuse('consent_required', { client: asked.client.id }))
+    return refused(server, visit.request, asked, refuse('consent_required', { client: asked.client.id }))
   return askConsent(server, visit, asked, user, held)
 }
 
@@ -147,9 +172,10 @@ async function decideAgain(
   server.clients.forget(client.id)
   if (!(await server.clients.find(client.id))?.active)
     return refusalPage(server, refuse('authorize_client_inactive', { client: client.id }))
-  const user = await authenticateUser(server, visit, asked)
-  if (isResponse(user)) return signInPage(user, visit)
-  if (isRefusal(user)) return refused(server, asked, user)
+  const back = wayBack(server, visit, asked)
+  const user = await authenticateUser(server, visit, asked, back)
+  if (isResponse(user)) return signInPage(user, visit, back)
+  if (isRefusal(user)) return refused(server, visit.request, asked, user)
   return decide(server, visit, asked, user, tries)
 }
 
@@ -161,14 +187,15 @@ async function grantCode(
   user: User,
 ): Promise<Answer | undefined> {
   const now = server.now()
-  const { code, input } = await codeInput(server, asked, user, now)
+  const { token: code, ...stored } = makeToken('gh_ac', now)
+  const input = await codeInput(server, asked, user, stored, now)
   const full = takeRoom(server, 'codes', {
     user: user.id,
     address: request.address,
     client: asked.client,
     bytes: bytesOf(input),
   })
-  if (full) return refused(server, asked, full)
+  if (full) return refused(server, request, asked, full)
   const row = {
     ...input,
     ...eventInput(
@@ -208,7 +235,7 @@ async function askConsent(
     client,
     bytes: Buffer.byteLength(text),
   })
-  if (full) return refused(server, asked, full)
+  if (full) return refused(server, visit.request, asked, full)
   await server.db.write(holdAuthorizationRequest, {
     id: waiting.id,
     hash: waiting.hash,
@@ -221,7 +248,9 @@ async function askConsent(
     expires_at: now + patience,
   })
   const { browser, form } = visit
-  const switchUrl = server.switchUrl(returnAddress(server, browser, form, asked))
+  const back = wayBack(server, visit, asked, user.id)
+  const again = back.address()
+  await back.keep()
   const cookie = arrivalCookie(server, browser, form)
-  return consentForm(server, browser, asked, user, held, waiting, { switchUrl, cookie })
+  return consentForm(server, browser, asked, user, held, waiting, { again, cookie })
 }

@@ -1,6 +1,7 @@
 // OpenID Connect Core §3.1.2.1, §3.1.2.3 (prompt, max_age); RFC 9126 §4; RFC 9101 §10.8: the way back to an authorization
 // request from a sign-in page, and the moments it vouches for with a key.
 
+import { returnAddress as returnTo } from '../../accounts/return-to.ts'
 import { sha256 } from '../../crypto/tokens.ts'
 import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
 import type { Browser } from '../../http/csrf.ts'
@@ -18,7 +19,10 @@ export const cancelledParameter = 'gatehouse_cancelled'
 const demandedParameter = 'gatehouse_demanded'
 /** Says, on every way back, when a request that may expire meanwhile first arrived. */
 const openedParameter = 'gatehouse_opened'
-const ours = [cancelledParameter, demandedParameter, openedParameter]
+/** Names a request that is kept here (`kept-request.ts`). */
+export const keptParameter = 'gatehouse_request'
+/** What we say ourselves at the authorization endpoint. */
+export const ours = [cancelledParameter, demandedParameter, openedParameter, keptParameter]
 
 /** An authorization request in the browser it came by. */
 export interface Visit {
@@ -59,7 +63,7 @@ const openedCookie = 'gh_opened'
 
 export function arrivalCookie(server: Server, browser: Browser, form: Form): string | undefined {
   if (!expires(form)) return undefined
-  const moment = writeMoment(server, openedAt(server, form), openedIn(browser, form))
+  const moment = writeMoment(server, openedAt(server, form), openedIn(browser.id, form))
   const { secure, base } = server.settings
   return writeCookie(openedCookie, moment, { secure, base, maxAge: patience / 1_000 })
 }
@@ -74,7 +78,9 @@ export function withArrival(server: Server, request: Incoming, browser: Browser,
     said === undefined ? form : formOf(pairsOf(form).filter(([name]) => name !== openedParameter))
   if (!expires(form)) return others
   const moment = said ?? readCookie(request, cookieName(openedCookie, server.settings))
-  const at = readMoment(server, moment, openedIn(browser, form))
+  const at = browser.ids
+    .map((id) => readMoment(server, moment, openedIn(id, form)))
+    .find((one) => one !== undefined)
   return at === undefined
     ? others
     : formOf([...pairsOf(others), [openedParameter, writeMoment(server, at, opened(form))]])
@@ -85,7 +91,7 @@ export function expires(form: Form): boolean {
   return form.get('request_uri') !== undefined || form.get('request') !== undefined
 }
 
-/** The same request again, as a GET. Of a pushed one nothing but its name is in it. */
+/** The same request again, as a GET. Of one that was pushed or is kept, nothing but its name is in it. */
 export function returnAddress(
   server: Server,
   browser: Browser,
@@ -93,18 +99,27 @@ export function returnAddress(
   asked: AuthorizationRequest,
 ): string {
   const query = new URLSearchParams()
-  for (const name of form.names) {
+  const kept = form.get(keptParameter)
+  if (kept !== undefined) query.set(keptParameter, kept)
+  for (const name of kept === undefined ? form.names : []) {
     if (ours.includes(name) || (asked.pushedId !== null && !['client_id', 'request_uri'].includes(name)))
       continue
     for (const value of form.all(name)) query.append(name, value)
   }
   if (expires(form))
-    query.set(openedParameter, writeMoment(server, openedAt(server, form), openedIn(browser, form)))
+    query.set(openedParameter, writeMoment(server, openedAt(server, form), openedIn(browser.id, form)))
   if (mayDemandSignIn(asked)) {
     const at = demandedAt(server, form, asked) ?? server.now()
     query.set(demandedParameter, writeMoment(server, at, demanded(asked)))
   }
   return `${server.settings.issuer}${paths.authorization}?${query}`
+}
+
+/** Whether a page may offer it as the way to begin again. */
+export function isReturnAddress({ settings }: Pick<Server, 'settings'>, address: string): boolean {
+  return (
+    address.startsWith(`${settings.issuer}${paths.authorization}?`) && returnTo(settings, address) === address
+  )
 }
 
 const demanded = (asked: AuthorizationRequest) => (at: number) =>
@@ -114,7 +129,7 @@ const opened = (form: Form) => (at: number) =>
   `request opened ${at} ${form.get('client_id') ?? ''} ${sha256(form.get('request_uri') ?? form.get('request') ?? '')}`
 
 /** The same as other browsers cannot say it; inside a request `opened` alone stands for what was checked. */
-const openedIn = (browser: Browser, form: Form) => (at: number) => `${opened(form)(at)} in ${browser.id}`
+const openedIn = (browserId: string, form: Form) => (at: number) => `${opened(form)(at)} in ${browserId}`
 
 function writeMoment({ secrets }: Keyed, at: number, purpose: (at: number) => string): string {
   return `${at}.${secrets.mac('form token', purpose(at))}`

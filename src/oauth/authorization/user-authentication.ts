@@ -9,7 +9,8 @@ import { subjectFor } from '../openid/pairwise-subject.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server, User } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
-import { cancelledParameter, demandedAt, demandsSignIn, returnAddress, type Visit } from './return-address.ts'
+import type { WayBack } from './kept-request.ts'
+import { cancelledParameter, demandedAt, demandsSignIn, type Visit } from './return-address.ts'
 
 /** An authentication older than this is any there has been, whatever tolerance an adapter grants a provider's clock. */
 const afterAll = 60_000
@@ -19,6 +20,7 @@ export async function authenticateUser(
   server: Server,
   visit: Visit,
   asked: AuthorizationRequest,
+  back: WayBack,
 ): Promise<User | Response | Refusal> {
   const now = server.now()
   const silent = asked.prompt.includes('none')
@@ -27,7 +29,7 @@ export async function authenticateUser(
     demandsSignIn(asked) ? (demanded ?? now) : 0,
     asked.maxAge === null || asked.maxAge === 0 ? 0 : now - asked.maxAge * 1_000,
   )
-  const found = await ask(server, visit, asked, notBefore, [])
+  const found = await ask(server, visit, asked, back, notBefore, [])
   if (found === null || isResponse(found)) return silent ? refused(asked) : (found ?? refused(asked))
   if ('disabled' in found) return refuse('user_disabled', { client: asked.client.id })
   if (!authenticationIsRecent({ notBefore }, found.authTime, now)) {
@@ -40,7 +42,7 @@ export async function authenticateUser(
   // Asked once. Whoever comes back no better is not asked for ever.
   if (demanded !== undefined) return user
   const prompt = user.refusal === 'login_required' ? 'select_account' : 'login'
-  const page = await ask(server, visit, asked, now + afterAll, [prompt])
+  const page = await ask(server, visit, asked, back, now + afterAll, [prompt])
   return isResponse(page) ? page : user
 }
 
@@ -48,11 +50,10 @@ async function ask(
   server: Server,
   visit: Visit,
   asked: AuthorizationRequest,
+  back: WayBack,
   notBefore: number,
   prompt: readonly string[],
 ) {
-  // Most people are signed in already: the way back is worked out only when somebody asks for it.
-  const returnTo = () => returnAddress(server, visit.browser, visit.form, asked)
   const acrValues = acrThatWouldDo(server.settings.authentication.acrValues, asked.acrValues)
   return server.signedIn(visit.request, {
     prompt: [...asked.prompt, ...prompt],
@@ -61,10 +62,11 @@ async function ask(
     ...(asked.uiLocales.length === 0 ? {} : { uiLocales: asked.uiLocales }),
     ...(asked.loginHint === null ? {} : { loginHint: asked.loginHint }),
     get returnTo() {
-      return returnTo()
+      // Most people are signed in already: the way back is worked out only when somebody asks for it.
+      return back.address()
     },
     get cancelTo() {
-      return `${returnTo()}&${cancelledParameter}=1`
+      return `${back.address()}&${cancelledParameter}=1`
     },
     interactive: !asked.prompt.includes('none'),
     ...(notBefore > 0 ? { notBefore } : {}),

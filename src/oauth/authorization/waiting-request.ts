@@ -2,25 +2,25 @@
 
 import { parseForm } from '../../http/forms.ts'
 import { paths } from '../paths.ts'
+import { isRefusal } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import { readReplyTo } from './authorization-request.ts'
+import { unfold } from './kept-request.ts'
 import { expandRequest } from './request-source.ts'
 import { cancelledParameter } from './return-address.ts'
 
-/**
- * The name of an active client, the registered redirect URI its answer goes to, and where the user goes to give up; undefined
- * for any other address.
- */
+/** The name of an active client, and where the user goes to give up; undefined for any other address. */
 export async function waitingRequest(
   server: Server,
   address: string,
-): Promise<{ client: string; redirectUri: string; cancelUrl: string } | undefined> {
+): Promise<{ client: string; cancelUrl: string } | undefined> {
   const start = `${server.settings.issuer}${paths.authorization}?`
-  const form = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
+  const sent = address.startsWith(start) ? parseForm(address.slice(start.length)) : undefined
+  const form = sent && (await unfold(server, sent))
+  if (isRefusal(form)) return undefined
   const source = form && (await expandRequest(server, form, ''))
   if (!source || 'page' in source || 'refusal' in source) return undefined
   const asked = await readReplyTo(server, source.form)
   if ('page' in asked) return undefined
-  const { client, redirectUri } = asked
-  return { client: client.name, redirectUri, cancelUrl: `${address}&${cancelledParameter}=1` }
+  return { client: asked.client.name, cancelUrl: `${address}&${cancelledParameter}=1` }
 }

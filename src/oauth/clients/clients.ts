@@ -22,6 +22,8 @@ export interface Client {
   policyUri: string | null
   tosUri: string | null
   source: ClientRow['source']
+  /** It registered with an initial access token. */
+  invited: boolean
   profile: ClientProfile
   /** What follows from its profile. */
   rules: Profile
@@ -111,6 +113,7 @@ export function clientFrom(row: ClientRow, settings: Settings): Client {
     policyUri: row.policy_uri,
     tosUri: row.tos_uri,
     source: row.source,
+    invited: row.invited_at !== null,
     profile: row.profile,
     rules,
     method: row.token_endpoint_auth_method,

@@ -11,8 +11,9 @@ import { told } from '../../log.ts'
 import { answerPage } from '../../pages/page.ts'
 import { signedOutPage, signOutPage } from '../../pages/signed-out.ts'
 import { withQuery } from '../authorization/authorization-response.ts'
+import { isVouchedFor } from '../authorization/vouched-redirect.ts'
 import { originOf } from '../back-channel.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import type { Client } from '../clients/clients.ts'
 import { paths } from '../paths.ts'
 import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import { readPageForm } from '../request-body.ts'
@@ -53,7 +54,11 @@ export async function logout(server: Server, request: Incoming): Promise<Answer 
   if (request.method === 'POST' && form.get('form_token') !== undefined) {
     const purpose = formPurpose(asked, user)
     if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')))
-      return refuse('form_token_wrong', { client: asked.client?.id })
+      return refuse(
+        'form_token_wrong',
+        { client: asked.client?.id },
+        { again: `${settings.issuer}${paths.logout}?${new URLSearchParams(parametersOf(asked))}` },
+      )
     return signOut(server, request, user, asked)
   }
   const { client, hint } = asked
@@ -128,10 +133,10 @@ function away({ redirectUri, state }: LogoutRequest): Answer {
   return seeOther(state === undefined ? redirectUri! : withQuery(redirectUri!, { state }))
 }
 
-/** Nothing is left to be ended. A client the operator knows gets its user back; of others a page speaks first. */
+/** Nothing is left to be ended. A client that somebody here vouches for gets its user back; of others a page speaks first. */
 function nobodyIsSignedIn(server: Server, asked: LogoutRequest): Answer {
   const { client, hint, redirectUri } = asked
-  if (client && hint && redirectUri !== undefined && !cameByItself(client)) return away(asked)
+  if (client && hint && redirectUri !== undefined && isVouchedFor(server, client)) return away(asked)
   return answerPage(
     signedOutPage(server.frame(), {
       ...(client && redirectUri !== undefined ? { goOn: { href: redirectUri, client: client.name } } : {}),
@@ -148,7 +153,6 @@ function askFirst(server: Server, request: Incoming, user: User, asked: LogoutRe
     account: { name: user.name, ...(user.email === undefined ? {} : { email: user.email }) },
     stayUrl: `${settings.base}/`,
     ...(asked.client ? { client: asked.client.name } : {}),
-    ...(asked.redirectUri === undefined ? {} : { redirectUri: asked.redirectUri }),
   })
   return answerPage(page, browser.setCookie === undefined ? undefined : { 'set-cookie': browser.setCookie })
 }

@@ -46,6 +46,7 @@ export interface ClientRow {
   registration_token_hash: string | null
   metadata_expires_at: number | null
   registered_metadata: string
+  invited_at: number | null
 }
 
 export const findClient = select(

@@ -32,8 +32,11 @@ export interface ConsentRow {
 
 export interface AuthorizationRequestRow {
   id: string
+  hash: string
   client_id: string
   request: string
+  /** Null until its user has decided. */
+  decision: 'allow' | 'deny' | null
   created_at: number
   expires_at: number
 }
@@ -79,32 +82,41 @@ export const holdAuthorizationRequest = write(
 export const findAuthorizationRequest = select(
   'find_authorization_request',
   { id: 'text', hash: 'text' },
-  (
-    i,
-  ) => sql<AuthorizationRequestRow>`select id, client_id, request, created_at, expires_at from authorization_requests
+  (i) => sql<AuthorizationRequestRow>`select id, hash, client_id, request, decision, created_at, expires_at
+    from authorization_requests
     where id = ${i.id} and hash = ${i.hash}`,
 )
 
-const spendRequest = (i: Refs<{ request_id: 'text'; now: 'int' }>, more: Sql = sql`true`) =>
-  sql<{ id: string }>`delete from authorization_requests ${using}
-    where authorization_requests.id = ${i.request_id} and authorization_requests.expires_at > ${i.now} and ${more}
+const decidedColumns = { request_id: 'text', now: 'int' } as const
+type Decision = 'allow' | 'deny'
+
+/** The row stays until it expires, for whoever sends the form again. */
+const decide = (i: Refs<typeof decidedColumns>, decision: Decision) =>
+  sql`update authorization_requests set decision = ${raw(`'${decision}'`)} ${from}
+    where authorization_requests.id = ${i.request_id}`
+
+/** Decided once: of any number of answers one counts. */
+const decideRequest = (i: Refs<typeof decidedColumns>, decision: Decision, more: Sql = sql`true`) =>
+  sql<{ id: string }>`${decide(i, decision)} and authorization_requests.decision is null
+      and authorization_requests.expires_at > ${i.now} and ${more}
     ${returning} authorization_requests.id`
 
 /**
  * The same for a request that was pushed: the pushed row decides, for all tabs that show a form of it, and is always taken
  * first.
  */
-const spendPushedAndRequest = (
-  i: Refs<{ pushed_id: 'text'; request_id: 'text'; now: 'int' }>,
+const decidePushedRequest = (
+  i: Refs<{ pushed_id: 'text' } & typeof decidedColumns>,
+  decision: Decision,
   more: Sql = sql`true`,
 ) => ({
   guard: sql<{ id: string }>`update pushed_authorization_requests set used_at = ${i.now} ${from}
     where pushed_authorization_requests.id = ${i.pushed_id} and pushed_authorization_requests.used_at is null
-      and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.expires_at > ${i.now}
-        ${forUpdate})
+      and exists (select 1 from authorization_requests a where a.id = ${i.request_id} and a.decision is null
+        and a.expires_at > ${i.now} ${forUpdate})
       and ${more}
     ${returning} pushed_authorization_requests.id`,
-  spent: sql`delete from authorization_requests ${using} where authorization_requests.id = ${i.request_id}`,
+  decided: decide(i, decision),
 })
 
 /** Columns of every operation in which a user allows a client something. */
@@ -126,7 +138,7 @@ export const growConsent = (i: Refs<typeof growConsentColumns>) =>
     updated_at = excluded.updated_at`
 
 const allowColumns = {
-  request_id: 'text',
+  ...decidedColumns,
   ...growConsentColumns,
   ...codeColumns,
   ...eventColumns,
@@ -139,11 +151,11 @@ const mayAllow = (i: Refs<typeof allowColumns>): Sql =>
 const allowed = (i: Refs<typeof allowColumns>) => [growConsent(i), insertCode(i), appendEvent(i)]
 
 /**
- * The user allows: the request is spent once, the consent grows by what was asked, the code is issued; nothing withdrawn
+ * The user allows: the request is decided once, the consent grows by what was asked, the code is issued; nothing withdrawn
  * comes back.
  */
 export const allowRequest = write('allow_request', allowColumns, (i) => ({
-  guard: spendRequest(i, mayAllow(i)),
+  guard: decideRequest(i, 'allow', mayAllow(i)),
   effects: allowed(i),
   order: 'user_id',
 }))
@@ -152,27 +164,23 @@ export const allowPushedRequest = write(
   'allow_pushed_request',
   { pushed_id: 'text', ...allowColumns },
   (i) => {
-    const { guard, spent } = spendPushedAndRequest(i, mayAllow(i))
-    return { guard, effects: [spent, ...allowed(i)], order: 'user_id' }
+    const { guard, decided } = decidePushedRequest(i, 'allow', mayAllow(i))
+    return { guard, effects: [decided, ...allowed(i)], order: 'user_id' }
   },
 )
 
-/** The user denies: the request is spent, nothing else changes. */
-export const denyRequest = write(
-  'deny_request',
-  { request_id: 'text', now: 'int', ...eventColumns },
-  (i) => ({
-    guard: spendRequest(i),
-    effects: [appendEvent(i)],
-  }),
-)
+/** The user denies: the request is decided, nothing else changes. */
+export const denyRequest = write('deny_request', { ...decidedColumns, ...eventColumns }, (i) => ({
+  guard: decideRequest(i, 'deny'),
+  effects: [appendEvent(i)],
+}))
 
 export const denyPushedRequest = write(
   'deny_pushed_request',
-  { pushed_id: 'text', request_id: 'text', now: 'int', ...eventColumns },
+  { pushed_id: 'text', ...decidedColumns, ...eventColumns },
   (i) => {
-    const { guard, spent } = spendPushedAndRequest(i)
-    return { guard, effects: [spent, appendEvent(i)] }
+    const { guard, decided } = decidePushedRequest(i, 'deny')
+    return { guard, effects: [decided, appendEvent(i)] }
   },
 )
 

@@ -48,6 +48,7 @@ export const registerInvited = write(
         id: i.id,
         source: sql`'dcr'`,
         registration_token_hash: i.registration_token_hash,
+        invited_at: i.now,
         ...Object.fromEntries(names.map((name) => [name, i[name]])),
         created_at: i.now,
         updated_at: i.now,

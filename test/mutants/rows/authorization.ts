@@ -176,7 +176,7 @@ export const authorizationMutants: readonly Mutant[] = [
     '',
     'N27',
   ),
-  off('user_denied', 'oauth/authorization/consent.ts', "decision === 'deny'", 'N41'),
+  off('user_denied', 'oauth/authorization/decision.ts', "read.decision === 'deny'", 'N41'),
   hidden(
     'user_disabled',
     user,
@@ -213,14 +213,14 @@ export const authorizationMutants: readonly Mutant[] = [
   // Consent and the pages around it
   off(
     'form_scope_exceeded',
-    'oauth/authorization/consent.ts',
+    'oauth/authorization/decision.ts',
     'isRefusal(allowed) || !scopeCovers(held.resources, resources)',
     'N45',
   ),
   too(
     visible(
       'form_token_wrong',
-      'oauth/authorization/consent.ts',
+      'oauth/authorization/decision.ts',
       "if (!formTokenIsValid(server.secrets, request, server.settings, purpose, form.get('form_token')))",
       'if (false)',
       'N43',
@@ -237,14 +237,14 @@ export const authorizationMutants: readonly Mutant[] = [
       "|| 'disabled' in answer) return",
       'N44',
     ),
-    'oauth/authorization/consent.ts',
+    'oauth/authorization/decision.ts',
     "if (!formTokenIsValid(server.secrets, request, server.settings, purpose, form.get('form_token')))",
     'if (false)',
   ),
   hidden(
     'form_already_answered',
-    'oauth/authorization/consent.ts',
-    "if (allowed.length === 0) return refusalPage(server, refuse('form_already_answered'), asked.client)",
+    'oauth/authorization/decision.ts',
+    'if (allowed.length === 0) return undefined',
     '',
     'no code is kept of a form that was answered before, so what it brings then is good for nothing',
     'test/oauth/consent.test.ts',

@@ -75,7 +75,7 @@ export function refusalPage(server: Server, refusal: Refusal, client?: Client, r
   return answerPage(
     errorPage(server.frame(), {
       status,
-      title: status === 403 ? 'This form cannot be used' : 'This request cannot be completed',
+      title: status === 403 ? 'This page cannot be used' : 'This request cannot be completed',
       message: error_description,
       code: error,
       client: client?.name,

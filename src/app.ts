@@ -314,8 +314,8 @@ function notFound(server: Server): Answer {
   return answerPage(
     errorPage(server.frame(), {
       status: 404,
-      title: 'There is nothing here',
-      message: 'The address may be mistyped, or the page may have moved.',
+      title: 'Page not found',
+      message: 'Check the address. The page may have moved.',
     }),
   )
 }

@@ -197,7 +197,7 @@ onBothDatabases('local accounts', (dialect) => {
     const next = 'another horse, other battery'
     const wrong = await change('not the password at all', next)
     assert.equal(wrong.status, 422)
-    assert.match(wrong.html, /current password is not right/)
+    assert.match(wrong.html, /Incorrect current password/)
     assert.equal((await change(person.password, 'short')).status, 422)
 
     const former = here.cookies.get('gh_sign_in')
@@ -205,7 +205,7 @@ onBothDatabases('local accounts', (dialect) => {
     const done = await change(person.password, next)
     assert.equal(done.status, 303)
     const page = await here.get(done.location!)
-    assert.match(page.html, /Your password is changed/)
+    assert.match(page.html, /Your password has been changed/)
     assert.notEqual(here.cookies.get('gh_sign_in'), former)
     assert.equal((await there.get('/account')).status, 303, 'signed out elsewhere')
     assert.deepEqual(
@@ -214,7 +214,7 @@ onBothDatabases('local accounts', (dialect) => {
     )
     assert.equal((await there.signIn(person)).status, 422)
     assert.equal((await there.signIn({ login: person.login, password: next })).status, 303)
-    assert.doesNotMatch((await here.get('/account?changed=1')).html, /Your password is changed/)
+    assert.doesNotMatch((await here.get('/account?changed=1')).html, /Your password has been changed/)
   })
 
   test('signing out ends the sign-in, is a form of this browser, and is an event', async () => {

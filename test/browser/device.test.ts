@@ -67,7 +67,7 @@ for (const [name, options] of settings) {
       const field = tab.page.getByLabel('Code')
       await field.fill('BBBB-BBBB')
       await click(tab, 'Continue')
-      assert.match(await tab.page.getByRole('alert').innerText(), /This code is not right/)
+      assert.match(await tab.page.getByRole('alert').innerText(), /Incorrect or expired code/)
       assert.match(await tab.page.title(), /^Error: /)
       assert.equal(await field.getAttribute('aria-invalid'), 'true')
       await field.fill(device.user_code.toLowerCase().replace('-', ' '))

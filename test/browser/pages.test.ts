@@ -90,7 +90,7 @@ for (const [name, options] of settings) {
         site.authorizeUrl(makePkce(), { scope: 'jobs:read resume:read', prompt: 'consent' }),
       )
       await heading(tab, /Job board wants access/)
-      assert.match(await tab.page.locator('main').innerText(), /New: this also lets Job board/)
+      assert.match(await tab.page.locator('main').innerText(), /New: this also allows Job board/)
       await click(tab, 'Deny')
       const answer = await tab.calledBack()
       assert.deepEqual([answer.get('error'), answer.get('code')], ['access_denied', null])
@@ -117,7 +117,7 @@ for (const [name, options] of settings) {
       await heading(tab, 'Sign in')
       assert.equal(await tab.page.getByLabel('Email or username').inputValue(), who.login)
       await fillSignIn(tab, { ...who, password: 'not the right password' })
-      assert.match(await tab.page.getByRole('alert').innerText(), /do not belong together/)
+      assert.match(await tab.page.getByRole('alert').innerText(), /Incorrect email or password/)
       assert.match(await tab.page.title(), /^Error: /)
       assert.equal(await tab.page.getByLabel('Password').inputValue(), '')
       await fillSignIn(tab, who)
@@ -163,9 +163,9 @@ for (const [name, options] of settings) {
       }
       const next = 'another horse, another battery'
       await change('not the right password', next)
-      assert.match(await tab.page.getByRole('alert').innerText(), /current password is not right/)
+      assert.match(await tab.page.getByRole('alert').innerText(), /Incorrect current password/)
       await change(who.password, next)
-      assert.match(await tab.page.getByRole('status').innerText(), /Your password is changed/)
+      assert.match(await tab.page.getByRole('status').innerText(), /Your password has been changed/)
       assert.equal(await list.getByRole('listitem').count(), 1)
 
       await elsewhere.page.goto(`${site.issuer}/account`)
@@ -185,7 +185,7 @@ for (const [name, options] of settings) {
       await heading(tab, 'This request cannot be completed')
       assert.match(await tab.page.locator('main').innerText(), /not known here/)
       await tab.page.goto(`${site.issuer}/nowhere`)
-      await heading(tab, 'There is nothing here')
+      await heading(tab, 'Page not found')
     })
 
     test('and no page broke its policy, an expectation of the browser, or the edge of the screen', () => {
@@ -325,7 +325,7 @@ describe('signing out for a client', () => {
     })
     await tab.page.goto(`${site.issuer}/oauth/logout?${query}`)
     await heading(tab, 'Sign out?')
-    assert.match(await tab.page.locator('main').innerText(), /Job board asks to sign you out/)
+    assert.match(await tab.page.locator('main').innerText(), /Job board wants to sign you out/)
     await tab.page.getByRole('link', { name: 'Stay signed in' }).click()
     await tab.page.goto(`${site.issuer}/account`)
     await heading(tab, 'Your account')

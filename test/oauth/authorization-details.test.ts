@@ -233,7 +233,7 @@ onBothDatabases('authorization details', (dialect) => {
     assert.ok(readAnswer(await authorize(house, plain)).get('code'), 'what was allowed besides is remembered')
     const alone = authorizeParameters(created, makePkce(), { ...asked(payment), scope: undefined })
     const only = await readConsent(await house.request(`/oauth/authorize?${alone}`))
-    assert.doesNotMatch(only.html, /asks only to know that you signed in/)
+    assert.doesNotMatch(only.html, /only wants to know that you signed in/)
   })
 
   test('RFC 9396 §5: a form cannot change the details it was shown with, nor carry others', async () => {

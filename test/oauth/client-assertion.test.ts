@@ -476,6 +476,7 @@ onBothDatabases('client assertions', (dialect) => {
         'RS256',
         'PS256',
         'EdDSA',
+        'Ed25519',
       ])
     }
   })

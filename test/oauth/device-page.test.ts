@@ -40,7 +40,7 @@ onBothDatabases('device page', (dialect) => {
       'jobs:read',
       'Alice',
       'https://tv.example',
-      'device you have in front of you',
+      'on a device in front of you',
     ]) {
       assert.ok(shown.html.includes(text), text)
     }
@@ -91,7 +91,7 @@ onBothDatabases('device page', (dialect) => {
     const path = device.verification_uri_complete.slice(issuer.length)
     const form = await grantsNothing(house, () => showCodeForm(house, undefined, path))
     assert.ok(form.html.includes(`value="${device.user_code}"`))
-    assert.match(form.html, /Compare this code/)
+    assert.match(form.html, /Check that this code matches/)
     assert.ok(await pending(house, client, device.device_code))
     const entered = await sendCode(house, form, device.user_code)
     assert.equal(entered.status, 303)
@@ -99,7 +99,7 @@ onBothDatabases('device page', (dialect) => {
 
     // Where the code was entered is known to that browser alone: its address says nothing in another one.
     const address = entered.headers.get('location')!
-    await assertPage(await house.request(address), 400, { shows: ['Enter the code here'] })
+    await assertPage(await house.request(address), 400, { shows: ['Enter the code again'] })
     await assertPage(await house.request(address, { cookie: 'gh_browser=AAAAAAAAAAAAAAAAAAAAAA' }), 400)
     await assertPage(await house.request(`${address}x`, { cookie: form.cookie }), 400)
     const asked = await house.request(address, { cookie: form.cookie })
@@ -328,7 +328,7 @@ onBothDatabases('device codes that are tried', (dialect) => {
       for (let n = 0; n < 10; n++) await assertPage(await sendCode(house, form, wrong), 422)
       const stopped = await sendCode(house, form, device.user_code)
       assert.ok(Number(stopped.headers.get('retry-after')) > 0)
-      await assertPage(stopped, 429, { shows: ['too many attempts'] })
+      await assertPage(stopped, 429, { shows: ['Too many attempts'] })
       // In another network it is the same browser; another browser is not concerned.
       await assertPage(await sendCode(house, form, device.user_code, '198.51.100.9'), 429)
       assert.equal((await sendCode(house, await showCodeForm(house), device.user_code)).status, 303)
@@ -369,7 +369,10 @@ onBothDatabases('device codes that are tried', (dialect) => {
     }, 20))
 
   test('RFC 8628 §3.3: where sessions are refused at the quota the page says so', async () => {
-    const house = await openHouse(dialect, { device: {}, sessions: { quota: 1, whenFull: 'refuse' } })
+    const house = await openHouse(dialect, {
+      device: {},
+      sessions: { quota: 1, sharedQuota: 1, whenFull: 'refuse' },
+    })
     try {
       const client = await createDevice(house, { grantTypes: [deviceGrant] })
       const first = await beginDevice(house, client)

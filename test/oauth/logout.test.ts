@@ -153,7 +153,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
       await assertAsked(one, await one.visitor.post('/oauth/logout', parameters))
     }
     const page = await ask(one.visitor, own)
-    assert.match(page.html, /Job board<\/bdi> asks to sign you out/)
+    assert.match(page.html, /Job board<\/bdi> wants to sign you out/)
     assert.match(page.html, /Ann Example/)
     assert.doesNotMatch(page.headers.get('content-security-policy')!, /form-action/)
 

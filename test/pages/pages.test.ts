@@ -260,7 +260,7 @@ test('a client without a readable name still has one', () => {
     ...samples.consent,
     client: { name: '\u202e \u200b', createdByItself: true },
   })
-  assert.match(page.html, /<h1><bdi>An app without a name<\/bdi>/)
+  assert.match(page.html, /<h1><bdi>Unnamed app<\/bdi>/)
 })
 
 test('a name of any length and any number of accents stays one short line', () => {
@@ -276,12 +276,15 @@ test('consent tells new from held, names resources, host and offline access', ()
   const markup = body(consentPage(frame, samples.consent))
   assert.match(
     markup,
-    /New: this also lets <bdi>Career Assistant<\/bdi>.*Send applications in your name.*Stays connected while you are away.*You already allowed it to.*Search open jobs.*https:\/\/api\.jobs\.example.*<bdi>assistant\.example<\/bdi>/s,
+    /New: this also allows <bdi>Career Assistant<\/bdi> to.*Send applications in your name.*Stays connected while you are away.*You already allowed it to.*Search open jobs.*https:\/\/api\.jobs\.example.*<bdi>assistant\.example<\/bdi>/s,
   )
   assert.doesNotMatch(markup, /Registered itself|a program on your own computer/)
   const first = body(consentPage(frame, { ...samples.consent, held: [], resources: [], offline: false }))
   assert.doesNotMatch(first, /New:|already allowed|Where it may|Stays connected/)
-  assert.match(body(consentPage(frame, { ...samples.consent, asked: [] })), /Nothing new is asked/)
+  assert.match(
+    body(consentPage(frame, { ...samples.consent, asked: [] })),
+    /No new permissions are requested/,
+  )
 })
 
 test('RFC 8252 §8.6: a client that answers on loopback and one that registered itself are warned about', () => {
@@ -314,7 +317,7 @@ test('connected apps say since when, last use and how often, in readable and in 
   assert.match(markup, /<time datetime="2026-06-18T14:26:00\.000Z">June 18, 2026 at 14:26 UTC<\/time>/)
   assert.match(markup, /<dd>1,204 times .*<dd>1 time<\/dd>/s)
   assert.match(markup, /Disconnect<span class="vh"> <bdi>Application Tracker<\/bdi>/)
-  assert.match(markup, /Disconnecting ends access at once\..*for at most 15 minutes\./)
+  assert.match(markup, /Disconnecting ends access immediately\..*for at most 15 minutes\./)
   const short = connectedAppsPage(frame, { ...samples.connectedApps, accessTokenLifetime: 60_000 })
   assert.match(body(short), /for at most 1 minute\./)
 })

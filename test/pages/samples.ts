@@ -246,7 +246,7 @@ const setPassword: SetPasswordView = {
 export const gallery: Record<string, () => Page> = {
   'sign-in': () => signInPage(frame, signIn),
   'sign-in-error': () =>
-    signInPage(frame, { ...signIn, login: 'maya', error: 'Email, username or password is not right.' }),
+    signInPage(frame, { ...signIn, login: 'maya', error: 'Incorrect email or password.' }),
   'sign-up': () => signUpPage(frame, signUp),
   'development-sign-in': () => developmentSignInPage(frame, developmentSignIn),
   'development-sign-in-acr': () =>
@@ -263,7 +263,7 @@ export const gallery: Record<string, () => Page> = {
   'device-code-linked': () =>
     deviceCodePage(frame, { ...deviceCode, userCode: deviceConsent.userCode, linked: true }),
   'device-code-error': () =>
-    deviceCodePage(frame, { ...deviceCode, userCode: 'WDJB-MJHX', error: 'This code is not right.' }),
+    deviceCodePage(frame, { ...deviceCode, userCode: 'WDJB-MJHX', error: 'Incorrect or expired code.' }),
   'device-consent': () => deviceConsentPage(frame, deviceConsent),
   'device-allowed': () => deviceDonePage(frame, { client: deviceConsent.client.name, allowed: true }),
   'device-denied': () => deviceDonePage(frame, { client: deviceConsent.client.name, allowed: false }),
@@ -273,7 +273,7 @@ export const gallery: Record<string, () => Page> = {
   'account-error': () =>
     accountPage(frame, {
       ...account,
-      changePassword: { ...account.changePassword!, error: 'The current password is not right.' },
+      changePassword: { ...account.changePassword!, error: 'Incorrect current password.' },
     }),
   'set-password': () => setPasswordPage(frame, setPassword),
   'set-password-error': () =>

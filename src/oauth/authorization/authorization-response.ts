@@ -119,7 +119,7 @@ export function refusalPage(
   return answerPage(
     errorPage(frame, {
       status,
-      title: status === 403 ? 'This form cannot be used' : 'This request cannot be completed',
+      title: status === 403 ? 'This page cannot be used' : 'This request cannot be completed',
       message: error_description,
       code: error,
       client: client?.name,

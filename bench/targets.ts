@@ -84,7 +84,7 @@ export const resourceTargets = {
   loadMegabytes: 130,
   filledMegabytes: 170,
   loadShare: 0.45,
-  coldStartMilliseconds: 110,
+  coldStartMilliseconds: 100,
   coldStartShare: 0.5,
 }
 

@@ -9,7 +9,7 @@
 // Other packages stay outside: the native ones cannot be bundled, and a host's audit sees the versions of all.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, globSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,8 +33,8 @@ function startsWith(name: string): RegExp {
  * A name that a built-in module of an older Node lacks is an error before any code runs; a member of the module is not, so that
  * such a Node comes as far as the line that says what it lacks.
  */
-const builtinsAsMembers = {
-  name: 'built-ins as members',
+const forEveryNode = {
+  name: 'for every Node',
   renderChunk(code: string) {
     const named = /^import \{ (.+) \} from "(node:[^"]+)";$/gm
     let n = 0
@@ -59,7 +59,7 @@ async function bundle(input: Record<string, string>, more: OutputOptions): Promi
     platform: 'node',
     treeshake: true,
     cwd: root,
-    plugins: [builtinsAsMembers],
+    plugins: [forEveryNode],
   })
   const { output } = await bundled.write({
     dir: dist,
@@ -70,8 +70,17 @@ async function bundle(input: Record<string, string>, more: OutputOptions): Promi
     ...more,
   })
   await bundled.close()
-  for (const one of output)
-    if (one.type === 'chunk') console.log(`${one.fileName} ${Math.round(one.code.length / 1_024)} KiB`)
+  for (const one of output) {
+    if (one.type !== 'chunk') continue
+    writeFileSync(join(dist, one.fileName), inAscii(one.code))
+    console.log(`${one.fileName} ${Math.round(one.code.length / 1_024)} KiB`)
+  }
+}
+
+/** A text in ASCII is half as long in memory as one with a single other letter, and read faster. */
+function inAscii(code: string): string {
+  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return code.replaceAll(/[^\n\r\t\x20-\x7e]/g, escaped)
 }
 
 /** The modules `entry` loads, itself aside. */

@@ -144,9 +144,9 @@ export interface Write<I = never, R = unknown> {
   readonly sqlite: { guard: Prepared | null; effects: Prepared[] }
   readonly postgres: string
   /** Runs before it, in the same transaction. */
-  readonly postgresLock?: string
+  readonly postgresLock?: string | undefined
   /** The input by whose order the requests of a batch take their locks. */
-  readonly order?: string
+  readonly order?: string | undefined
   readonly types?: { input: I; row: R }
 }
 
@@ -161,14 +161,13 @@ export function select<C extends Columns, R>(
   columns: C,
   build: (i: Refs<C>) => Sql<R>,
 ): Select<InputOf<C>, R> {
-  const text = build(refsOf(columns))
-  return {
-    kind: 'select',
-    name,
-    columns,
-    sqlite: renderSqlite(text),
-    postgres: `select i.n, r.* from ${inputRows(columns)} cross join lateral (${renderPostgres(text, 'i')}) r order by i.n`,
-  }
+  return madeOnce({ kind: 'select' as const, name, columns }, ['sqlite', 'postgres'], () => {
+    const text = build(refsOf(columns))
+    return {
+      sqlite: renderSqlite(text),
+      postgres: `select i.n, r.* from ${inputRows(columns)} cross join lateral (${renderPostgres(text, 'i')}) r order by i.n`,
+    }
+  })
 }
 
 export function write<C extends Columns, R = Record<string, never>>(
@@ -188,33 +187,56 @@ export function write<C extends Columns, R = Record<string, never>>(
     order?: string & keyof C
   },
 ): Write<InputOf<C>, R> {
-  const { guard, key, effects = [], lock, order } = build(refsOf(columns))
-  const parts: string[] = []
-  if (guard && key) {
-    parts.push(`changed as (${renderPostgres(guard, 'i')})`)
-    // Of the requests of a batch that insert the same row one has it, as with an update.
-    parts.push(
-      `guard as (select distinct on (changed.${key}) i.n, changed.* from changed join i on i.${key} = changed.${key} order by changed.${key}, i.n)`,
-    )
-  } else if (guard) parts.push(`guard as (${renderPostgres(guard, 'i')})`)
-  const source = guard ? 'i join (select distinct n from guard) guard on guard.n = i.n' : 'i'
-  effects.forEach((part, index) => {
-    parts.push(`part_${index} as (${renderPostgres(part, source)})`)
-  })
-  return {
-    kind: 'write',
-    name,
-    columns,
-    sqlite: { guard: guard ? renderSqlite(guard) : null, effects: effects.map(renderSqlite) },
-    postgres: `with i as (select * from ${inputRows(columns)}), ${parts.join(', ')} ${
-      guard ? 'select * from guard' : 'select 0 as n where false'
-    }`,
-    ...(lock && {
-      // Every input is named, since all of them are bound.
-      postgresLock: `with i as (select * from ${inputRows(columns)}) ${renderPostgres(lock, 'i')}`,
-    }),
-    ...(order && { order }),
+  return madeOnce(
+    { kind: 'write' as const, name, columns },
+    ['sqlite', 'postgres', 'postgresLock', 'order'],
+    () => {
+      const { guard, key, effects = [], lock, order } = build(refsOf(columns))
+      const parts: string[] = []
+      if (guard && key) {
+        parts.push(`changed as (${renderPostgres(guard, 'i')})`)
+        // Of the requests of a batch that insert the same row one has it, as with an update.
+        parts.push(
+          `guard as (select distinct on (changed.${key}) i.n, changed.* from changed join i on i.${key} = changed.${key} order by changed.${key}, i.n)`,
+        )
+      } else if (guard) parts.push(`guard as (${renderPostgres(guard, 'i')})`)
+      const source = guard ? 'i join (select distinct n from guard) guard on guard.n = i.n' : 'i'
+      effects.forEach((part, index) => {
+        parts.push(`part_${index} as (${renderPostgres(part, source)})`)
+      })
+      return {
+        sqlite: { guard: guard ? renderSqlite(guard) : null, effects: effects.map(renderSqlite) },
+        postgres: `with i as (select * from ${inputRows(columns)}), ${parts.join(', ')} ${
+          guard ? 'select * from guard' : 'select 0 as n where false'
+        }`,
+        // Every input is named, since all of them are bound.
+        postgresLock: lock && `with i as (select * from ${inputRows(columns)}) ${renderPostgres(lock, 'i')}`,
+        order,
+      }
+    },
+  )
+}
+
+/**
+ * A statement whose text is made when it is first asked for: a process starts with two hundred of them, and its first token
+ * needs a dozen. From then on the texts are plain properties.
+ */
+function madeOnce<Known extends object, Made extends object>(
+  known: Known,
+  names: readonly (string & keyof Made)[],
+  make: () => Made,
+): Known & Made {
+  const settle = () => {
+    const made = make()
+    for (const name of names)
+      Object.defineProperty(known, name, { value: made[name], enumerable: true, configurable: true })
+    return made
   }
+  for (const name of names) {
+    const get = () => settle()[name]
+    Object.defineProperty(known, name, { get, enumerable: true, configurable: true })
+  }
+  return known as Known & Made
 }
 
 function refsOf<C extends Columns>(columns: C): Refs<C> {

@@ -31,11 +31,13 @@ const special4 = [
 const public6 = '2000::/3'
 const special6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
 
-const special = listOf([...special4, ...special6])
-const unicast6 = listOf([public6])
+/** Made at the first question: most servers ask nobody. */
+let lists: { special: BlockList; unicast6: BlockList } | undefined
 
 /** Whether an address is no host of the public internet: private, loopback, link-local, shared, multicast, tunnel or reserved. */
 export function isSpecialAddress(address: string): boolean {
+  lists ??= { special: listOf([...special4, ...special6]), unicast6: listOf([public6]) }
+  const { special, unicast6 } = lists
   switch (isIP(address)) {
     case 4:
       return special.check(address, 'ipv4')

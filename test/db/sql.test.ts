@@ -120,7 +120,22 @@ describe('write', () => {
   })
 
   test('a bound value has no place in a prepared statement', () => {
-    assert.throws(() => select('wrong', { id: 'text' }, () => sql`select ${'a value'}`), /takes inputs only/)
+    const wrong = select('wrong', { id: 'text' }, () => sql`select ${'a value'}`)
+    for (const dialect of ['sqlite', 'postgres'] as const)
+      for (let n = 0; n < 2; n++) assert.throws(() => wrong[dialect], /takes inputs only/)
+  })
+
+  test('a statement is made when it is first asked for, once, and then holds its texts as plain properties', () => {
+    let made = 0
+    const find = select('find', { id: 'text' }, (i) => {
+      made++
+      return sql`select ${i.id}`
+    })
+    assert.equal(made, 0)
+    assert.equal(find.sqlite, find.sqlite)
+    assert.match(find.postgres, /cross join lateral/)
+    assert.equal(made, 1)
+    assert.ok(Object.values(Object.getOwnPropertyDescriptors(find)).every((one) => 'value' in one))
   })
 })
 

@@ -40,13 +40,17 @@ const together = [
   ['Latin', 'Han', 'Hangul'],
 ]
 
-const words = [...recommended.map((script) => [script]), ...together].map((scripts) => {
-  const letters = scripts.map((script) => `\\p{Script_Extensions=${script}}`).join('')
-  return new RegExp(`^[\\p{Script=Common}\\p{Script=Inherited}${letters}]*$`, 'u')
-})
+/** Made at the first sign-up: classes of Unicode take long to compile. */
+let words: RegExp[] | undefined
+const wordsOfOneScript = () =>
+  [...recommended.map((script) => [script]), ...together].map((scripts) => {
+    const letters = scripts.map((script) => `\\p{Script_Extensions=${script}}`).join('')
+    return new RegExp(`^[\\p{Script=Common}\\p{Script=Inherited}${letters}]*$`, 'u')
+  })
 
 /** Whether a word is written in one script, or in those that one language mixes, with the digits of one system. */
 export function isScriptOfItsOwn(word: string): boolean {
+  words ??= wordsOfOneScript()
   return words.some((one) => one.test(word)) && !(/[0-9]/.test(word) && /(?![0-9])\p{Nd}/u.test(word))
 }
 

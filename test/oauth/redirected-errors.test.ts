@@ -66,7 +66,7 @@ onBothDatabases('errors of a self-registered client', (dialect) => {
     house.signedIn.account = own
   })
 
-  test('RFC 6749 §3.1.2.5: a withdrawn consent vouches no more', async () => {
+  test('RFC 9700 §4.11.2: a withdrawn consent vouches no more', async () => {
     const house = await open()
     const client = asCreated(await registered(house))
     await allow(house, client)

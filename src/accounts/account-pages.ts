@@ -138,7 +138,8 @@ export function accountPages(
         const posted = await readPosted(house, request)
         if (!('form' in posted)) return posted
         const row = await signIns.find(request)
-        if (row && !posted.ours(signOutPurpose(row))) return errorAnswer(house, 403, 'form.expired')
+        if (row && !posted.ours(signOutPurpose(row)))
+          return errorAnswer(house, 403, 'form.expired', {}, url(paths.account))
         const setCookie = await signIns.end(request)
         return seeOther(settings.issuer + paths.signOut, { 'set-cookie': setCookie })
       },

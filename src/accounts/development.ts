@@ -32,6 +32,10 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
     const purpose = (returnTo: string | undefined) => `choose an account ${returnTo ?? ''}`
 
     const { acrValues } = settings.authentication
+    const again = (returnTo: string | undefined) =>
+      settings.base +
+      paths.signIn +
+      (returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`)
 
     async function show(
       request: Incoming,
@@ -73,9 +77,9 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
         if (!account || !posted.ours(purpose(returnTo)))
           return show(request, returnTo, { status: account ? 403 : 422, acr })
         const user = await resolveUser(house, account)
-        if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled')
+        if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
         const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
-        if (setCookie === undefined) return errorAnswer(house, 403, 'sign_in.disabled')
+        if (setCookie === undefined) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
         return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
       },
     })

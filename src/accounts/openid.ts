@@ -85,7 +85,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
     const callbackPage = pageMethods(house, {
       async GET(request) {
         const underWay = readUnderWay(request)
-        if (!underWay) return errorAnswer(house, 400, 'openid.unknown')
+        if (!underWay) return errorAnswer(house, 400, 'openid.unknown', {}, settings.base + paths.signIn)
         const url = new URL(`${settings.issuer}${callbackPath}?${request.search}`)
         const claims = await upstream.finish(url, underWay, lifetime)
         const done = writeCookie(cookieOf(underWay.state), '', {
@@ -100,13 +100,13 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
         const account = accountOf(claims as Record<string, unknown> & { sub: string })
         const user = await resolveUser(house, account)
         if (user.disabled_at !== null)
-          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done })
+          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done }, again(underWay))
         const setCookie = await signIns.begin(request, user.id, {
           ...account,
           authTime: account.authTime ?? null,
         })
         if (setCookie === undefined)
-          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done })
+          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done }, again(underWay))
         return seeOther(underWay.returnTo, { 'set-cookie': [setCookie, done] })
       },
     })
@@ -134,13 +134,16 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       }
     }
 
+    /** The provider is asked anew, perhaps for another account. */
+    const again = ({ returnTo }: Pick<UnderWay, 'returnTo'>) =>
+      `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: returnTo, again: '1' })}`
+
     /** Who gave up goes back to the client that waits; everything else is said on a page. */
     async function notSignedIn({ returnTo }: UnderWay, error: string, done: string): Promise<Answer> {
       const waiting = await house.waitingFor(returnTo)
       if (error === 'access_denied' && waiting) return seeOther(waiting.cancelUrl, { 'set-cookie': done })
-      return errorAnswer(house, error === 'access_denied' ? 403 : 400, 'openid.failed', {
-        'set-cookie': done,
-      })
+      const status = error === 'access_denied' ? 403 : 400
+      return errorAnswer(house, status, 'openid.failed', { 'set-cookie': done }, again({ returnTo }))
     }
 
     function accountOf(claims: Record<string, unknown> & { sub: string }): Account {

@@ -62,12 +62,13 @@ export function errorAnswer(
     | 'openid.unknown'
     | 'openid.failed',
   headers?: Answer['headers'],
+  /** A path of ours at which the person can try again. */
+  again?: string,
 ): Answer {
   const frame = house.frame()
-  return answerPage(
-    errorPage(frame, { status, title: sayPlain(frame, 'form.error_title'), message: sayPlain(frame, text) }),
-    headers,
-  )
+  const title = sayPlain(frame, 'form.error_title')
+  const links = again === undefined ? [] : [{ href: again, text: sayPlain(frame, 'error.again') }]
+  return answerPage(errorPage(frame, { status, title, message: sayPlain(frame, text), links }), headers)
 }
 
 /** Chooses by method what a page does. */

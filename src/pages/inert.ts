@@ -30,6 +30,14 @@ export function safeLink(link: string | undefined): string | undefined {
   return url.protocol === 'https:' && !url.username && !url.password ? url.href : undefined
 }
 
+/** A registered address, which may be a program's own scheme; nothing that a browser would run or show by itself. */
+export function registeredLink(link: string | undefined): string | undefined {
+  if (!link || !URL.canParse(link)) return undefined
+  const { protocol, username, password } = new URL(link)
+  const unsafe = ['javascript:', 'data:', 'vbscript:', 'blob:', 'file:', 'about:'].includes(protocol)
+  return unsafe || username || password ? undefined : link
+}
+
 /** An https picture, a picture in the URL itself, or (for our own branding) a path of this origin. */
 export function safeImage(source: string | undefined, own = false): string | undefined {
   if (!source) return undefined

@@ -1,6 +1,6 @@
 import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { safeLink } from './inert.ts'
+import { registeredLink } from './inert.ts'
 import { face, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
 import { clientName, isolated, say, sayPlain } from './say.ts'
@@ -8,7 +8,7 @@ import type { Frame, SignedOutView, SignOutView } from './views.ts'
 
 /** What a person sees after signing out. */
 export function signedOutPage(frame: Frame, view: SignedOutView): Page {
-  const goOn = safeLink(view.goOn?.href)
+  const goOn = registeredLink(view.goOn?.href)
   return layout(frame, {
     title: sayPlain(frame, 'signed_out.title'),
     shape: 'narrow',

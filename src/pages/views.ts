@@ -219,7 +219,7 @@ export interface SignOutView {
 
 export interface SignedOutView {
   signInUrl?: string
-  /** The app that sent the person here, and where it wants them back. */
+  /** The app that sent the person here, and its registered address where it wants them back: https, loopback or a program. */
   goOn?: { href: string; client: string }
 }
 

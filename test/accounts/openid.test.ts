@@ -102,7 +102,9 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       assert.equal(stranger.cookies.has('gh_sign_in'), false)
       assert.equal((await visitor.get(callback.replace(/state=[^&]+/, 'state=x'))).status, 400)
       assert.equal((await visitor.get(callback)).status, 303)
-      assert.equal((await visitor.get(callback)).status, 400)
+      const late = await visitor.get(callback)
+      assert.equal(late.status, 400)
+      assert.match(late.html, /<a [^>]*href="\/sign-in">Start again/)
     }))
 
   test('RFC 6265 §6.1: sign-ins that were begun and left do not fill the browser, and the newest still work', () =>

@@ -255,6 +255,14 @@ test('RFC 7591 §5: only https links and pictures of a client are shown (N47)', 
   assert.match(good, /<img src="data:image\/svg\+xml,/)
 })
 
+test('RP-Initiated Logout §3: the way back after a sign-out leads wherever it was registered, but to nothing that runs', () => {
+  const page = (href: string) => body(signedOutPage(frame, { goOn: { href, client: 'Career Assistant' } }))
+  for (const href of ['https://assistant.example/bye', 'http://127.0.0.1:5000/bye', 'com.example.app:/bye'])
+    assert.ok(page(href).includes(`href="${href}"`), href)
+  for (const href of ['javascript:alert(1)', 'data:text/html,x', 'https://a:b@c.example/', 'nonsense'])
+    assert.doesNotMatch(page(href), /class="button/, href)
+})
+
 test('a client without a readable name still has one', () => {
   const page = consentPage(frame, {
     ...samples.consent,

@@ -56,7 +56,8 @@ export function passwordPages(house: LocalAccountsHouse): {
           const account =
             row?.login == null ? undefined : await house.db.one(findLocalAccount, { login: row.login })
           if (!row || !account) return seeOther(signInAddress(house, paths.account))
-          if (!ours(purpose(row))) return errorAnswer(house, 403, 'form.expired')
+          if (!ours(purpose(row)))
+            return errorAnswer(house, 403, 'form.expired', {}, house.settings.base + paths.account)
           const frame = house.frame()
           const refuse = (status: number, error: string, field: 'current' | 'new', retryAfter?: number) =>
             show(request, row, { status, error, field, ...(retryAfter === undefined ? {} : { retryAfter }) })

@@ -1,5 +1,6 @@
 // NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.12: making a local account.
 import { timeOrderedId } from '../../crypto/ids.ts'
+import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { inertText } from '../../pages/inert.ts'
 import { sayPlain } from '../../pages/say.ts'
@@ -7,8 +8,9 @@ import { signUpPage } from '../../pages/sign-up.ts'
 import type { SignUpView } from '../../pages/views.ts'
 import { paths, queryParameter } from '../account-pages.ts'
 import { pageMethods, readPosted, showForms } from '../page-forms.ts'
-import { findLocalAccount, signUp } from '../records/local-accounts.ts'
+import { findLocalAccount, type LocalAccountRow, signUp } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
+import { originOf } from '../sign-ins.ts'
 import { passwordError } from './change-password.ts'
 import { QueueFull } from './fair-queue.ts'
 import { askingFor, type LocalAccountsHouse, provider, withPassword } from './house.ts'
@@ -86,8 +88,32 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
       }
       const limited = await attempts.limitNetwork(request, 'sign-up')
       if (limited) return refuse({ status: 429, error: sayPlain(frame, 'sign_in.too_many'), ...limited })
-      if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
+      const enter = (setCookie: string, account: { user_id: string; password_hash: string }) =>
+        seeOther(returnTo ?? settings.issuer + paths.account, {
+          'set-cookie': [setCookie, devices.remember(request, account)],
+        })
+      /** Sent again, by a second click say: with its password the account that was just made is its maker's. */
+      const taken = async (account: LocalAccountRow): Promise<Answer> => {
+        const { user_id, password_hash, disabled_at } = account
+        const device = devices.deviceOf(request, account)
+        const passed =
+          disabled_at === null &&
+          (await attempts.check(request, { login, device }, () =>
+            passwords.fits(askingFor(house, request, login), password, password_hash),
+          ))
+        if (passed === false && disabled_at === null) {
+          const facts = { provider, reason: 'password_wrong' }
+          await recordEvent(house, 'sign_in_failed', { userId: user_id, ...originOf(request) }, facts)
+        }
+        const setCookie =
+          passed === true
+            ? await signIns.begin(request, user_id, { ...withPassword, checkedHash: password_hash })
+            : undefined
+        return setCookie === undefined ? wrong('login', 'sign_up.login_taken') : enter(setCookie, account)
+      }
       try {
+        const known = await house.db.one(findLocalAccount, { login })
+        if (known) return await taken(known)
         const password_hash = await passwords.hash(askingFor(house, request, login), password)
         const { input, setCookie } = await signIns.prepare(
           request,
@@ -106,13 +132,11 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
           })
         } catch (error) {
           // Somebody else took the login meanwhile; anything else is a fault.
-          if (await house.db.one(findLocalAccount, { login })) return wrong('login', 'sign_up.login_taken')
+          const faster = await house.db.one(findLocalAccount, { login })
+          if (faster) return await taken(faster)
           throw error
         }
-        const account = { user_id: input.user_id, password_hash }
-        return seeOther(returnTo ?? settings.issuer + paths.account, {
-          'set-cookie': [setCookie, devices.remember(request, account)],
-        })
+        return enter(setCookie, { user_id: input.user_id, password_hash })
       } catch (error) {
         if (!(error instanceof QueueFull)) throw error
         const { retryAfter } = error

@@ -45,7 +45,7 @@ export async function answerConsent(server: Server, request: Incoming): Promise<
   const read = await readDecision(server, request, form)
   if (isRefusal(read)) return stuck(server, read, form)
   if (read.row.decision === null) {
-    const answer = await (read.decision === 'deny' ? deny : allow)(server, request, read)
+    const answer = await decide(server, request, read)
     if (answer) return answer
   }
   return answerAgain(server, read, form)
@@ -69,6 +69,11 @@ function stuck(
 }
 
 /** Undefined where the request was decided already, or what the decision rests on is not there any more. */
+function decide(server: Server, request: Incoming, read: Decision): Promise<Answer | undefined> {
+  if (read.decision === 'deny') return deny(server, request, read)
+  return allow(server, request, read)
+}
+
 async function deny(server: Server, request: Incoming, read: Decision): Promise<Answer | undefined> {
   const { asked, user, row } = read
   const now = server.now()

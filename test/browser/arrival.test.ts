@@ -147,6 +147,13 @@ for (const [name, hopOf] of hops) {
       const url = await authorizeUrl()
       await page.goto(url)
       await arrives(tab, at, () => press(page, 'Allow'))
+      // A page that opened an app stays where it is; the second click opens it again.
+      const before = tab.sent.at(-1)
+      if (name === 'straight to an app') {
+        await arrives(tab, at, () => press(page, 'Allow'))
+        assert.equal(tab.sent.at(-1), before)
+        assert.equal(tab.sent.filter((url) => url === before).length, 2)
+      }
       await page.goto(`${url}&prompt=consent`)
       await arrives(tab, at, () => press(page, 'Deny'))
       // Consent is on record: the form of the sign-in page leads all the way.

@@ -244,6 +244,37 @@ onBothDatabases('migrations', (dialect) => {
       assert.deepEqual(await windows(), [null, 17_000, 300_000, null])
     }))
 
+  test('R51: the step of decisions leaves every form open and no client invited; without it what is decided is gone', () =>
+    withDatabase(dialect, async (db) => {
+      await migrateUp(db, { to: 7 })
+      await fill(db, 4)
+      await migrateUp(db, { to: 8 })
+      const forms = () =>
+        db.query<{ id: string; decision: string | null }>(
+          sql`select id, decision from authorization_requests order by id`,
+        )
+      assert.deepEqual(
+        (await forms()).map(({ decision }) => decision),
+        [null, null, null, null],
+      )
+      assert.equal((await db.query(sql`select id from clients where invited_at is not null`)).length, 0)
+      await db.query(sql`update authorization_requests set decision = 'allow' where id = ${rowId(1)}`)
+      await db.query(sql`update authorization_requests set decision = 'deny' where id = ${rowId(2)}`)
+      await assert.rejects(
+        db.query(sql`update authorization_requests set decision = 'perhaps'`),
+        /check|CHECK/,
+      )
+      await db.query(sql`update clients set invited_at = 1`)
+      await migrateDown(db, { to: 7 })
+      const left = await db.query<{ id: string }>(sql`select id from authorization_requests order by id`)
+      assert.deepEqual(
+        left.map(({ id }) => id),
+        [rowId(0), rowId(3)],
+        'what was answered is not open again',
+      )
+      await migrateUp(db, { to: 8 })
+    }))
+
   test('a step that fails leaves nothing of itself, and what came before it stays', () =>
     withDatabase(dialect, async (db) => {
       const migrations = stepsOf(dialect)

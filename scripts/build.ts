@@ -118,13 +118,13 @@ rmSync(dist, { recursive: true, force: true })
 writeTypes(['index.d.ts', 'resource-server.d.ts'])
 const server = modulesOf(source('index.ts'))
 server.add(source('required-node.ts'))
-// The command asks it before it loads anything else.
-server.delete(source('node-version.ts'))
 await bundle(
   { index: source('index.ts'), cli: source('cli.ts') },
   {
     codeSplitting: {
       groups: [
+        // The command asks it before it loads anything else.
+        { name: 'node-version', test: /\/src\/node-version\.ts$/, priority: 3 },
         { name: 'server', test: (id) => server.has(id), priority: 2 },
         { name: 'commands', test: ofStart, priority: 1 },
       ],

@@ -10,7 +10,6 @@ export const removedBy: Record<string, string> = {
   events: 'age, by type',
   initial_access_tokens: 'expiry',
   logout_deliveries: 'delivery, or a day',
-  password_links: 'their use, or expiry',
   pushed_authorization_requests: 'expiry and an hour',
   rate_limits: 'the end of the window',
   refresh_tokens: 'expiry',

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -150,7 +150,10 @@ async function open(dialect: Dialect, setting: Setting, cleanups: (() => unknown
     mkdirSync(dirname(join(place, name)), { recursive: true })
     writeFileSync(join(place, name), here(code))
   }
-  cleanups.push(() => rmSync(place, { recursive: true, force: true }))
+  cleanups.push(() => {
+    rmSync(place, { recursive: true, force: true })
+    removeIfEmpty(dirname(place))
+  })
   const environment = {
     NODE_EXTRA_CA_CERTS: authorityFile,
     CLIENT_ID: client.client_id,
@@ -181,6 +184,15 @@ async function open(dialect: Dialect, setting: Setting, cleanups: (() => unknown
     },
     printed: started.printed,
     newPerson: () => openPerson(issuer),
+  }
+}
+
+/** Suites of other files may have programs there. */
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 

@@ -35,7 +35,7 @@ onBothDatabases('claims parameter', (dialect) => {
 
   test('OpenID Connect Core §5.5: claims asked by name come where they were asked for, now and after a refresh', async () => {
     const house = await open()
-    const client = await house.createClient()
+    const client = await house.createClient({ claimsInIdToken: false })
     const claims = JSON.stringify({
       userinfo: { name: { essential: true }, made_up: null },
       id_token: { email: null, auth_time: { essential: true } },
@@ -155,7 +155,7 @@ onBothDatabases('claims parameter', (dialect) => {
       },
     })
     try {
-      const client = await house.createClient()
+      const client = await house.createClient({ claimsInIdToken: false })
       const claims = '{"userinfo":{"phone_number":null,"given_name":null},"id_token":{"email":null}}'
       const tokens = (await obtainTokens(house, client, { scope: 'openid', claims })) as OpenidTokens
       assert.deepEqual(await userinfo(house, tokens), {

@@ -411,7 +411,7 @@ onBothDatabases('local accounts', (dialect) => {
     }
     const taken = await visitor.submit(page, '/sign-up', { ...who, password: 'a quite different passphrase' })
     assert.equal(taken.status, 422)
-    assert.match(taken.html, /There is an account with this email/)
+    assert.match(taken.html, /An account with this email or username already exists/)
   })
 
   test('OpenID Connect Core §3.1.2.1: prompt=login asks again, once, and prompt=none never shows a page', async () => {

@@ -3,7 +3,7 @@ import type { Life } from './life.ts'
 /** What removes the rows of each table that grows. */
 export const removedBy: Record<string, string> = {
   access_tokens: 'expiry',
-  authorization_requests: 'the decision, or expiry',
+  authorization_requests: 'expiry, half an hour after it was shown',
   clients: 'disuse, if they brought themselves',
   codes: 'expiry and a day',
   device_codes: 'expiry and a day',

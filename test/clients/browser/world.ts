@@ -8,11 +8,13 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { openApp } from '../../../src/app.ts'
 import type { Config } from '../../../src/config.ts'
 import { embed, type Gatehouse } from '../../../src/gatehouse.ts'
 import { toNodeHandler } from '../../../src/http/mount.ts'
+import { clientStaleness } from '../../../src/oauth/clients/clients.ts'
 import { launchBrowser } from '../../support/browser.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import { freshDatabase, scopes } from '../../support/house.ts'
@@ -109,7 +111,12 @@ export async function openWorld(place: Place, config: Partial<Config> = {}): Pro
       for (const path of ['/', ...paths]) files.set(path, appPage(imports))
       files.set('/app.js', adapt(block))
     },
-    shell: (block) => runShell(adapt(block), { issuer, secret, database: database.url }),
+    async shell(block) {
+      const printed = await runShell(adapt(block), { issuer, secret, database: database.url })
+      // So long a server may still see a client as it was.
+      await sleep(clientStaleness + 100)
+      return printed
+    },
     open: () => openVisit(browser, issuer),
     async close() {
       await browser.close()

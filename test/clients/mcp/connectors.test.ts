@@ -275,7 +275,7 @@ onBothDatabases('connectors', (dialect) => {
       const address = new URL(asked)
       address.searchParams.set('resource', typed)
       const answer = await site.visitor.open(address)
-      const told = 'html' in answer ? answer.html : answer.to.search
+      const told = 'html' in answer ? answer.html : [...answer.to.searchParams.values()].join(' ')
       assert.match(told, /invalid_target/, typed)
       // The near miss is told what was meant.
       assert.equal(told.includes(`did you mean ${site.resource}`), typed === `${site.resource}/`, typed)

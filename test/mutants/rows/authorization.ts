@@ -188,7 +188,7 @@ export const authorizationMutants: readonly Mutant[] = [
   hidden(
     'session_quota_full',
     decision,
-    'if (await quotaIsFull(server, user.id, asked.client.id))',
+    'if (await quotaIsFull(server, user.id, asked.client))',
     'if (false)',
     'what happens when a quota is full is an option, and by itself the oldest session ends',
     'test/oauth/sessions.test.ts',

@@ -147,14 +147,14 @@ export const requestedMutants: readonly Mutant[] = [
       'N22',
     ),
     'oauth/access-token.ts',
-    'grant.scope.filter((one) => allowed.includes(one))',
-    'grant.scope',
+    'given.scope.filter((one) => allowed.includes(one))',
+    'given.scope',
   ),
   too(
     visible('scope_not_allowed', scope, 'return foreign === undefined ?', 'return true ?', 'N89'),
     'oauth/access-token.ts',
-    'grant.scope.filter((one) => allowed.includes(one))',
-    'grant.scope',
+    'given.scope.filter((one) => allowed.includes(one))',
+    'given.scope',
   ),
   hidden(
     'scope_without_user',

@@ -40,11 +40,20 @@ class Host {
     this.#transport.stderr!.on('data', (text) => (this.#log += text))
   }
 
-  connect = () => this.client.connect(this.#transport, { timeout: 120_000 })
+  connect = () => this.#telling(this.client.connect(this.#transport, { timeout: 120_000 }))
 
   call = async (name: string) => {
-    const result = await this.client.callTool({ name }, undefined, { timeout: 120_000 })
+    const result = await this.#telling(this.client.callTool({ name }, undefined, { timeout: 120_000 }))
     return (result as { content: { text: string }[] }).content[0]!.text
+  }
+
+  /** With what the process said, where it fails. */
+  async #telling<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw new Error(`mcp-remote said:\n${this.#log}`, { cause: error })
+    }
   }
 
   /** Where it sends the person next, once it waits for the answer. */

@@ -46,19 +46,26 @@ ${fieldOf({
   error: errorOn('current'),
   focus: Boolean(errorOn('current')),
 })}
-${fieldOf({
-  id: 'new-password',
-  name: 'new_password',
-  label: say(frame, 'account.password_new'),
-  type: 'password',
-  autocomplete: 'new-password',
-  hint: minimum ? say(frame, 'password.hint', { minimum: html`${minimum}` }) : undefined,
-  minimumLength: minimum,
-  error: errorOn('new'),
-  focus: Boolean(errorOn('new')),
-})}
+${newPasswordField(frame, minimum, { error: errorOn('new'), focus: Boolean(errorOn('new')) })}
 <button class="primary">${say(frame, 'account.password_submit')}</button>
 </form></section>`
+}
+
+function newPasswordField(
+  frame: Frame,
+  minimum: number | undefined,
+  more: Pick<Parameters<typeof fieldOf>[0], 'error' | 'focus'>,
+): Html {
+  return fieldOf({
+    id: 'new-password',
+    name: 'new_password',
+    label: say(frame, 'account.password_new'),
+    type: 'password',
+    autocomplete: 'new-password',
+    hint: minimum ? say(frame, 'password.hint', { minimum: html`${minimum}` }) : undefined,
+    minimumLength: minimum,
+    ...more,
+  })
 }
 
 /** Sets the password of the account that a link was made for. Posts `new_password`. */
@@ -74,17 +81,7 @@ ${errorNote('error', view.error)}
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
 <input type="text" autocomplete="username" value="${view.login}" readonly hidden>
-${fieldOf({
-  id: 'new-password',
-  name: 'new_password',
-  label: say(frame, 'account.password_new'),
-  type: 'password',
-  autocomplete: 'new-password',
-  hint: say(frame, 'password.hint', { minimum: html`${minimum}` }),
-  minimumLength: minimum,
-  error: view.error && 'error',
-  focus: true,
-})}
+${newPasswordField(frame, minimum, { error: view.error && 'error', focus: true })}
 <button class="primary">${say(frame, 'set_password.submit')}</button>
 </form>
 </div>

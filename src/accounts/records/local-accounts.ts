@@ -1,4 +1,4 @@
-import { from, insert, lockRows, returning, select, sql, using, write } from '../../db/sql.ts'
+import { from, insert, lockRows, type Refs, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent } from '../../events/append.ts'
 import { endWithSignIns } from './session-endings.ts'
 import { endFormerSignIn, insertSignIn, signInColumns } from './sign-ins.ts'
@@ -25,44 +25,50 @@ export const findLogin = select(
   (i) => sql<{ login: string }>`select login from local_accounts where user_id = ${i.user_id}`,
 )
 
+export const localUserColumns = {
+  user_id: 'text',
+  now: 'int',
+  provider: 'text',
+  name: 'text?',
+  email: 'text?',
+  login: 'text',
+  password_hash: 'text',
+} as const
+
+/** The rows of a new user with a login and a password. */
+export const insertLocalUser = (i: Refs<typeof localUserColumns>) => [
+  insert('users', {
+    id: i.user_id,
+    subject: i.user_id,
+    name: i.name,
+    email: i.email,
+    created_at: i.now,
+  }),
+  insert('identities', {
+    provider: i.provider,
+    issuer: sql`''`,
+    subject: i.user_id,
+    user_id: i.user_id,
+    created_at: i.now,
+  }),
+  insert('local_accounts', {
+    user_id: i.user_id,
+    login: i.login,
+    password_hash: i.password_hash,
+    password_changed_at: i.now,
+    created_at: i.now,
+  }),
+]
+
 /** A new user with a login, signed in. Throws when the login is taken. */
 export const signUp = write(
   'sign_up',
   {
     ...signInColumns,
-    provider: 'text',
-    name: 'text',
-    email: 'text?',
-    login: 'text',
-    password_hash: 'text',
+    ...localUserColumns,
   },
   (i) => ({
-    effects: [
-      insert('users', {
-        id: i.user_id,
-        subject: i.user_id,
-        name: i.name,
-        email: i.email,
-        created_at: i.now,
-      }),
-      insert('identities', {
-        provider: i.provider,
-        issuer: sql`''`,
-        subject: i.user_id,
-        user_id: i.user_id,
-        created_at: i.now,
-      }),
-      insert('local_accounts', {
-        user_id: i.user_id,
-        login: i.login,
-        password_hash: i.password_hash,
-        password_changed_at: i.now,
-        created_at: i.now,
-      }),
-      insertSignIn(i),
-      ...endFormerSignIn(i),
-      appendEvent(i),
-    ],
+    effects: [...insertLocalUser(i), insertSignIn(i), ...endFormerSignIn(i), appendEvent(i)],
     lock: lockRows('users', [i.ended_user]),
   }),
 )

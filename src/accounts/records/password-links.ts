@@ -13,6 +13,7 @@ import {
   write,
 } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { insertLocalUser, localUserColumns } from './local-accounts.ts'
 import { endEverything } from './users.ts'
 
 const linkColumns = {
@@ -34,37 +35,9 @@ const insertLink = (i: Refs<typeof linkColumns>) =>
   })
 
 /** A new user with a login, and the link behind which the password is set. Throws when the login is taken. */
-export const createLocalUser = write(
-  'create_local_user',
-  { ...linkColumns, provider: 'text', name: 'text?', email: 'text?', login: 'text', password_hash: 'text' },
-  (i) => ({
-    effects: [
-      insert('users', {
-        id: i.user_id,
-        subject: i.user_id,
-        name: i.name,
-        email: i.email,
-        created_at: i.now,
-      }),
-      insert('identities', {
-        provider: i.provider,
-        issuer: sql`''`,
-        subject: i.user_id,
-        user_id: i.user_id,
-        created_at: i.now,
-      }),
-      insert('local_accounts', {
-        user_id: i.user_id,
-        login: i.login,
-        password_hash: i.password_hash,
-        password_changed_at: i.now,
-        created_at: i.now,
-      }),
-      insertLink(i),
-      appendEvent(i),
-    ],
-  }),
-)
+export const createLocalUser = write('create_local_user', { ...linkColumns, ...localUserColumns }, (i) => ({
+  effects: [...insertLocalUser(i), insertLink(i), appendEvent(i)],
+}))
 
 /** A link in place of those the user had; no row for a user who is disabled or has no password here. */
 export const createPasswordLink = write('create_password_link', linkColumns, (i) => ({

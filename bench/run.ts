@@ -18,7 +18,7 @@ import {
   type Plan,
 } from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
-import { profile } from './profile.ts'
+import { profile, profileStart } from './profile.ts'
 import {
   environment,
   type Measurement,
@@ -174,6 +174,12 @@ async function bench(options: Options): Promise<number> {
       const lines = await profile(gatehouse, join(directory, gatehouse.id), workload)
       progress('')
       console.log(`\nwhere the time goes: ${workload}\n\n${lines}`)
+    }
+    if (options.profile) {
+      progress('profiling a start')
+      const lines = await profileStart(gatehouse, join(directory, gatehouse.id))
+      progress('')
+      console.log(`\nwhere the time goes: a start\n\n${lines}`)
     }
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
     if (options.markdown) writeFileSync(options.markdown, markdown(report))

@@ -34,6 +34,7 @@ import {
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
 import { gatehouse } from './servers/gatehouse.ts'
 import { steady } from './steady.ts'
+import { warm } from './warm.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -122,6 +123,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     for (const workload of plan.workloads) {
       const one = fullLoad(load, workload, milliseconds)
       const of = (text: string) => progress(`${workload}: ${text}`)
+      for (const each of running) await warm(each, join(directory, each.server.id))
       const able = measured.filter(({ fixture }) => serves(fixture, workload))
       const plain = report.workloads.find((each) => each.workload === plainOf[workload])
       add(measurement(workload, plan, await interleave(one, able, slices, of), { plain }))

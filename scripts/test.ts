@@ -59,7 +59,12 @@ async function main(): Promise<number> {
       ...options,
       ...files,
     ],
-    { ...process.env, TEST_POSTGRES_URL: postgresUrl },
+    {
+      ...process.env,
+      TEST_POSTGRES_URL: postgresUrl,
+      // Hundreds of processes load the same files: they are stripped of types and compiled once.
+      NODE_COMPILE_CACHE: join(scratch, 'compiled'),
+    },
   )
   printSummary(summary)
   return code

@@ -5,7 +5,7 @@ import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 const authentication = 'oauth/clients/client-authentication.ts'
 const assertion = 'oauth/clients/client-assertion.ts'
 const backChannel = 'oauth/back-channel.ts'
-const trouble = 'oauth/trouble.ts'
+const fault = 'http/refusal.ts'
 const room = 'oauth/room.ts'
 const certificates = 'oauth/clients/mutual-tls.ts'
 const ofCertificates = 'test/oauth/mutual-tls.test.ts'
@@ -40,16 +40,16 @@ export const requestMutants: readonly Mutant[] = [
   ),
   hidden(
     'body_cut_off',
-    trouble,
-    "if (error instanceof BodyCutOff) return refuse('body_cut_off')",
+    fault,
+    "if (error instanceof BodyCutOff) return refuseRequest('body_cut_off')",
     '',
     'whoever cut the request off reads no answer',
     'test/oauth/token-endpoint.test.ts',
   ),
   hidden(
     'body_not_utf8',
-    trouble,
-    "if (error instanceof BodyNotText) return refuse('body_not_utf8')",
+    fault,
+    "if (error instanceof BodyNotText) return refuseRequest('body_not_utf8')",
     '',
     'it is refused as an error of the server then, and no section says what it is told',
     'test/oauth/exact-text.test.ts',
@@ -57,9 +57,9 @@ export const requestMutants: readonly Mutant[] = [
   off('body_too_large', 'oauth/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
   visible(
     'method_not_allowed',
-    'app.ts',
-    'else if (route && !route.methods.includes(request.method)) {',
-    'else if (route && false) {',
+    'http/dispatch.ts',
+    'if (route && !route.methods.includes(request.method)) {',
+    'if (false) {',
     'N51',
   ),
 

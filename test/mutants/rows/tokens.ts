@@ -262,17 +262,17 @@ export const tokenMutants: readonly Mutant[] = [
 
   hidden(
     'unavailable',
-    'oauth/trouble.ts',
-    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
-    "return refuse('fault', { request_id })",
+    'http/refusal.ts',
+    "return refuseRequest(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuseRequest('fault', { request_id })",
     'nobody outside makes the storage fail',
     'test/oauth/authorization.test.ts',
   ),
   hidden(
     'fault',
-    'oauth/trouble.ts',
-    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
-    "return refuse('unavailable', { request_id })",
+    'http/refusal.ts',
+    "return refuseRequest(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuseRequest('unavailable', { request_id })",
     'it stands for bugs, and none is known',
     'test/oauth/authorization.test.ts',
   ),

@@ -4,7 +4,7 @@ import { partsOf } from './config/issuer.ts'
 import { options } from './config/options.ts'
 import { custom, type Given, type Options, optional, Place, section } from './config/section.ts'
 import { ConfigError } from './config-error.ts'
-import type { Settings } from './settings.ts'
+import type { DomainSettings, Settings } from './settings.ts'
 
 type AccountsOption = Accounts | ((house: AccountsHouse) => Accounts)
 
@@ -46,7 +46,7 @@ export function resolveConfig(config: Config, more: Options = {}): Settings {
   const root: typeof configuration = section({ ...own, ...more })
   const { secret, scopes, fapi2, accounts: _, ...read } = root.read(config, place)
   const parts = partsOf(read.issuer)
-  const settings: Settings = {
+  const known: Omit<Settings, keyof DomainSettings> = {
     ...read,
     ...parts,
     secrets: secret as string[],
@@ -56,6 +56,7 @@ export function resolveConfig(config: Config, more: Options = {}): Settings {
     outbound: { ...read.outbound, loopback: parts.loopback },
     fapi2: fapi2 ?? { messageSigning: false },
   }
+  const settings = known as Settings
   checkSettings(settings, { fapi2: fapi2 !== null }, place)
   if (place.problems.length > 0) throw new ConfigError(place.problems)
   return settings

@@ -47,7 +47,7 @@ declare module '../config.ts' {
   }
 }
 declare module '../settings.ts' {
-  interface Settings {
+  interface DomainSettings {
     toy: Value<typeof toy>
   }
 }
@@ -154,7 +154,7 @@ describe('a toy domain', () => {
 
   before(async () => {
     copy = mkdtempSync(join(tmpdir(), 'gatehouse-toy-'))
-    for (const path of ['src', 'scripts', 'test/structure.test.ts', 'package.json'])
+    for (const path of ['src', 'scripts', 'test/structure.test.ts', 'package.json', 'tsconfig.json'])
       cpSync(join(root, path), file(path), { recursive: true })
     symlinkSync(join(root, 'node_modules'), file('node_modules'))
 
@@ -232,6 +232,18 @@ describe('a toy domain', () => {
     })
     assert.match(told, /^# fail 0$/m)
     assert.match(told, /^ +ok \d+ - go downwards/m)
+  })
+
+  test('compiles, and its option is one of `Config`', () => {
+    const asked = "import { gatehouse } from './index.ts'\nvoid gatehouse({ issuer: '', secret: '', toy: "
+    writeFileSync(
+      file('src/asked.ts'),
+      `${asked}{ keep: 5 } })\n// @ts-expect-error: a text\n${asked.split('\n')[1]}{ keep: '5' } })\n`,
+    )
+    writeFileSync(file('tsconfig.toy.json'), '{ "extends": "./tsconfig.json", "include": ["src"] }')
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    execFileSync(process.execPath, [compiler, '-p', 'tsconfig.toy.json'], { cwd: copy })
+    rmSync(file('src/asked.ts'))
   })
 
   test('has its option on the page of options and its refusal on the page of errors', () => {

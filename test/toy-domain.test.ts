@@ -91,7 +91,7 @@ export function toyRoutes({ db, now, settings }: Core): Route[] {
       refused: (_, refusal) => jsonRefusal(refusal),
       async run(request) {
         const name = parseForm(request.search)?.get('name')
-        if (name === undefined) return refuse('toy_nameless', { asked: 'nobody' })
+        if (name === undefined) return refuse('toy_nameless', { name: 'missing' })
         const { greeting, keep } = settings.toy
         await db.write(insertToy, { id: name, now: now(), expires_at: now() + keep })
         return json(200, { said: \`\${greeting} \${name}\` })
@@ -317,7 +317,7 @@ describe('a toy domain', () => {
           [400, { error: 'invalid_request', error_description: 'Say who is to be greeted' }],
         )
         const line = lines.findLast(({ message }) => message === 'request')
-        assert.deepEqual([line?.path, line?.reason, line?.asked], ['/toy/greet', 'toy_nameless', 'nobody'])
+        assert.deepEqual([line?.path, line?.reason, line?.name], ['/toy/greet', 'toy_nameless', 'missing'])
         const other = await greet('', 'GET')
         assert.deepEqual([other.status, other.headers.get('allow')], [405, 'POST'])
         const again = await greet('?name=Ann')

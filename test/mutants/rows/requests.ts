@@ -10,8 +10,8 @@ const room = 'oauth/room.ts'
 const certificates = 'oauth/clients/mutual-tls.ts'
 const ofCertificates = 'test/oauth/mutual-tls.test.ts'
 const ofLimits = 'test/oauth/limits.test.ts'
-const noFlood = 'a run floods nobody, so it never meets the limit'
-const atProxy = 'a certificate is seen by the proxy in front, and a run shows none'
+const noFlood = 'a run never sends enough requests to reach the limit'
+const atProxy = 'only the proxy in front sees a certificate, and a run has none'
 const documents = 'oauth/clients/client-id-metadata.ts'
 const noDocument = 'a document needs an https address that the server can reach, and a run has none'
 const ofWithdrawn = 'test/oauth/withdrawn-keys.test.ts'
@@ -43,7 +43,7 @@ export const requestMutants: readonly Mutant[] = [
     fault,
     "if (error instanceof BodyCutOff) return refuseRequest('body_cut_off')",
     '',
-    'whoever cut the request off reads no answer',
+    'a client that cut the request off reads no response',
     'test/oauth/token-endpoint.test.ts',
   ),
   hidden(

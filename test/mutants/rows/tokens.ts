@@ -126,7 +126,7 @@ export const tokenMutants: readonly Mutant[] = [
     statements,
     'return requireSoftwareStatement\n',
     'return false\n',
-    'where every client must bring a statement nobody registers without one, so nothing is registered for a run',
+    'where every client must bring a statement, none can register without one, so nothing is registered for a run',
     ofRegistration,
   ),
   hidden(
@@ -239,7 +239,7 @@ export const tokenMutants: readonly Mutant[] = [
     confirmation,
     'return certificate === undefined || certificate === presentedCertificate()',
     'return true',
-    'a certificate is seen by the proxy in front, and a run shows none',
+    'only the proxy in front sees a certificate, and a run has none',
     'test/oauth/bound-access-standalone.test.ts',
   ),
   visible('scope_insufficient', bearer, 'if (!scopeCovers(token.scope, scope))', 'if (false)', 'N122'),
@@ -265,7 +265,7 @@ export const tokenMutants: readonly Mutant[] = [
     'http/refusal.ts',
     "return refuseRequest(unavailable ? 'unavailable' : 'fault', { request_id })",
     "return refuseRequest('fault', { request_id })",
-    'nobody outside makes the storage fail',
+    'storage cannot be made to fail from outside',
     'test/oauth/authorization.test.ts',
   ),
   hidden(

@@ -110,3 +110,24 @@ describe('a throw while a request is answered', () => {
       { info: broken, warn: broken, error: broken },
     ))
 })
+
+test('RFC 9110 §15.5.6: a method that a path does not have is 405 with Allow, at / as anywhere', () =>
+  withLines(async (house, lines) => {
+    for (const [path, allow] of [
+      ['/', 'GET, HEAD'],
+      ['/oauth/token', 'POST'],
+      ['/livez', 'GET, HEAD'],
+    ] as const) {
+      const answer = await house.app.answer(incoming('DELETE', path))
+      assert.deepEqual([answer.status, answer.headers.allow], [405, allow])
+    }
+    const told = lines.filter(({ message }) => message === 'request')
+    assert.deepEqual(
+      told.map(({ path, reason }) => [path, reason]),
+      [
+        ['/', 'method_not_allowed'],
+        ['/oauth/token', 'method_not_allowed'],
+      ],
+      'probes of health leave no line',
+    )
+  }))

@@ -102,6 +102,12 @@ function writeTypes(entries: string[]): void {
   const compile = [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', types]
   const compiler = spawnSync(process.execPath, compile, { cwd: root, stdio: 'inherit' })
   if (compiler.status !== 0) process.exit(compiler.status ?? 1)
+  // A domain merges its options into `Config` in a file that nothing else leads to.
+  const index = join(types, 'index.d.ts')
+  const merges = globSync('*/config.d.ts', { cwd: types })
+    .filter((file) => /^declare module /m.test(readFileSync(join(types, file), 'utf8')))
+    .map((file) => `import './${file.replace(/\.d\.ts$/, '.js')}';\n`)
+  writeFileSync(index, merges.join('') + readFileSync(index, 'utf8'))
   const reached = new Set<string>()
   const visit = (file: string): void => {
     if (reached.has(file)) return

@@ -1,9 +1,9 @@
-// `node scripts/errors.ts` writes docs/errors.md from the one table of refusals, src/oauth/refusals.ts.
+// `node scripts/errors.ts` writes docs/errors.md from the tables of refusals, src/*/refusals.ts.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { refusals } from '../src/oauth/refusals.ts'
+import { allRefusals, refusalTables } from './refusal-tables.ts'
 
 export const errorsFile = join(fileURLToPath(new URL('..', import.meta.url)), 'docs/errors.md')
 
@@ -28,14 +28,16 @@ const advice: Record<string, string> = {
   insufficient_user_authentication: 'The API needs a fresher sign-in: authorize again with `max_age`.',
   unsupported_token_type: 'Only access and refresh tokens can be revoked.',
   temporarily_unavailable: 'Nothing was spent. Try again after `Retry-After` seconds.',
+  unverified_webhook:
+    'The webhook of the account provider is not signed with the secret that is configured here.',
   server_error: 'A bug of ours; the log has it under the request id.',
 }
 
 /** The whole of docs/errors.md. */
 export function errorsDocument(): string {
-  const codes = [...new Set(Object.values(refusals).map((row) => row.error as string))].sort()
+  const codes = [...new Set(Object.values(allRefusals).map((row) => row.error))].sort()
   const sections = codes.map((code) => {
-    const rows = Object.entries(refusals)
+    const rows = Object.entries(allRefusals)
       .filter(([, row]) => row.error === code)
       .map(
         ([reason, row]) =>
@@ -52,6 +54,9 @@ export function errorsDocument(): string {
       '',
     ].join('\n')
   })
+  const tables = ['src/http/refusal.ts', ...Object.keys(refusalTables)]
+    .map((file) => `[${file}](../${file})`)
+    .join(', ')
   return `# Errors
 
 Every refusal has a reason. The reason goes to the log (\`reason\`, with its facts); the wire carries the specification’s
@@ -61,8 +66,8 @@ At the authorization endpoint the status is that of the page; where the redirect
 instead, with \`state\` and \`iss\`. Back-channel endpoints answer in JSON, APIs with \`WWW-Authenticate\`. An answer of 429 or
 503 carries \`Retry-After\`, one of 405 \`Allow\`.
 
-This page is generated from [src/oauth/refusals.ts](../src/oauth/refusals.ts): \`node scripts/errors.ts\`. Which test proves which
-refusal stands in [refusals.md](refusals.md).
+This page is generated from ${tables}: \`node scripts/errors.ts\`.
+Which test proves which refusal stands in [refusals.md](refusals.md).
 
 ${sections.join('\n').trimEnd()}
 `

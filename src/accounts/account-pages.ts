@@ -1,12 +1,14 @@
 import { parseForm } from '../http/forms.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
+import type { Route } from '../http/route.ts'
 import { accountPage } from '../pages/account.ts'
 import { answerPage } from '../pages/page.ts'
 import { signedOutPage } from '../pages/signed-out.ts'
 import type { AccountView } from '../pages/views.ts'
 import { type Accounts, type AccountsHouse, type Authenticate, authenticationIsRecent } from './account.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
+import { pageRoute, readPosted, showForms } from './page-forms.ts'
 import type { SignInRow } from './records/sign-ins.ts'
+import { refuse } from './refusals.ts'
 import type { SignIns } from './sign-ins.ts'
 
 export const paths = {
@@ -31,8 +33,8 @@ export interface AccountPages {
   authenticate: Authenticate
   signOut: NonNullable<Accounts['signOut']>
   switchUrl: NonNullable<Accounts['switchUrl']>
-  page(request: Incoming): Promise<Answer>
-  signOutPage(request: Incoming): Promise<Answer>
+  page: Route
+  signOutPage: Route
   /** The account page; `problem` goes into its change-password form. */
   show(
     request: Incoming,
@@ -122,14 +124,14 @@ export function accountPages(
     // The sign-in page shows itself to whoever is signed in too, and the new sign-in takes the place of the old.
     switchUrl: (returnTo) => `${url(paths.signIn)}?${new URLSearchParams({ return_to: returnTo })}`,
 
-    page: pageMethods(house, {
+    page: pageRoute(house, paths.account, {
       async GET(request) {
         const row = await signIns.find(request)
         return row ? show(request, row) : seeOther(signInAddress(house, paths.account))
       },
     }),
 
-    signOutPage: pageMethods(house, {
+    signOutPage: pageRoute(house, paths.signOut, {
       async GET(request) {
         if (await signIns.find(request)) return seeOther(settings.issuer + paths.account)
         return answerPage(signedOutPage(house.frame(), { signInUrl: url(paths.signIn) }))
@@ -139,7 +141,7 @@ export function accountPages(
         if (!('form' in posted)) return posted
         const row = await signIns.find(request)
         if (row && !posted.ours(signOutPurpose(row)))
-          return errorAnswer(house, 403, 'form.expired', {}, url(paths.account))
+          return refuse('form_expired', {}, { again: settings.issuer + paths.account })
         const setCookie = await signIns.end(request)
         return seeOther(settings.issuer + paths.signOut, { 'set-cookie': setCookie })
       },

@@ -1,8 +1,9 @@
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'
 import { within } from '../deadline.ts'
-import type { Answer, Incoming } from '../http/message.ts'
+import type { Route } from '../http/route.ts'
 import type { Frame } from '../pages/views.ts'
+import { TemporaryFailure } from '../unavailable.ts'
 
 /** Who is signed in, as the host app or a built-in adapter says it. Accounts are keyed by (provider, issuer, subject), never by e-mail. */
 export interface Account {
@@ -129,8 +130,8 @@ export interface Accounts {
   switchUrl?(returnTo: string): string
   /** Makes accounts, and gives people a link to set their password behind. Only where passwords are kept here. */
   readonly passwordLinks?: PasswordLinks
-  /** Pages of its own, by their path below the issuer: sign-in, sign-up, account. */
-  routes?: readonly AccountsRoute[]
+  /** Pages of its own: sign-in, sign-up, account. */
+  readonly routes?: readonly Route[]
 }
 
 /** A link behind which a person sets a password: good once, and until `expiresAt`. Whoever has it can take the account. */
@@ -155,7 +156,7 @@ export class UnverifiedWebhook extends Error {
 }
 
 /** The provider cannot be reached or does not make sense, so nobody can say who is signed in. Answered with 503: the client may try again. */
-export class AccountsUnavailable extends Error {
+export class AccountsUnavailable extends TemporaryFailure {
   override name = 'AccountsUnavailable'
 }
 
@@ -170,11 +171,6 @@ export async function fromHost<T>(answer: T | PromiseLike<T>): Promise<T> {
     answer as PromiseLike<T>,
     () => new AccountsUnavailable('The host app did not answer in time'),
   )
-}
-
-export interface AccountsRoute {
-  path: string
-  answer(request: Incoming): Promise<Answer>
 }
 
 /** What an adapter with pages and tables of its own works with. */

@@ -4,7 +4,8 @@ import { isResponse } from '../http/web.ts'
 import { developmentSignInPage } from '../pages/development-sign-in.ts'
 import type { Account, Accounts, AccountsHouse, Ask } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
+import { pageRoute, readPosted, showForms } from './page-forms.ts'
+import { type Refusal, refuse } from './refusals.ts'
 import { returnAddress } from './return-to.ts'
 import { openSignIns } from './sign-ins.ts'
 import { resolveUser } from './users.ts'
@@ -33,7 +34,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
 
     const { acrValues } = settings.authentication
     const again = (returnTo: string | undefined) =>
-      settings.base +
+      settings.issuer +
       paths.signIn +
       (returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`)
 
@@ -62,7 +63,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       )
     }
 
-    const signInPage = pageMethods(house, {
+    const signInPage = pageRoute(house, paths.signIn, {
       async GET(request) {
         const asked = queryParameter(request, 'acr_values')?.split(' ') ?? []
         const acr = asked.find((one) => acrValues.includes(one))
@@ -77,9 +78,10 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
         if (!account || !posted.ours(purpose(returnTo)))
           return show(request, returnTo, { status: account ? 403 : 422, acr })
         const user = await resolveUser(house, account)
-        if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
+        const disabled = () => refuse('account_disabled', { user: user.id }, { again: again(returnTo) })
+        if (user.disabled_at !== null) return disabled()
         const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
-        if (setCookie === undefined) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
+        if (setCookie === undefined) return disabled()
         return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
       },
     })
@@ -104,9 +106,9 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       signOut: pages.signOut,
       switchUrl: pages.switchUrl,
       routes: [
-        { path: paths.signIn, answer: (request) => hereOnly(house, request, signInPage) },
-        { path: paths.account, answer: pages.page },
-        { path: paths.signOut, answer: pages.signOutPage },
+        { ...signInPage, run: (request) => hereOnly(request) ?? signInPage.run(request) },
+        pages.page,
+        pages.signOutPage,
       ],
     }
   }
@@ -131,16 +133,11 @@ function askFor<Answer extends Account | Response | null>(
 }
 
 /** A name that resolves to this computer, or a tunnel to it, would let strangers choose an account. */
-function hereOnly(
-  house: AccountsHouse,
-  request: Incoming,
-  page: (request: Incoming) => Promise<Answer>,
-): Promise<Answer> {
+function hereOnly(request: Incoming): Refusal | undefined {
   const host = (request.header('host') ?? new URL(request.request().url).host).replace(/:\d+$/, '')
   const here = host === 'localhost' || host === '127.0.0.1' || host === '[::1]'
   const forwarded = request.header('forwarded') ?? request.header('x-forwarded-for')
-  if (here && forwarded === undefined) return page(request)
-  return Promise.resolve(errorAnswer(house, 403, 'development.elsewhere'))
+  return here && forwarded === undefined ? undefined : refuse('sign_in_elsewhere')
 }
 
 function refuseElsewhere({ settings }: AccountsHouse): void {

@@ -1,6 +1,6 @@
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import type { Accounts, AccountsHouse, AccountsRoute } from './account.ts'
-import { accountPages, paths } from './account-pages.ts'
+import type { Accounts, AccountsHouse } from './account.ts'
+import { accountPages } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
 import { deviceCookies } from './local/device-cookie.ts'
@@ -44,13 +44,13 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
     }
     const password = passwordPages(house)
     const account = accountPages(house, signIns, password.form)
-    const routes: AccountsRoute[] = [
-      { path: paths.signIn, answer: signInPages(house) },
-      ...(complete.signUp ? [{ path: paths.signUp, answer: signUpPages(house) }] : []),
-      { path: paths.account, answer: account.page },
-      { path: paths.password, answer: password.change(account.show) },
-      { path: paths.setPassword, answer: setPasswordPages(house) },
-      { path: paths.signOut, answer: account.signOutPage },
+    const routes = [
+      signInPages(house),
+      ...(complete.signUp ? [signUpPages(house)] : []),
+      account.page,
+      password.change(account.show),
+      setPasswordPages(house),
+      account.signOutPage,
     ]
     return {
       authenticate: account.authenticate,

@@ -1,10 +1,13 @@
 import { type Browser, browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
-import { errorPage } from '../pages/error.ts'
+import type { Refusal as AnyRefusal } from '../http/refusal.ts'
+import type { Route } from '../http/route.ts'
+import { answerRefusal } from '../pages/error.ts'
 import { answerPage, type Page } from '../pages/page.ts'
 import { sayPlain } from '../pages/say.ts'
 import type { AccountsHouse } from './account.ts'
+import { type Refusal, refuse, sentences } from './refusals.ts'
 
 const bodyLimit = 64 * 1024
 
@@ -15,17 +18,18 @@ export interface Posted {
   ours(purpose: string): boolean
 }
 
-/** Reads a posted form, or answers why it cannot be read. */
-export async function readPosted(house: AccountsHouse, request: Incoming): Promise<Posted | Answer> {
+/** Reads a posted form. */
+export async function readPosted(house: AccountsHouse, request: Incoming): Promise<Posted | Refusal> {
   let text: string
   try {
     text = await request.text(bodyLimit)
   } catch (error) {
-    if (error instanceof BodyTooLarge) return errorAnswer(house, 413, 'form.too_large')
+    if (error instanceof BodyTooLarge) return refuse('body_too_large')
     throw error
   }
   const form = parseForm(text)
-  if (!form || form.repeated.length > 0) return errorAnswer(house, 400, 'form.malformed')
+  if (!form) return refuse('malformed_form')
+  if (form.repeated.length > 0) return refuse('repeated_parameter')
   const { secrets, settings } = house
   return {
     form,
@@ -48,39 +52,32 @@ export function showForms(
   })
 }
 
-export function errorAnswer(
+type Run = (request: Incoming) => Promise<Answer | Refusal>
+
+/** A page at `path`, and what it does by method. */
+export function pageRoute(
   house: AccountsHouse,
-  status: number,
-  text:
-    | 'form.too_large'
-    | 'form.malformed'
-    | 'form.expired'
-    | 'form.method'
-    | 'sign_in.disabled'
-    | 'sign_in.too_many'
-    | 'development.elsewhere'
-    | 'openid.unknown'
-    | 'openid.failed',
-  headers?: Answer['headers'],
-  /** A path of ours at which the person can try again. */
-  again?: string,
-): Answer {
-  const frame = house.frame()
-  const title = sayPlain(frame, 'form.error_title')
-  const links = again === undefined ? [] : [{ href: again, text: sayPlain(frame, 'error.again') }]
-  return answerPage(errorPage(frame, { status, title, message: sayPlain(frame, text), links }), headers)
+  path: string,
+  { GET, POST }: { GET?: Run; POST?: Run },
+): Route {
+  return {
+    path,
+    methods: [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])],
+    run: (request) => (request.method === 'POST' ? POST! : GET!)(request),
+    refused: (_, refusal) => refusalPage(house, refusal),
+  }
 }
 
-/** Chooses by method what a page does. */
-export function pageMethods(
-  house: AccountsHouse,
-  methods: { GET?: (request: Incoming) => Promise<Answer>; POST?: (request: Incoming) => Promise<Answer> },
-): (request: Incoming) => Promise<Answer> {
-  return async (request) => {
-    const method = request.method === 'HEAD' ? 'GET' : request.method
-    const run = method === 'GET' || method === 'POST' ? methods[method] : undefined
-    if (run) return run(request)
-    const allow = Object.keys(methods).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))
-    return errorAnswer(house, 405, 'form.method', { allow: allow.join(', ') })
-  }
+/** A refusal in the words of our pages. */
+export function refusalPage(house: AccountsHouse, refusal: AnyRefusal): Answer {
+  const frame = house.frame()
+  const said = sentences[refusal.refusal]
+  if (!said) return answerRefusal(frame, refusal)
+  const again = refusal.again?.slice(house.settings.origin.length)
+  return answerRefusal(frame, refusal, {
+    title: sayPlain(frame, said.title),
+    message: sayPlain(frame, said.message),
+    code: undefined,
+    links: again === undefined ? [] : [{ href: again, text: sayPlain(frame, 'error.again') }],
+  })
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { type App, openApp } from '../app.ts'
-import { type Config, resolveConfig } from '../config.ts'
+import { type App, openApp, readConfig } from '../app.ts'
+import type { Config } from '../config.ts'
 import { proxiesUnknown } from '../core.ts'
 import { healthPaths, whileStarting } from '../health.ts'
 import type { Answer, Incoming } from '../http/message.ts'
@@ -35,7 +35,7 @@ const lastGrace = 2_000
  */
 export async function start(loaded: Loaded): Promise<Running> {
   holdYoungGeneration()
-  const checked = resolveConfig(loaded.config)
+  const checked = readConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})
   let answer = async (request: Incoming) => whileStarting(request) ?? (await opening.promise).answer(request)
@@ -45,7 +45,7 @@ export async function start(loaded: Loaded): Promise<Running> {
     loaded,
   )
   const config = onPort(loaded.config, listening.port)
-  const settings = config === loaded.config ? checked : resolveConfig(config)
+  const settings = config === loaded.config ? checked : readConfig(config)
   options.origin = settings.origin
   let app: App
   try {

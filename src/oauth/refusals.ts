@@ -1,17 +1,16 @@
 // Every reason a request is refused, with its answer on the wire: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
 // RFC 7662 §2.3, RFC 8707 §2, RFC 9449 §5. The wire stays generic; the reason and its facts go to the log and to events.
 
+import {
+  isRefusal as isAnyRefusal,
+  type Refusal as RefusalFor,
+  type Rows,
+  refuser,
+  requestRefusals,
+  row,
+} from '../http/refusal.ts'
 import { told, toldUrl } from '../log.ts'
 
-interface Row {
-  /** `error` on the wire; '' where the RFCs give none. */
-  error: string
-  status: number
-  /** `error_description`: ASCII without quote or backslash (RFC 6749 §5.2). */
-  description: string
-}
-
-const row = (status: number, error: string, description: string): Row => ({ error, status, description })
 const invalidRequest = (description: string) => row(400, 'invalid_request', description)
 const invalidClient = (description: string) => row(401, 'invalid_client', description)
 const invalidGrant = (description: string) => row(400, 'invalid_grant', description)
@@ -20,19 +19,10 @@ const tooMany = (description: string) => row(429, 'temporarily_unavailable', des
 const details = (what: string) =>
   row(400, 'invalid_authorization_details', `The authorization_details cannot be granted: ${what}`)
 
-/** The one table. A reason names what happened; several may share a wire answer on purpose. */
+/** The table of OAuth. A reason names what happened; several may share a wire answer on purpose. */
 export const refusals = {
-  // The request itself
-  malformed_form: invalidRequest('The parameters could not be parsed'),
-  wrong_content_type: invalidRequest('The body must be application/x-www-form-urlencoded'),
-  parameter_too_long: invalidRequest('A parameter is too long'),
-  repeated_parameter: invalidRequest('A parameter was sent more than once'),
-  missing_parameter: invalidRequest('A required parameter is missing'),
-  parameters_in_query: invalidRequest('Parameters must be sent in the body'),
-  body_cut_off: invalidRequest('The body ended early'),
-  body_not_utf8: invalidRequest('The body is not UTF-8'),
-  body_too_large: row(413, 'invalid_request', 'The body is too large'),
-  method_not_allowed: row(405, 'invalid_request', 'The method is not allowed here'),
+  // The request itself, and what is the server's own
+  ...requestRefusals,
 
   // Client authentication (RFC 6749 §2.3, §5.2)
   client_unknown: invalidClient('Client authentication failed'),
@@ -305,34 +295,14 @@ export const refusals = {
     'insufficient_user_authentication',
     'Another way of authentication is required',
   ),
-
-  // Trouble of our own: never a 4xx that a client could take for the end of its connection
-  unavailable: row(503, 'temporarily_unavailable', 'The server cannot answer now; try again'),
-  fault: row(500, 'server_error', 'The server met an unexpected condition'),
-} as const satisfies Record<string, Row>
+} as const satisfies Rows
 
 export type Reason = keyof typeof refusals
 
-/** A request that was refused: a value, never thrown. */
-export interface Refusal {
-  readonly refusal: Reason
-  /** What the operator may need to know; logged, never sent. Nothing secret. */
-  readonly facts?: Record<string, string | number | boolean | null | undefined>
-  /** Replaces the table's description where the caller can do something with the value it names. */
-  readonly description?: string
-  /** Seconds after which to try again. */
-  readonly retryAfter?: number
-  /** Further headers of the answer, their names in lower case. */
-  readonly headers?: Readonly<Record<string, string>>
-  /** Where a person may try again: an address of ours, for a page alone. */
-  readonly again?: string
-  /** What may be done instead of a method that is not allowed (405). */
-  readonly allow?: readonly string[]
-}
+/** A request that was refused for one of them. */
+export type Refusal = RefusalFor<Reason>
 
-export function refuse(reason: Reason, facts?: Refusal['facts'], more?: Partial<Refusal>): Refusal {
-  return { refusal: reason, facts, ...more }
-}
+export const refuse = refuser(refusals)
 
 /** What was sent, for a description: a secret may have come in any field, so only what has a harmless shape is repeated. */
 export function sentAs(value: unknown): string {
@@ -341,16 +311,5 @@ export function sentAs(value: unknown): string {
 }
 
 export function isRefusal(value: unknown): value is Refusal {
-  return typeof value === 'object' && value !== null && 'refusal' in value
-}
-
-/** `error` and `error_description` of a refusal. */
-export function wireError(refusal: Refusal): { error: string; error_description: string } {
-  const { error, description } = refusals[refusal.refusal]
-  return { error, error_description: asciiOnly(refusal.description ?? description) }
-}
-
-/** Keeps to %x20-21 / %x23-5B / %x5D-7E (RFC 6749 §5.2). */
-function asciiOnly(text: string): string {
-  return text.replaceAll('"', "'").replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
+  return isAnyRefusal(value)
 }

@@ -1,8 +1,10 @@
 import { type Html, html } from '../http/html.ts'
+import type { Answer } from '../http/message.ts'
+import { type Refusal, refusalHeaders, wireError } from '../http/refusal.ts'
 import * as icons from './icons.ts'
 import { inertText, safeLink } from './inert.ts'
 import { head, hiddenFields, layout } from './layout.ts'
-import type { Page } from './page.ts'
+import { answerPage, type Page } from './page.ts'
 import { clientName, isolated, say } from './say.ts'
 import type { ErrorView, Frame } from './views.ts'
 
@@ -28,6 +30,25 @@ ${view.requestId && html`<dt>${say(frame, 'error.request')}</dt><dd><code>${iner
 </dl>
 </div>`,
   })
+}
+
+/**
+ * A refusal said to the person in front of it: a page on our own origin, nothing of the input in it. `said` has what the page
+ * says instead, or beside.
+ */
+export function answerRefusal(frame: Frame, refusal: Refusal, said: Partial<ErrorView> = {}): Answer {
+  const { status } = refusal.wire
+  const { error, error_description } = wireError(refusal)
+  const id = refusal.facts?.['request_id']
+  const view: ErrorView = {
+    status,
+    title: status === 403 ? 'This page cannot be used' : 'This request cannot be completed',
+    message: error_description,
+    code: error,
+    ...(typeof id === 'string' ? { requestId: id } : {}),
+    ...said,
+  }
+  return answerPage(errorPage(frame, view), { ...refusal.headers, ...refusalHeaders(refusal) })
 }
 
 /** Where it leads stands in full beside the button: who is behind the client is not known. */

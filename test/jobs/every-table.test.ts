@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { jobsOf } from '../../src/app.ts'
 import { readMigrations } from '../../src/db/migrate.ts'
 import { raw, sql } from '../../src/db/sql.ts'
-import type { Result } from '../../src/jobs/scheduler.ts'
+import type { Result } from '../../src/jobs/job.ts'
 import { fill } from '../db/rows.ts'
 import { type Dialect, dialects, type House, onBothDatabases, openHouse } from '../support/house.ts'
 

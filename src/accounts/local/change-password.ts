@@ -1,6 +1,7 @@
 // NIST SP 800-63B-4 §3.1.1.2: changing the password of a local account.
 import { recordEvent } from '../../events/record.ts'
-import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import { seeOther } from '../../http/message.ts'
+import type { Route } from '../../http/route.ts'
 import { sayPlain } from '../../pages/say.ts'
 import type { Frame } from '../../pages/views.ts'
 import {
@@ -10,9 +11,10 @@ import {
   queryParameter,
   signInAddress,
 } from '../account-pages.ts'
-import { errorAnswer, pageMethods, readPosted } from '../page-forms.ts'
+import { pageRoute, readPosted } from '../page-forms.ts'
 import { changePassword, findLocalAccount } from '../records/local-accounts.ts'
 import type { SignInRow } from '../records/sign-ins.ts'
+import { refuse as refuseRequest } from '../refusals.ts'
 import { originOf } from '../sign-ins.ts'
 import { QueueFull } from './fair-queue.ts'
 import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
@@ -27,7 +29,7 @@ export function passwordError(frame: Frame, problem: PasswordProblem, minimum: n
 
 export function passwordPages(house: LocalAccountsHouse): {
   form: ChangePasswordForm
-  change(show: AccountPages['show']): (request: Incoming) => Promise<Answer>
+  change(show: AccountPages['show']): Route
 } {
   const { settings, signIns, passwords, attempts, devices, options, secrets } = house
   const purpose = (row: SignInRow) => `change password ${row.id}`
@@ -46,7 +48,7 @@ export function passwordPages(house: LocalAccountsHouse): {
     },
 
     change: (show) =>
-      pageMethods(house, {
+      pageRoute(house, paths.password, {
         GET: async () => seeOther(settings.issuer + paths.account),
         async POST(request) {
           const posted = await readPosted(house, request)
@@ -57,7 +59,7 @@ export function passwordPages(house: LocalAccountsHouse): {
             row?.login == null ? undefined : await house.db.one(findLocalAccount, { login: row.login })
           if (!row || !account) return seeOther(signInAddress(house, paths.account))
           if (!ours(purpose(row)))
-            return errorAnswer(house, 403, 'form.expired', {}, house.settings.base + paths.account)
+            return refuseRequest('form_expired', {}, { again: settings.issuer + paths.account })
           const frame = house.frame()
           const refuse = (status: number, error: string, field: 'current' | 'new', retryAfter?: number) =>
             show(request, row, { status, error, field, ...(retryAfter === undefined ? {} : { retryAfter }) })

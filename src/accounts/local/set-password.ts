@@ -4,13 +4,14 @@ import { readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import type { Route } from '../../http/route.ts'
 import { passwordSetPage, setPasswordPage } from '../../pages/account.ts'
-import { errorPage } from '../../pages/error.ts'
 import { answerPage } from '../../pages/page.ts'
 import { sayPlain } from '../../pages/say.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findPasswordLink, type PasswordLinkRow, setPassword } from '../records/password-links.ts'
+import { type Refusal, refuse as refuseRequest } from '../refusals.ts'
 import { originOf } from '../sign-ins.ts'
 import { passwordError } from './change-password.ts'
 import { QueueFull } from './fair-queue.ts'
@@ -20,30 +21,23 @@ import { passwordProblem } from './password.ts'
 /** Vouches to this browser that a password was set in it, so that no link can claim it was. */
 const done = 'password set'
 
-export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
+export function setPasswordPages(house: LocalAccountsHouse): Route {
   const { db, settings, secrets, attempts, passwords, devices, options } = house
   const action = settings.base + paths.setPassword
   const signInUrl = `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: settings.issuer + paths.account })}`
   const purpose = ({ id }: StoredToken) => `set password ${id}`
 
   /** One answer for links that never were, were used, ran out or were replaced, and for users who were disabled. */
-  function expired(): Answer {
-    const frame = house.frame()
-    const title = sayPlain(frame, 'set_password.expired_title')
-    return answerPage(
-      errorPage(frame, { status: 410, title, message: sayPlain(frame, 'set_password.expired') }),
-    )
-  }
+  const expired = () => refuseRequest('password_link_unknown')
 
   async function opened(
     request: Incoming,
     token: string | undefined,
-  ): Promise<{ link: StoredToken; row: PasswordLinkRow } | Answer> {
+  ): Promise<{ link: StoredToken; row: PasswordLinkRow } | Refusal> {
     const link = token === undefined ? undefined : readToken('gh_pl', token)
     if (!link) return expired()
     const limited = await attempts.blockedNetwork(request, 'password link')
-    if (limited)
-      return errorAnswer(house, 429, 'sign_in.too_many', { 'retry-after': String(limited.retryAfter) })
+    if (limited) return refuseRequest('too_many_password_links', {}, limited)
     const row = await db.one(findPasswordLink, { ...link, now: house.now() })
     if (row) return { link, row }
     await attempts.limitNetwork(request, 'password link')
@@ -71,7 +65,7 @@ export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming)
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(house, paths.setPassword, {
     async GET(request) {
       const proof = queryParameter(request, 'done')
       if (proof !== undefined && formTokenIsValid(secrets, request, settings, done, proof)) {

@@ -1,10 +1,11 @@
 // RFC 6749 §10.13, RFC 9700 §4.12; NIST SP 800-63B-4 §3.1.1: the sign-in page of local accounts.
 import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import type { Route } from '../../http/route.ts'
 import { sayPlain } from '../../pages/say.ts'
 import { signInPage } from '../../pages/sign-in.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
@@ -23,7 +24,7 @@ interface Shown {
   }
 }
 
-export function signInPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
+export function signInPages(house: LocalAccountsHouse): Route {
   const { settings, signIns, passwords, attempts, devices } = house
   const help = helpFrom(house.options.help) ?? {}
   const purpose = (returnTo: string | undefined) => `sign in ${returnTo ?? ''}`
@@ -53,7 +54,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(house, paths.signIn, {
     async GET(request) {
       const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
       const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''

@@ -2,12 +2,13 @@
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import type { Route } from '../../http/route.ts'
 import { inertText } from '../../pages/inert.ts'
 import { sayPlain } from '../../pages/say.ts'
 import { signUpPage } from '../../pages/sign-up.ts'
 import type { SignUpView } from '../../pages/views.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount, type LocalAccountRow, signUp } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
@@ -24,7 +25,7 @@ interface Shown {
   problem?: { status: number; error: string; field?: SignUpView['field']; retryAfter?: number }
 }
 
-export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
+export function signUpPages(house: LocalAccountsHouse): Route {
   const { settings, signIns, passwords, attempts, devices, options } = house
   const purpose = (returnTo: string | undefined) => `sign up ${returnTo ?? ''}`
 
@@ -52,7 +53,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(house, paths.signUp, {
     async GET(request) {
       const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
       const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''

@@ -2,12 +2,13 @@
 // endpoint.
 
 import { type Answer, concerning, type Incoming, seeOther } from '../../http/message.ts'
-import { errorPage } from '../../pages/error.ts'
+import { type Refusal as AnyRefusal, wireError } from '../../http/refusal.ts'
+import { answerRefusal, errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
 import { clientName, sayPlain } from '../../pages/say.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
-import { type Refusal, refusals, wireError } from '../refusals.ts'
+import { type Refusal, refusals } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
@@ -98,13 +99,7 @@ function homeOf({ settings }: Server, client: Client): string | undefined {
 }
 
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */
-export function refusalPage(
-  server: Server,
-  refusal: Refusal,
-  { client, again, requestId }: WayOn & { requestId?: string | undefined } = {},
-): Answer {
-  const { status } = refusals[refusal.refusal]
-  const { error, error_description } = wireError(refusal)
+export function refusalPage(server: Server, refusal: AnyRefusal, { client, again }: WayOn = {}): Answer {
   const frame = server.frame()
   const home = client && homeOf(server, client)
   const tryAgain = again ?? refusal.again
@@ -116,23 +111,7 @@ export function refusalPage(
       ? []
       : [{ href: home, text: sayPlain(frame, 'error.back', { client: clientName(frame, client!.name) }) }]),
   ]
-  return answerPage(
-    errorPage(frame, {
-      status,
-      title: status === 403 ? 'This page cannot be used' : 'This request cannot be completed',
-      message: error_description,
-      code: error,
-      client: client?.name,
-      requestId,
-      links,
-    }),
-    {
-      ...(refusal.allow ? { allow: refusal.allow.join(', ') } : {}),
-      ...(refusal.retryAfter === undefined && status !== 503
-        ? {}
-        : { 'retry-after': String(refusal.retryAfter ?? 1) }),
-    },
-  )
+  return answerRefusal(frame, refusal, { ...(client && { client: client.name }), links })
 }
 
 /** Where the browser goes with the parameters. A registered redirect URI has no fragment of its own. */

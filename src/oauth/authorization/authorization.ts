@@ -5,6 +5,7 @@ import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
 import { type Answer, concerning, type Incoming, seeOther, withCookie } from '../../http/message.ts'
+import { faultFrom } from '../../http/refusal.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { originOf } from '../back-channel.ts'
 import { beginFlow } from '../clients/client-id-metadata.ts'
@@ -18,7 +19,6 @@ import { bytesOf, takeRoom } from '../room.ts'
 import { scopeSet, scopesMissing } from '../scope.ts'
 import type { Server, User } from '../server.ts'
 import { quotaIsFull } from '../sessions.ts'
-import { troubleFrom } from '../trouble.ts'
 import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } from './authorization-request.ts'
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
@@ -77,7 +77,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
-    return refused(server, visit.request, asked, troubleFrom(error, paths.authorization, server.log))
+    return refused(server, visit.request, asked, faultFrom(error, paths.authorization, server.log))
   }
 }
 

@@ -1,9 +1,10 @@
 // RFC 6750 §3, §3.1; RFC 9449 §7.1, §9; RFC 9470 §3; RFC 9728 §5.1: how an API refuses a request, in words that tell the client
 // what to do about it.
 
+import { wireError } from '../../http/refusal.ts'
 import { type AccessRefused, type BearerRequest, type Demands, type Scheme, schemeOf } from '../bearer.ts'
 import { proofAlgorithms } from '../dpop.ts'
-import { type Refusal, refusals, wireError } from '../refusals.ts'
+import { type Refusal, refusals } from '../refusals.ts'
 
 /** What is wrong with a proof is 400 at the authorization server and 401 at an API (RFC 9449 §5, §7.1). */
 const proofErrors: readonly string[] = ['invalid_dpop_proof', 'use_dpop_nonce']

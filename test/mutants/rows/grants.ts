@@ -248,7 +248,7 @@ export const grantMutants: readonly Mutant[] = [
     'oauth/device-authorization.ts',
     "return { limit, full: 'too_many_devices' }",
     "return { limit: { ...limit, most: Infinity }, full: 'too_many_devices' }",
-    'a run floods nobody, so it never meets the limit',
+    'a run never sends enough requests to reach the limit',
     ofDevices,
   ),
 
@@ -297,7 +297,7 @@ export const grantMutants: readonly Mutant[] = [
     'oauth/revocation.ts',
     'if (unrevocable.some((kind) => readToken(kind, token))) {',
     'if (false) {',
-    'to whoever asks, a code is a token nobody knows then, for which RFC 7009 §2.2 has a 200',
+    'the server then treats a code as an unknown token, for which RFC 7009 §2.2 has a 200',
     'test/oauth/revocation.test.ts',
   ),
   visible(

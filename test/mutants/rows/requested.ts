@@ -126,7 +126,7 @@ export const requestedMutants: readonly Mutant[] = [
     pushed,
     'if (!client.confidential)\n    return { limit: networkLimit(',
     'if (false)\n    return { limit: networkLimit(',
-    'a run floods nobody, so it never meets the limit',
+    'a run never sends enough requests to reach the limit',
     ofPushed,
   ),
 

@@ -5,13 +5,13 @@ import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 const authentication = 'oauth/clients/client-authentication.ts'
 const assertion = 'oauth/clients/client-assertion.ts'
 const backChannel = 'oauth/back-channel.ts'
-const trouble = 'oauth/trouble.ts'
+const fault = 'http/refusal.ts'
 const room = 'oauth/room.ts'
 const certificates = 'oauth/clients/mutual-tls.ts'
 const ofCertificates = 'test/oauth/mutual-tls.test.ts'
 const ofLimits = 'test/oauth/limits.test.ts'
-const noFlood = 'a run floods nobody, so it never meets the limit'
-const atProxy = 'a certificate is seen by the proxy in front, and a run shows none'
+const noFlood = 'a run never sends enough requests to reach the limit'
+const atProxy = 'only the proxy in front sees a certificate, and a run has none'
 const documents = 'oauth/clients/client-id-metadata.ts'
 const noDocument = 'a document needs an https address that the server can reach, and a run has none'
 const ofWithdrawn = 'test/oauth/withdrawn-keys.test.ts'
@@ -40,16 +40,16 @@ export const requestMutants: readonly Mutant[] = [
   ),
   hidden(
     'body_cut_off',
-    trouble,
-    "if (error instanceof BodyCutOff) return refuse('body_cut_off')",
+    fault,
+    "if (error instanceof BodyCutOff) return refuseRequest('body_cut_off')",
     '',
-    'whoever cut the request off reads no answer',
+    'a client that cut the request off reads no response',
     'test/oauth/token-endpoint.test.ts',
   ),
   hidden(
     'body_not_utf8',
-    trouble,
-    "if (error instanceof BodyNotText) return refuse('body_not_utf8')",
+    fault,
+    "if (error instanceof BodyNotText) return refuseRequest('body_not_utf8')",
     '',
     'it is refused as an error of the server then, and no section says what it is told',
     'test/oauth/exact-text.test.ts',
@@ -57,9 +57,9 @@ export const requestMutants: readonly Mutant[] = [
   off('body_too_large', 'oauth/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
   visible(
     'method_not_allowed',
-    'app.ts',
-    'else if (route && !route.methods.includes(request.method)) {',
-    'else if (route && false) {',
+    'http/dispatch.ts',
+    'if (route && !route.methods.includes(request.method)) {',
+    'if (false) {',
     'N51',
   ),
 

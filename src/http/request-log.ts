@@ -1,6 +1,6 @@
-import type { Answer, Incoming } from './http/message.ts'
-import { besideFixed, type Log, told } from './log.ts'
-import type { Settings } from './settings.ts'
+import { besideFixed, type Log, told } from '../log.ts'
+import type { Answer, Incoming } from './message.ts'
+import type { Refusal } from './refusal.ts'
 
 /** How a request ended, for its line in the log. */
 export interface Ended {
@@ -11,23 +11,23 @@ export interface Ended {
   /** When it began, by `performance.now()`. */
   started: number
   /** Why it was refused, where it was. */
-  refused: { refusal: string; facts?: object } | undefined
+  refused: Pick<Refusal, 'refusal' | 'facts'> | undefined
 }
 
 /** One line a request; and once a warning where a trusted proxy does not say whose requests it hands over. */
 export function requestLog({
   log,
-  settings,
+  forwardedHeader,
 }: {
   log: Log
-  settings: Pick<Settings, 'forwardedHeader'>
+  forwardedHeader: string
 }): (request: Incoming, ended: Ended) => void {
   let warned = false
   return (request, { requestId, path, answer, started, refused }) => {
     if (request.address === '' && request.viaTrustedProxy && !warned) {
       warned = true
       log.warn(
-        `a trusted proxy hands over requests without an address of their client that can be read in ${settings.forwardedHeader}: limits count them all as one network. Make the proxy set that header, or name the one it sets in forwardedHeader`,
+        `a trusted proxy hands over requests without an address of their client that can be read in ${forwardedHeader}: limits count them all as one network. Make the proxy set that header, or name the one it sets in forwardedHeader`,
       )
     }
     const fixed = {

@@ -1,5 +1,5 @@
-// `node scripts/configuration.ts`: writes the table of docs/configuration.md from the options themselves (src/config.ts) and
-// the comments that stand above them in src/config/. test/docs/configuration.test.ts fails while it is out of date.
+// `node scripts/configuration.ts` writes the table of docs/configuration.md from the options themselves (src/config.ts) and
+// the comments above them in src/config/. test/docs/configuration.test.ts fails while it is out of date.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { configuration } from '../src/config.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** One option: its path, what may be given, what stands where nothing is, and what its comment says. */
+/** One option: its path, its allowed values, its default, and its comment. */
 export interface DocumentedOption {
   path: string
   type: string

@@ -1,12 +1,12 @@
 // `npm run build`: writes dist/, the part of the project that is published. `node scripts/build.ts <directory>` writes there
 // instead.
 //
-//   index.js            the server, in server.js, which the command shares: what one makes the other knows
-//   cli.js              the command; each of its actions is loaded when it is the one that runs
-//   resource-server.js  the API's side alone, one file that loads nothing of the server
+//   index.js            the server, in server.js, which the command shares, so that both use the same classes
+//   cli.js              the command; it loads each of its actions only when that action runs
+//   resource-server.js  only the API's side, one file that loads nothing of the server
 //   types/              the types of both entries
 //
-// Other packages stay outside: the native ones cannot be bundled, and a host's audit sees the versions of all.
+// Other packages are not bundled: the native ones cannot be, and a host's audit sees the versions of all.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

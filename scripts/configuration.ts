@@ -1,5 +1,5 @@
-// `node scripts/configuration.ts`: writes the table of docs/configuration.md from the options themselves (src/config.ts, and
-// those of the domains) and the comments that stand above them. test/docs/configuration.test.ts fails while it is out of date.
+// `node scripts/configuration.ts` writes the table of docs/configuration.md from the options themselves (src/config.ts, and
+// those of the domains) and the comments above them. test/docs/configuration.test.ts fails while it is out of date.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { configuration } from '../src/config.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** One option: its path, what may be given, what stands where nothing is, and what its comment says. */
+/** One option: its path, its allowed values, its default, and its comment. */
 export interface DocumentedOption {
   path: string
   type: string

@@ -10,7 +10,7 @@ const read = (file: string) => readFileSync(`${root}/${file}`, 'utf8')
 
 /** Pages that a script writes: their sentences are mended in their sources. */
 const generated = ['docs/clients.md', 'docs/configuration.md', 'docs/errors.md', 'docs/refusals.md']
-/** Pages that list test names, or report on releases of the past. */
+/** Pages that quote test names, or describe earlier releases. */
 const quoting = ['docs/mission.md', 'CHANGELOG.md']
 
 const pages = [

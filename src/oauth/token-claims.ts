@@ -51,18 +51,22 @@ export async function hostClaims(
     throw wrong(`threw: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
   }
   if (answer === null || answer === undefined) return null
-  if (typeof answer !== 'object' || Array.isArray(answer)) throw wrong('must answer an object of claims')
-  const taken = Object.keys(answer).find((name) => reserved.has(name))
-  if (taken !== undefined) throw wrong(`must not answer ${taken}: that claim is the server's`)
-  let text: string
+  // What a map holds is not written as JSON: a token without its roles would be issued.
+  if (typeof answer !== 'object' || [Array, Map, Set].some((kind) => answer instanceof kind))
+    throw wrong('must answer an object of claims')
+  let text: string | undefined
   try {
     text = JSON.stringify(answer)
   } catch (cause) {
     throw wrong(`must answer what can be written as JSON: ${String(cause)}`)
   }
+  // What counts is what is written: an object may say so itself (`toJSON`).
+  if (!text?.startsWith('{')) throw wrong('must answer an object of claims')
   if (Buffer.byteLength(text) > mostBytes)
     throw wrong(`must answer at most ${mostBytes} bytes of JSON, not ${Buffer.byteLength(text)}`)
   const claims = JSON.parse(text) as Record<string, unknown>
+  const taken = Object.keys(claims).find((name) => reserved.has(name))
+  if (taken !== undefined) throw wrong(`must not answer ${taken}: that claim is the server's`)
   return Object.keys(claims).length === 0 ? null : claims
 }
 

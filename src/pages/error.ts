@@ -54,7 +54,10 @@ export function answerRefusal(frame: Frame, refusal: Refusal, said: Partial<Erro
 /** Where it leads stands in full beside the button: who is behind the client is not known. */
 function wayOut(frame: Frame, view: ErrorView, { address, fields }: NonNullable<ErrorView['leave']>): Html {
   const { host, protocol } = new URL(address)
-  const [client, place] = [clientName(frame, view.client ?? ''), host || protocol]
+  const isWeb = protocol === 'https:' || protocol === 'http:'
+  // What follows a private-use scheme is no host of the web.
+  const place = isWeb ? host : host === '' ? protocol : `${protocol}//${host}`
+  const client = clientName(frame, view.client ?? '')
   const label = say(frame, 'error.leave', { host: place })
   return html`<p>${say(frame, 'error.leave_explained', { client, host: html`<strong>${isolated(place)}</strong>` })}</p>
 ${

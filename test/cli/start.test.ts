@@ -252,6 +252,23 @@ describe('what can go wrong at the start is one clear line and exit code 1:', ()
     assert.match(await refusal(folder), /must export an object, as default or as config/)
   })
 
+  test('a configuration file whose export holds no options of its own: nothing of it would be read', async () => {
+    const folder = emptyFolder()
+    const issuer = `issuer: 'https://auth.example.com'`
+    for (const value of [
+      `Promise.resolve({ ${issuer} })`,
+      `new Map([['issuer', 'https://auth.example.com']])`,
+      `Object.create({ ${issuer} })`,
+    ]) {
+      writeFileSync(join(folder, 'gatehouse.config.mjs'), `export default ${value}`)
+      assert.match(await refusal(folder), /must export an object/, value)
+    }
+    for (const thrown of ['null', `'no such tenant'`]) {
+      writeFileSync(join(folder, 'gatehouse.config.mjs'), `throw ${thrown}`)
+      assert.match(await refusal(folder), /cannot be loaded: (null|no such tenant)/)
+    }
+  })
+
   test('a PostgreSQL that does not answer, without its password', async () => {
     const env = { GATEHOUSE_DATABASE_URL: `postgres://me:hunter2@127.0.0.1:${await freePort()}/x` }
     const line = await refusal(emptyFolder(), env)

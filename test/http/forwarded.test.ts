@@ -98,6 +98,19 @@ test('RFC 7239 §4: Forwarded is read where it is the configured header', () =>
       )
   }))
 
+test('RFC 7239 §4, §8.1: an element that goes on for a thousand characters is none, so that its quotes are not looked for again and again', () => {
+  const read = (value: string) =>
+    clientAddress(peer, (name) => (name === 'forwarded' ? value : undefined), {
+      trustedProxies: trustedProxies(proxies),
+      forwardedHeader: 'forwarded',
+    })
+  const long = (commas: number) => `for=203.0.113.7;host="${','.repeat(commas)}"`
+  assert.equal(read(long(900)), '203.0.113.7')
+  assert.equal(read(long(1_100)), '')
+  assert.equal(read(`${long(1_100)}, for=198.51.100.1`), '198.51.100.1')
+  assert.equal(read(`for=203.0.113.7, ${','.repeat(15_000)}"`), '')
+})
+
 test('RFC 7239 §6.2, §6.3, §8.1: what names no address is nobody’s, never the proxy’s, and the log warns once', () =>
   withHouse({ forwardedHeader: 'forwarded' }, async (house, lines) => {
     const warnings: string[] = []

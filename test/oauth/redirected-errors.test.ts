@@ -53,6 +53,31 @@ onBothDatabases('errors of a self-registered client', (dialect) => {
     }
   })
 
+  test('RFC 8252 §7.1: what follows a private-use scheme is not the web host of that name: no error, no code, no name of it', async () => {
+    const house = await open()
+    for (const [web, app] of [
+      ['https://client.example/callback', 'com.example.other://client.example/callback'],
+      ['http://localhost/callback', 'com.example.other://localhost/callback'],
+    ] as const) {
+      const client = asCreated(
+        await registered(house, {
+          redirect_uris: [web, app],
+          token_endpoint_auth_method: 'client_secret_basic',
+        }),
+      )
+      await allow(house, client, { redirect_uri: web })
+      const place = app.slice(0, app.lastIndexOf('/'))
+      for (const [more] of wrong) {
+        const elsewhere = await ask(house, client, { ...more, redirect_uri: app })
+        await assertPage(elsewhere, 400, { shows: [`Continue to <bdi>${place}<`] })
+      }
+      await assertPage(await ask(house, client, { prompt: 'none', redirect_uri: app }), 400)
+      await assertPage(await ask(house, client, { redirect_uri: app }), 200, {
+        shows: [`your own computer, <strong><bdi>${place}<`],
+      })
+    }
+  })
+
   test('OpenID Connect Core §3.1.2.6: a consent of another user, or of one who is signed out, vouches for nothing', async () => {
     const house = await open()
     const client = asCreated(await registered(house))

@@ -151,12 +151,15 @@ onBothDatabases('claims of the host', (dialect) => {
     test(`RFC 7519 §4.1, RFC 9068 §2.2, RFC 7662 §2.2: ${name} is the server's, and no token is issued with one of the host's`, async () => {
       const house = await open()
       const client = await house.createClient()
-      host.answer = () => ({ roles: [], [name]: 'mine' })
       const pkce = makePkce()
       const code = await obtainCode(house, client, pkce)
-      lines.length = 0
-      await assertError(await redeem(house, client, code, pkce), 500, 'server_error')
-      assert.match(lines.join('\n'), new RegExp(`tokens\\.claims.*\\b${name}\\b`))
+      const claims = { roles: [], [name]: 'mine' }
+      for (const answer of [claims, { roles: [], toJSON: () => claims }]) {
+        host.answer = () => answer
+        lines.length = 0
+        await assertError(await redeem(house, client, code, pkce), 500, 'server_error')
+        assert.match(lines.join('\n'), new RegExp(`tokens\\.claims.*\\b${name}\\b`))
+      }
       // Nothing was spent.
       host.answer = () => ({})
       assert.equal((await redeem(house, client, code, pkce)).status, 200)
@@ -173,6 +176,10 @@ onBothDatabases('claims of the host', (dialect) => {
     const wrong: [unknown, RegExp][] = [
       [['a'], /an object/],
       ['text', /an object/],
+      [new Date(0), /an object/],
+      [new Map([['roles', ['a']]]), /an object/],
+      [{ toJSON: () => ['a'] }, /an object/],
+      [{ toJSON: () => undefined }, /an object/],
       [circle, /JSON/],
       [{ big: 1n }, /JSON/],
       [{ text: 'é'.repeat(2_048) }, /4096/],

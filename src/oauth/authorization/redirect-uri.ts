@@ -41,10 +41,13 @@ export function redirectUriProblem(uri: string, schemes: readonly string[] = [])
     : `uses the scheme ${url.protocol} (allowed: https, http on loopback, a private-use scheme such as com.example.app)`
 }
 
-/** Where the answer goes, as the consent page shows it. */
+const isWeb = ({ protocol }: URL) => protocol === 'https:' || protocol === 'http:'
+
+/** Where the answer goes, as the consent page shows it. What follows a private-use scheme is no host of the web: the scheme stands before it. */
 export function redirectHost(uri: string): string {
   const url = new URL(uri)
-  return url.host || url.protocol
+  if (isWeb(url)) return url.host
+  return url.host === '' ? url.protocol : `${url.protocol}//${url.host}`
 }
 
 /**
@@ -55,14 +58,14 @@ export function redirectHost(uri: string): string {
 export function consentHost(client: Pick<Client, 'source'>, uri: string | null): string {
   if (!cameByItself(client)) return '*'
   if (uri === null) return ''
-  const { hostname } = new URL(uri)
-  return isOwnComputer(hostname) ? hostname : redirectHost(uri)
+  const url = new URL(uri)
+  return isWeb(url) && isOwnComputer(url.hostname) ? url.hostname : redirectHost(uri)
 }
 
 /** True when the answer goes to a program on the user's own computer, whose identity nothing vouches for (RFC 8252 §8.6). */
 export function redirectsToOwnComputer(uri: string): boolean {
-  const { protocol, hostname } = new URL(uri)
-  return /^https?:$/.test(protocol) ? isOwnComputer(hostname) : true
+  const url = new URL(uri)
+  return isWeb(url) ? isOwnComputer(url.hostname) : true
 }
 
 /** Loopback by its name (RFC 6761 §6.3) or address, as a parsed URL spells it; a certificate for it proves nothing. */

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { localAccounts } from '../src/accounts/local.ts'
 import { ConfigError } from '../src/config-error.ts'
 import { obtainTokens } from './support/flow.ts'
-import { alice, bob, houseFor, onBothDatabases, openHouse } from './support/house.ts'
+import { alice, bob, houseFor, onBothDatabases, openHouse } from './support/gatehouse.ts'
 
 onBothDatabases('administration', (dialect) => {
   const open = houseFor(dialect)

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { type Database, Unavailable } from '../src/db/database.ts'
 import { openDatabase } from '../src/db/open.ts'
 import { sql } from '../src/db/sql.ts'
-import { onBothDatabases, openHouse } from './support/house.ts'
+import { onBothDatabases, openHouse } from './support/gatehouse.ts'
 
 /** A database that can be made to fail or to hang, and counts what it is asked. */
 function faulty(db: Database) {

@@ -9,7 +9,7 @@ import { errorsDocument, errorsFile } from '../scripts/errors.ts'
 import { allRefusals, refusalTables } from '../scripts/refusal-tables.ts'
 import { areas, proofsIn, readProofs, refusalsDocument, refusalsFile } from '../scripts/refusals.ts'
 import { requestRefusals, wireError } from '../src/http/refusal.ts'
-import { refusals } from '../src/oauth/refusals.ts'
+import { refusals } from '../src/protocol/refusals.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

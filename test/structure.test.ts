@@ -146,7 +146,7 @@ describe('imports', () => {
   })
 })
 
-const entries = ['src/index.ts', 'src/resource-server.ts']
+const entries = ['src/index.ts', 'src/api.ts']
 
 describe('files', () => {
   test('have no default export, and only the package’s two entries pass on what others export', () => {

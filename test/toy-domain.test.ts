@@ -22,7 +22,7 @@ import type * as AppModule from '../src/app.ts'
 import type { Config } from '../src/config.ts'
 import type * as GatehouseModule from '../src/gatehouse.ts'
 import type * as SchedulerModule from '../src/jobs/scheduler.ts'
-import { dialects, freshDatabase, issuer, secret } from './support/house.ts'
+import { dialects, freshDatabase, issuer, secret } from './support/gatehouse.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

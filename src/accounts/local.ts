@@ -10,7 +10,7 @@ import {
   type LocalAccountsHouse,
   type LocalAccountsOptions,
   provider,
-} from './local/house.ts'
+} from './local/local-context.ts'
 import { emailOf } from './local/login.ts'
 import { passwordHashing, standardMinimum } from './local/password.ts'
 import { passwordLinks } from './local/password-links.ts'

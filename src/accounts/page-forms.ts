@@ -5,7 +5,7 @@ import type { Refusal as AnyRefusal } from '../http/refusal.ts'
 import type { Route } from '../http/route.ts'
 import { answerRefusal } from '../pages/error.ts'
 import { answerPage, type Page } from '../pages/page.ts'
-import { sayPlain } from '../pages/say.ts'
+import { sayPlain } from '../pages/sentences.ts'
 import type { AccountsHouse } from './account.ts'
 import { type Refusal, refuse, sentences } from './refusals.ts'
 

@@ -12,13 +12,13 @@ import {
   showClient,
   suspend,
 } from '../oauth/clients/client-operations.ts'
+import type { ShownClient } from '../oauth/clients/shown-client.ts'
 import {
   createInitialAccessToken,
   endInitialAccessToken,
   listInitialAccessTokens,
   type ShownInitialAccessToken,
-} from '../oauth/clients/initial-access-tokens.ts'
-import type { ShownClient } from '../oauth/clients/shown-client.ts'
+} from '../oauth/registration/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
 import { readMetadataFile } from './clients/metadata-file.ts'
 import { asMetadata } from './clients/shown-client.ts'

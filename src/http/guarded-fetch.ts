@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { parseJson } from '../crypto/bounded-json.ts'
 import { told } from '../log.ts'
+import { openTurns } from './concurrency.ts'
 import { isSpecialAddress } from './special-addresses.ts'
-import { openTurns } from './turns.ts'
 
 /** What the operator decides about requests this server makes to addresses somebody else chose. */
 export interface OutboundSettings {

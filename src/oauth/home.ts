@@ -8,9 +8,9 @@ import { errorPage } from '../pages/error.ts'
 import { homePage } from '../pages/home.ts'
 import { answerPage } from '../pages/page.ts'
 import type { Branding, Frame } from '../pages/views.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Settings } from '../settings.ts'
 import { refusalPage } from './authorization/authorization-response.ts'
-import { paths } from './paths.ts'
 import type { Server } from './server.ts'
 
 /** What stands around every page: its looks, who is signed in, and where they may go. */

@@ -3,8 +3,8 @@
 
 import type { Job } from '../jobs/job.ts'
 import { clearSalts } from './clean-up.ts'
-import { reapClients } from './clients/arrivals.ts'
-import { deliverLogouts, logoutsAreDue } from './openid/back-channel-logout.ts'
+import { deliverLogouts, logoutsAreDue } from './logout/back-channel-logout.ts'
+import { reapClients } from './registration/registration-limits.ts'
 import type { Server } from './server.ts'
 
 export function oauthJobs(server: Server): readonly Job[] {

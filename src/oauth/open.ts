@@ -2,14 +2,14 @@
 
 import type { Accounts } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
+import { nonceByTime } from '../protocol/dpop-nonce.ts'
 import { accountUsers } from './account-users.ts'
-import { countActivity } from './activity.ts'
-import { withFreshDocument } from './clients/client-id-metadata.ts'
+import { countActivity } from './clients/activity.ts'
 import { openClientKeys } from './clients/client-keys.ts'
 import { cacheClients } from './clients/clients.ts'
-import { nonceByTime } from './dpop-nonce.ts'
+import { openSigningKeys } from './keys/signing-keys.ts'
+import { withFreshDocument } from './registration/client-id-metadata.ts'
 import type { Server } from './server.ts'
-import { openSigningKeys } from './signing-keys.ts'
 
 type Given = Core & Pick<Server, 'clock' | 'counters' | 'outbound' | 'frame'>
 

@@ -3,7 +3,7 @@
 
 import type { Core } from '../core.ts'
 import { type EventContext, type EventType, eventInput } from '../events/append.ts'
-import { redirectsToOwnComputer } from './authorization/redirect-uri.ts'
+import { redirectsToOwnComputer } from '../protocol/redirect-uri.ts'
 import type { Client } from './clients/clients.ts'
 import {
   countLivingSessions,

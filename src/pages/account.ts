@@ -1,9 +1,9 @@
 import { type Html, type HtmlValue, html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText } from './inert.ts'
 import { errorNote, face, fieldOf, head, hiddenFields, layout, successNote } from './layout.ts'
 import type { Page } from './page.ts'
-import { isolated, minute, say, sayPlain } from './say.ts'
+import { inertText } from './safe-text.ts'
+import { isolated, minute, say, sayPlain } from './sentences.ts'
 import type { AccountView, Frame, SetPasswordView } from './views.ts'
 
 /** Who one is here, the password, and where one is signed in. */

@@ -1,9 +1,9 @@
 import { type Html, html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { safeLink } from './inert.ts'
 import { face, head, hiddenFields, layout, permissions, successNote } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, day, minute, say, sayCount, sayPlain } from './say.ts'
+import { safeLink } from './safe-text.ts'
+import { clientName, day, minute, say, sayCount, sayPlain } from './sentences.ts'
 import type { ConnectedAppsView, Frame } from './views.ts'
 
 type App = ConnectedAppsView['apps'][number]

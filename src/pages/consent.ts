@@ -1,10 +1,10 @@
 /** RFC 6749 §3.1, §10.2; RFC 8252 §8.6; RFC 9700 §4.2: what the resource owner sees before deciding. */
 import { type Html, type HtmlValue, html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText, safeLink } from './inert.ts'
 import { face, hiddenFields, layout, ownFace, permissions } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, say, sayPlain } from './say.ts'
+import { inertText, safeLink } from './safe-text.ts'
+import { clientName, isolated, say, sayPlain } from './sentences.ts'
 import type { ConsentView, Frame } from './views.ts'
 
 /** Asks whether a client may have what it asks. Posts `decision`, `allow` or `deny`. */

@@ -1,9 +1,9 @@
 import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText } from './inert.ts'
 import { face, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, say, sayPlain } from './say.ts'
+import { inertText } from './safe-text.ts'
+import { clientName, say, sayPlain } from './sentences.ts'
 import type { DevelopmentSignInView, Frame } from './views.ts'
 
 /** Signs in as one of a few made-up people, without a password. Posts `subject`, and `acr` where there is a choice. */

@@ -12,10 +12,10 @@ import {
   strangerNote,
 } from './consent.ts'
 import * as icons from './icons.ts'
-import { inertText } from './inert.ts'
 import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, minute, say, sayPlain } from './say.ts'
+import { inertText } from './safe-text.ts'
+import { clientName, isolated, minute, say, sayPlain } from './sentences.ts'
 import type { DeviceCodeView, DeviceConsentView, DeviceDoneView, Frame } from './views.ts'
 
 /** Asks for the code of a device. Posts `user_code`. */

@@ -2,10 +2,10 @@ import { type Html, html } from '../http/html.ts'
 import type { Answer } from '../http/message.ts'
 import { type Refusal, refusalHeaders, wireError } from '../http/refusal.ts'
 import * as icons from './icons.ts'
-import { inertText, safeLink } from './inert.ts'
 import { head, hiddenFields, layout } from './layout.ts'
 import { answerPage, type Page } from './page.ts'
-import { clientName, isolated, say } from './say.ts'
+import { inertText, safeLink } from './safe-text.ts'
+import { clientName, isolated, say } from './sentences.ts'
 import type { ErrorView, Frame } from './views.ts'
 
 /** A refusal that may not be redirected (RFC 6749 §4.1.2.1), said to the person in front of it. */

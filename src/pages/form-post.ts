@@ -2,7 +2,7 @@
 import { html } from '../http/html.ts'
 import { head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { isolated, say, sayPlain } from './say.ts'
+import { isolated, say, sayPlain } from './sentences.ts'
 import type { FormPostView, Frame } from './views.ts'
 
 /** Called on the prototype, because a field named `submit` would hide the form's own method. */

@@ -2,7 +2,7 @@ import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
 import { head, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { say, sayPlain } from './say.ts'
+import { say, sayPlain } from './sentences.ts'
 import type { Frame, HomeView } from './views.ts'
 
 /** The issuer URL itself, for a person who opens it. */

@@ -1,9 +1,9 @@
 /** What all pages share: document, header, landmarks, and the pieces of their forms. */
 import { type Html, type HtmlValue, html, trusted } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText, safeImage } from './inert.ts'
 import type { Page } from './page.ts'
-import { isolated, say, sayPlain } from './say.ts'
+import { inertText, safeImage } from './safe-text.ts'
+import { isolated, say, sayPlain } from './sentences.ts'
 import { stylesheet } from './style.ts'
 import type { Frame, Hidden } from './views.ts'
 

@@ -1,8 +1,8 @@
 import { type Html, html } from '../http/html.ts'
-import { inertText } from './inert.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, say, sayPlain } from './say.ts'
+import { inertText } from './safe-text.ts'
+import { clientName, isolated, say, sayPlain } from './sentences.ts'
 import type { Frame, HelpView, SignInView } from './views.ts'
 
 /** Name and password of a local account. Posts `login` and `password`. */

@@ -1,7 +1,7 @@
 import { html } from '../http/html.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, say, sayPlain } from './say.ts'
+import { clientName, say, sayPlain } from './sentences.ts'
 import type { Frame, SignUpView } from './views.ts'
 
 /** Makes a local account. Posts `name`, `login` and `password`. */

@@ -1,9 +1,9 @@
 import { html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { registeredLink } from './inert.ts'
 import { face, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, say, sayPlain } from './say.ts'
+import { registeredLink } from './safe-text.ts'
+import { clientName, isolated, say, sayPlain } from './sentences.ts'
 import type { Frame, SignedOutView, SignOutView } from './views.ts'
 
 /** What a person sees after signing out. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Config } from '../../src/config.ts'
 import { authorizeParameters, makePkce, obtainCode, redeem } from '../support/flow.ts'
-import { openHouse } from '../support/house.ts'
+import { openHouse } from '../support/gatehouse.ts'
 
 test('a host that never says who is signed in is answered as an outage', async () => {
   const house = await openHouse('sqlite', {

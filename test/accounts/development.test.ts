@@ -4,7 +4,7 @@ import { developmentAccounts } from '../../src/accounts/development.ts'
 import { openApp } from '../../src/app.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { freshDatabase, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/house.ts'
+import { freshDatabase, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/gatehouse.ts'
 import { visit } from './visitor.ts'
 
 const people = [

@@ -4,7 +4,7 @@ import { localAccounts } from '../../src/accounts/local.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import { assertUnframed } from '../oauth/answers.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { type House, houseFor, issuer, onBothDatabases } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 interface EventRow {

@@ -4,7 +4,7 @@ import { openidAccounts } from '../../src/accounts/openid.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { sql } from '../../src/db/sql.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, issuer, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { type OpenidIssuer, openidIssuer } from './openid-issuer.ts'
 import { type Shown, type Visitor, visit } from './visitor.ts'
 

@@ -13,7 +13,7 @@ import { eventInput } from '../../src/events/append.ts'
 import { embed } from '../../src/gatehouse.ts'
 import type { Log } from '../../src/log.ts'
 import { authorizeParameters, introspect, makePkce, readTokens, redeem, refresh } from '../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { type House, houseFor, issuer, onBothDatabases } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 const words = 'seven quiet harbours at noon'

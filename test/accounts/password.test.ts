@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { QueueFull } from '../../src/accounts/local/fair-queue.ts'
 import { type Asking, passwordHashing } from '../../src/accounts/local/password.ts'
 import { localAccounts } from '../../src/accounts/local.ts'
-import { houseFor } from '../support/house.ts'
+import { houseFor } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 const asking: Asking = ['203.0.113.0/24', '203.0.113.7', 'ann']

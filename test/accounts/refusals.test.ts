@@ -9,7 +9,7 @@ import { openidAccounts } from '../../src/accounts/openid.ts'
 import { disableUser } from '../../src/accounts/user-operations.ts'
 import type { Config } from '../../src/config.ts'
 import { sql } from '../../src/db/sql.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { openidIssuer } from './openid-issuer.ts'
 import { type Shown, visit } from './visitor.ts'
 

@@ -8,7 +8,7 @@ import { openSignIns } from '../../src/accounts/sign-ins.ts'
 import type { Config } from '../../src/config.ts'
 import { sql } from '../../src/db/sql.ts'
 import type { Incoming } from '../../src/http/message.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { ann, type Visitor, visit } from './visitor.ts'
 
 const wrong = 'not the password at all'

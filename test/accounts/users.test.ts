@@ -16,7 +16,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { alice, bob, type House, houseFor, onBothDatabases } from '../support/house.ts'
+import { alice, bob, type House, houseFor, onBothDatabases } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 const countOf = async (house: House, table: string, userId: string): Promise<number> => {

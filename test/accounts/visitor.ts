@@ -1,7 +1,7 @@
 // A browser without a window: keeps cookies, finds forms, posts them as they were shown.
 
 import assert from 'node:assert/strict'
-import { formText, type House } from '../support/house.ts'
+import { formText, type House } from '../support/gatehouse.ts'
 
 export interface Shown {
   status: number

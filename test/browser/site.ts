@@ -9,7 +9,7 @@ import { listen, nodeServer } from '../../src/http/node.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { launchBrowser, openPage, type PageOptions } from '../support/browser.ts'
 import type { Pkce, Tokens } from '../support/flow.ts'
-import { basic, freshDatabase, scopes, secret } from '../support/house.ts'
+import { basic, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 
 export interface Site {
   issuer: string

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ShownClient } from '../../src/oauth/clients/shown-client.ts'
 import { assertion, clientKeys } from '../support/assertions.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { besideServer } from './beside.ts'
 import { type App, redirectUri } from './person.ts'
 

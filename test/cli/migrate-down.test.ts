@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onBothDatabases, openHouse } from '../support/house.ts'
+import { onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { emptyFolder, run } from './command-line.ts'
 
 onBothDatabases('migrate down', (dialect) => {

@@ -14,7 +14,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { formText, houseFor, issuer, onBothDatabases, secret } from '../support/house.ts'
+import { formText, houseFor, issuer, onBothDatabases, secret } from '../support/gatehouse.ts'
 
 const newer = 'a newer test secret that is long enough, too'
 

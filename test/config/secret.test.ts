@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
-import { openHouse } from '../support/house.ts'
+import { openHouse } from '../support/gatehouse.ts'
 
 const printed = 'only good on your own computer: 32 characters or more'
 const guessable = {

@@ -17,7 +17,7 @@ import { sql } from '../../src/db/sql.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { processConfig, signedInHeader } from '../races/config.ts'
 import { introspect, obtainTokens, readTokens, refresh } from '../support/flow.ts'
-import { formText, freshDatabase, type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { formText, freshDatabase, type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 
 const minute = 60_000
 

@@ -7,7 +7,7 @@ import pg from 'pg'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import { makePkce, obtainCode, readTokens, redeem, refresh, type Tokens } from '../support/flow.ts'
-import { openHouse } from '../support/house.ts'
+import { openHouse } from '../support/gatehouse.ts'
 
 const sessions = 120
 const rounds = 12

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/db/sqlite.ts'
-import { openHouse } from '../support/house.ts'
+import { openHouse } from '../support/gatehouse.ts'
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8)
 const skip = process.platform === 'win32' ? 'Windows has no modes' : false

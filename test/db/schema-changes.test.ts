@@ -15,7 +15,7 @@ import {
 } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { sql } from '../../src/db/sql.ts'
-import { type Dialect, freshDatabase, onBothDatabases, openHouse } from '../support/house.ts'
+import { type Dialect, freshDatabase, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { addThing, findThing, spendThing, thingsTable } from './things.ts'
 
 async function withDatabase(dialect: Dialect, work: (db: Database, url: string) => Promise<void>) {

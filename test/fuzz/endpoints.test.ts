@@ -8,7 +8,7 @@ import { listen, nodeServer } from '../../src/http/node.ts'
 import type { Facts } from '../../src/log.ts'
 import { routes } from '../../src/oauth/routes.ts'
 import { authorizeParameters, makePkce, obtainCode, obtainTokens, readConsent } from '../support/flow.ts'
-import { alice, dialects, type House, issuer, openHouse } from '../support/house.ts'
+import { alice, dialects, type House, issuer, openHouse } from '../support/gatehouse.ts'
 import { chooseSeed, type Ingredients, type RandomRequest, requestsFrom, seeded } from './random.ts'
 
 /** No honest request takes this long, in milliseconds. */

@@ -9,7 +9,7 @@ import { assertionType } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { openDocuments } from '../support/documents.ts'
 import { authorizeParameters, makePkce } from '../support/flow.ts'
-import { basic, dialects, openHouse } from '../support/house.ts'
+import { basic, dialects, openHouse } from '../support/gatehouse.ts'
 import { publicMetadata } from '../support/registration.ts'
 
 /** JSON texts: deeper than JSON can be written again, which is less deep than it can be read; and what else no reader expects. */

@@ -22,7 +22,7 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { alice, basic, type Dialect, type House, openHouse } from '../support/house.ts'
+import { alice, basic, type Dialect, type House, openHouse } from '../support/gatehouse.ts'
 import { type Occasions, withOccasions } from './occasions.ts'
 
 const hour = 3_600_000

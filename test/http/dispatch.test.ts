@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Config } from '../../src/config.ts'
 import type { Incoming } from '../../src/http/message.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { type House, openHouse } from '../support/gatehouse.ts'
 
 type Line = Record<string, unknown>
 

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import type { Config } from '../../src/config.ts'
 import { clientAddress, trustedProxies } from '../../src/http/address.ts'
 import type { Facts, Log } from '../../src/log.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { type House, openHouse } from '../support/gatehouse.ts'
 import { freePort, hasNginx, startNginx } from '../support/nginx.ts'
 
 const proxies = ['10.0.0.0/8', '2001:db8:ffff::/48']

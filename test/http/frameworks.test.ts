@@ -11,7 +11,7 @@ import fastify from 'fastify'
 import { openApp } from '../../src/app.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { toNodeHandler } from '../../src/http/mount.ts'
-import { freshDatabase } from '../support/house.ts'
+import { freshDatabase } from '../support/gatehouse.ts'
 
 const text = readFileSync(new URL('../../src/http/mount.ts', import.meta.url), 'utf8')
 const [ofExpress, ofFastify] = [...text.matchAll(/^ \* ```ts\n((?: \*[^\n]*\n)*?) \* ```$/gm)].map((match) =>

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonLog } from '../../src/log.ts'
 import { obtainTokens, refresh } from '../support/flow.ts'
-import { basic, type House, openHouse } from '../support/house.ts'
+import { basic, type House, openHouse } from '../support/gatehouse.ts'
 
 type Line = Record<string, unknown>
 

@@ -5,9 +5,9 @@ import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { localAccounts } from '../../src/accounts/local.ts'
 import { nodeServer } from '../../src/http/node.ts'
-import { paths } from '../../src/oauth/paths.ts'
 import { routes, wellKnownRoutes } from '../../src/oauth/routes.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { paths } from '../../src/protocol/paths.ts'
+import { type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 
 const host = 'https://one.example'
 

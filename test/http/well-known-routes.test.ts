@@ -9,7 +9,7 @@ import { openApp } from '../../src/app.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { toNodeHandler } from '../../src/http/mount.ts'
 import { unmountedDocuments } from '../../src/oauth/mounted.ts'
-import { freshDatabase } from '../support/house.ts'
+import { freshDatabase } from '../support/gatehouse.ts'
 
 /** An app that hands over the paths that fit, and answers 404 to every other one. */
 async function openSite(handsOver: RegExp, path = '/auth') {

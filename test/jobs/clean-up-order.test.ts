@@ -11,7 +11,7 @@ import { raw, sql } from '../../src/db/sql.ts'
 import type { Job } from '../../src/jobs/job.ts'
 import { cleanUpOauth } from '../../src/oauth/clean-up.ts'
 import { fill } from '../db/rows.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 
 const day = 86_400_000

@@ -19,7 +19,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, houseFor, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 
 const minute = 60_000
 const day = 86_400_000

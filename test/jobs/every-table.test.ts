@@ -9,7 +9,7 @@ import { readMigrations } from '../../src/db/migrate.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import type { Result } from '../../src/jobs/job.ts'
 import { fill } from '../db/rows.ts'
-import { type Dialect, dialects, type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { type Dialect, dialects, type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 
 /** What removes the rows of a table. */
 type Answer =

@@ -14,7 +14,7 @@ import type { Job, Turn } from '../../src/jobs/job.ts'
 import type { JobRow } from '../../src/jobs/records.ts'
 import { leaseTime, runJob, startScheduler } from '../../src/jobs/scheduler.ts'
 import type { Log } from '../../src/log.ts'
-import { freshDatabase, onBothDatabases } from '../support/house.ts'
+import { freshDatabase, onBothDatabases } from '../support/gatehouse.ts'
 
 const minute = 60_000
 

@@ -5,7 +5,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { raw, sql } from '../../src/db/sql.ts'
 import { authorizeParameters, makePkce, obtainTokens, readTokens } from '../support/flow.ts'
-import { basic, houseFor, onBothDatabases } from '../support/house.ts'
+import { basic, houseFor, onBothDatabases } from '../support/gatehouse.ts'
 
 onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
   const open = houseFor(dialect, { registration: { policy: 'open' }, device: {} })

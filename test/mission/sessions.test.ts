@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from '../../src/db/sql.ts'
 import { introspect, obtainTokens } from '../support/flow.ts'
-import { houseFor, onBothDatabases } from '../support/house.ts'
+import { houseFor, onBothDatabases } from '../support/gatehouse.ts'
 
 onBothDatabases('sessions', (dialect) => {
   const open = houseFor(dialect)

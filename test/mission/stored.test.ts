@@ -18,7 +18,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { alice, basic, bob, houseFor, onBothDatabases } from '../support/house.ts'
+import { alice, basic, bob, houseFor, onBothDatabases } from '../support/gatehouse.ts'
 
 const tables = [
   'users',

@@ -1,7 +1,7 @@
 // What a mutant is: this server with one rule off, by an edit of one source file that happens as the file is loaded.
 
 import type { Refusal as AccountRefusal } from '../../src/accounts/refusals.ts'
-import type { Reason as OauthReason } from '../../src/oauth/refusals.ts'
+import type { Reason as OauthReason } from '../../src/protocol/refusals.ts'
 
 /** An edit: in one file, one place, other text. */
 export interface Edit {

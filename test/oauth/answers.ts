@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { raw, sql } from '../../src/db/sql.ts'
-import { type House, issuer } from '../support/house.ts'
+import { type House, issuer } from '../support/gatehouse.ts'
 
 /** A page on our own origin: no redirect, nothing that leaves, no frame, nothing stored. Answers its HTML. */
 export async function assertPage(

@@ -19,10 +19,10 @@ import {
   readTokens,
   type Tokens,
 } from '../support/flow.ts'
-import { formText, type House, houseFor, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { formText, type House, houseFor, issuer, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { requestObject, withObject } from '../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
-import { countPushed, push, readPushed } from './pushing.ts'
+import { countPushed, push, readPushed } from './authorization/pushing.ts'
 
 const { ES256, RS256, PS256, EdDSA } = clientKeys
 const permitted = { ES256, PS256, EdDSA }

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type Algorithm, algorithms } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { deliverLogouts } from '../../src/oauth/openid/back-channel-logout.ts'
+import { deliverLogouts } from '../../src/oauth/logout/back-channel-logout.ts'
 import { assertion, clientKeys, keyNamed, registeredWith } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { askDevice, deviceGrant, obtainDeviceTokens } from '../support/device.ts'
@@ -27,11 +27,11 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { type House, issuer, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { register, registered } from '../support/registration.ts'
 import { requestObject, withObject } from '../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
-import { push, pushed } from './pushing.ts'
+import { push, pushed } from './authorization/pushing.ts'
 import {
   acrValues,
   api,
@@ -46,7 +46,7 @@ import {
   unspoken,
   type Walk,
   wayBack,
-} from './walking.ts'
+} from './authorization/walking.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
 type Walker = (walk: Walk, value: never) => Promise<void>

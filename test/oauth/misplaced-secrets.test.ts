@@ -9,7 +9,7 @@ import { sql } from '../../src/db/sql.ts'
 import { jsonLog, told, toldUrl } from '../../src/log.ts'
 import { routes } from '../../src/oauth/routes.ts'
 import { obtainTokens } from '../support/flow.ts'
-import { basic, dialects, type House, openHouse } from '../support/house.ts'
+import { basic, dialects, type House, openHouse } from '../support/gatehouse.ts'
 
 const names = [
   ...[

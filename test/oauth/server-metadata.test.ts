@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { houseFor, issuer, onBothDatabases, scopes } from '../support/house.ts'
+import { houseFor, issuer, onBothDatabases, scopes } from '../support/gatehouse.ts'
 import { assertJson } from './answers.ts'
 
 onBothDatabases('server metadata', (dialect) => {

@@ -9,7 +9,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { formText, type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
+import { formText, type House, houseFor, onBothDatabases, openHouse } from '../support/gatehouse.ts'
 import { assertJson, grantsNothing } from './answers.ts'
 
 type Created = Awaited<ReturnType<House['createClient']>>

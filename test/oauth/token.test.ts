@@ -13,7 +13,7 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { basic, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { basic, houseFor, issuer, onBothDatabases } from '../support/gatehouse.ts'
 
 onBothDatabases('token endpoint', (dialect) => {
   const open = houseFor(dialect)

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { sql } from '../../src/db/sql.ts'
 import type { Gatehouse } from '../../src/gatehouse.ts'
 import { credentials, obtainTokens, type Tokens } from '../support/flow.ts'
-import { alice, formText, type House, issuer, openHouse } from '../support/house.ts'
+import { alice, formText, type House, issuer, openHouse } from '../support/gatehouse.ts'
 
 const second = 1_000
 const day = 86_400 * second

@@ -7,7 +7,7 @@ import { type Sql, sql } from '../../src/db/sql.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { paths } from '../../src/oauth/paths.ts'
+import { paths } from '../../src/protocol/paths.ts'
 import {
   authorizeParameters,
   credentials,
@@ -17,7 +17,7 @@ import {
   type ShownConsent,
   type Tokens,
 } from '../support/flow.ts'
-import { type Dialect, freshDatabase } from '../support/house.ts'
+import { type Dialect, freshDatabase } from '../support/gatehouse.ts'
 import { processConfig, providerHeader, signedInHeader, type WorkerOrder } from './config.ts'
 import { type Answer, fireTogether, type Shot } from './http.ts'
 import { startTogether, type Worker } from './processes.ts'

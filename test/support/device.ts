@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials, readConsent, readTokens, type ShownConsent, type Tokens } from './flow.ts'
-import type { House } from './house.ts'
+import type { House } from './gatehouse.ts'
 
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 

@@ -2,7 +2,7 @@
 
 import { createHash, type KeyObject, randomUUID } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
-import { type House, issuer } from './house.ts'
+import { type House, issuer } from './gatehouse.ts'
 
 export interface ProofKey {
   alg: string

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials } from './flow.ts'
-import { type House, issuer } from './house.ts'
+import { type House, issuer } from './gatehouse.ts'
 
 export const enterprise = 'https://idp.acme.example'
 export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'

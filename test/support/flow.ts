@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../src/crypto/tokens.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { basic, type House } from './house.ts'
+import { basic, type House } from './gatehouse.ts'
 
 export interface Pkce {
   verifier: string

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import type { House } from './house.ts'
+import type { House } from './gatehouse.ts'
 
 /** A client information response (RFC 7591 §3.2.1). */
 export interface Registration {

@@ -5,7 +5,7 @@ import { developmentAccounts } from '../../src/accounts/development.ts'
 import { gatehouse } from '../../src/gatehouse.ts'
 import type { GivenClient } from '../../src/verify/clients.ts'
 import { freePort } from '../cli/command-line.ts'
-import { type Dialect, freshDatabase, scopes, secret } from '../support/house.ts'
+import { type Dialect, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 
 const codeGrants = ['authorization_code', 'refresh_token']
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'

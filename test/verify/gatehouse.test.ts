@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Report, verify } from '../../src/verify/run.ts'
 import { emptyFolder, freePort, run, serve } from '../cli/command-line.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { openFullHouse } from './full-house.ts'
 
 /** A server on loopback may fetch from loopback; one on a public address may not (`test/http/guarded-fetch.test.ts`). */

@@ -2,7 +2,7 @@
 import { recordEvent } from '../../events/record.ts'
 import { seeOther } from '../../http/message.ts'
 import type { Route } from '../../http/route.ts'
-import { sayPlain } from '../../pages/say.ts'
+import { sayPlain } from '../../pages/sentences.ts'
 import type { Frame } from '../../pages/views.ts'
 import {
   type AccountPages,
@@ -17,7 +17,7 @@ import type { SignInRow } from '../records/sign-ins.ts'
 import { refuse as refuseRequest } from '../refusals.ts'
 import { originOf } from '../sign-ins.ts'
 import { QueueFull } from './fair-queue.ts'
-import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
+import { askingFor, type LocalAccountsHouse, withPassword } from './local-context.ts'
 import { longestPassword, type PasswordProblem, passwordProblem } from './password.ts'
 
 export function passwordError(frame: Frame, problem: PasswordProblem, minimum: number): string {

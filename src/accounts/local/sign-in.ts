@@ -2,7 +2,7 @@
 import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import type { Route } from '../../http/route.ts'
-import { sayPlain } from '../../pages/say.ts'
+import { sayPlain } from '../../pages/sentences.ts'
 import { signInPage } from '../../pages/sign-in.ts'
 import { paths, queryParameter } from '../account-pages.ts'
 import { pageRoute, readPosted, showForms } from '../page-forms.ts'
@@ -11,7 +11,7 @@ import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
 import { QueueFull } from './fair-queue.ts'
 import { helpFrom } from './help.ts'
-import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
+import { askingFor, type LocalAccountsHouse, withPassword } from './local-context.ts'
 import { canonicalLogin, longestLogin } from './login.ts'
 
 interface Shown {

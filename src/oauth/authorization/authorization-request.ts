@@ -4,19 +4,19 @@
 
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { told, toldUrl } from '../../log.ts'
+import { acrThatWouldDo } from '../../protocol/authentication-context.ts'
+import { type AuthorizationDetail, requestedDetails } from '../../protocol/authorization-details.ts'
+import { type ClaimsRequest, readClaims } from '../../protocol/claims-parameter.ts'
+import { readChallenge } from '../../protocol/pkce.ts'
+import { matchRedirectUri } from '../../protocol/redirect-uri.ts'
+import { isRefusal, type Refusal, refuse, sentAs } from '../../protocol/refusals.ts'
+import { requestedResources } from '../../protocol/resource-indicators.ts'
+import { requestedScope } from '../../protocol/scope.ts'
 import type { Settings } from '../../settings.ts'
-import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
-import { type ClaimsRequest, readClaims } from '../openid/claims-parameter.ts'
 import { verifyIdTokenHint } from '../openid/id-token.ts'
-import { isRefusal, type Refusal, refuse, sentAs } from '../refusals.ts'
-import { requestedResources } from '../resource-indicators.ts'
-import { requestedScope } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts'
 import { isPosted, isSigned, type ResponseMode, responseModes } from './jarm.ts'
-import { readChallenge } from './pkce.ts'
-import { matchRedirectUri } from './redirect-uri.ts'
 
 /** Where an answer may go: known only once client and redirect URI are trusted. */
 export interface ReplyTo {

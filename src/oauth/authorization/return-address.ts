@@ -7,7 +7,7 @@ import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
 import type { Browser } from '../../http/csrf.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
-import { paths } from '../paths.ts'
+import { paths } from '../../protocol/paths.ts'
 import type { Server } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 

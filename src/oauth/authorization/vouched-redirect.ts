@@ -5,11 +5,11 @@ import { AccountsUnavailable } from '../../accounts/account.ts'
 import { Unavailable } from '../../db/database.ts'
 import type { Incoming } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
+import { consentHost } from '../../protocol/redirect-uri.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
 import { findConsent } from '../records/consents.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
-import { consentHost } from './redirect-uri.ts'
 
 /** Whether somebody here vouches for the client, whoever its user is; undefined where the user may. */
 export function isVouchedFor({ settings }: Pick<Server, 'settings'>, client: Client): boolean | undefined {

@@ -9,14 +9,14 @@ import { exactText } from '../../exact-text.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import { told } from '../../log.ts'
-import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
+import type { AuthenticationMethod } from '../../protocol/profiles.ts'
+import { isRefusal, type Refusal, refusals, refuse } from '../../protocol/refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, isSlow, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
 import { knownNetworks } from './known-networks.ts'
 import { verifyCertificate } from './mutual-tls.ts'
-import type { AuthenticationMethod } from './profiles.ts'
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000

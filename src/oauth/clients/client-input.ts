@@ -1,25 +1,25 @@
 // RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
 // registers itself, or a metadata document.
 
-import { isResourceUri } from '../../config/oauth/resources.ts'
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
-import { bounds } from '../../config/oauth/tokens.ts'
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
-import type { Settings } from '../../settings.ts'
-import { redirectsToOwnComputer, redirectUriProblem } from '../authorization/redirect-uri.ts'
-import type { ClientRow } from '../records/clients.ts'
-import { canonicalScope } from '../scope.ts'
-import { spokenGrantTypes } from '../token.ts'
-import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
-import { storeBcryptHash } from './client-secret.ts'
 import {
   type AuthenticationMethod,
   type ClientProfile,
   clientProfiles,
   profiles,
   spokenMethods,
-} from './profiles.ts'
+} from '../../protocol/profiles.ts'
+import { redirectsToOwnComputer, redirectUriProblem } from '../../protocol/redirect-uri.ts'
+import { canonicalScope } from '../../protocol/scope.ts'
+import type { Settings } from '../../settings.ts'
+import { isResourceUri } from '../config/resources.ts'
+import { isOpenidScope } from '../config/scopes.ts'
+import { bounds } from '../config/tokens.ts'
+import type { ClientRow } from '../records/clients.ts'
+import { spokenGrantTypes } from '../token-endpoint.ts'
+import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
+import { storeBcryptHash } from './client-secret.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {

@@ -4,7 +4,7 @@ import { mostKeysInSet, type PublicKey, publicKeyFromJwk } from '../../crypto/jw
 import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
 import { type Log, toldUrl } from '../../log.ts'
-import { type Refusal, refuse } from '../refusals.ts'
+import { type Refusal, refuse } from '../../protocol/refusals.ts'
 
 /** Whose keys: registered as they are, published at a URL, or none. */
 export interface KeyOwner {

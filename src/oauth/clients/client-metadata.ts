@@ -4,8 +4,8 @@
 
 import { canonicalAddress, parseDistinguishedName } from '../../crypto/certificate.ts'
 import { type Algorithm, algorithmNamed, algorithms } from '../../crypto/jws.ts'
+import { type ClientProfile, profiles } from '../../protocol/profiles.ts'
 import type { Settings } from '../../settings.ts'
-import { type ClientProfile, profiles } from './profiles.ts'
 
 /** What a client is registered with beyond the columns of its row. */
 export interface RegisteredMetadata {

@@ -5,7 +5,6 @@ import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { sql } from '../../db/sql.ts'
 import { eventInput } from '../../events/append.ts'
-import { sectorKnows } from '../openid/pairwise-subject.ts'
 import {
   type ClientRow,
   findClient,
@@ -19,6 +18,7 @@ import {
 import type { Server } from '../server.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
+import { sectorKnows } from './pairwise-subject.ts'
 import { type ShownClient, shownClient } from './shown-client.ts'
 
 /** A made client; the secret is shown this once. */

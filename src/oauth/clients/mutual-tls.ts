@@ -11,7 +11,7 @@ import {
 } from '../../crypto/certificate.ts'
 import { readCertificateHeader } from '../../http/certificate-header.ts'
 import type { Incoming } from '../../http/message.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import type { Server } from '../server.ts'
 import type { RegisteredMetadata } from './client-metadata.ts'
 import type { Client } from './clients.ts'

@@ -1,6 +1,6 @@
 import { from, insert, join, lockRows, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import type { AuthenticationMethod, ClientProfile } from '../clients/profiles.ts'
+import type { AuthenticationMethod, ClientProfile } from '../../protocol/profiles.ts'
 
 /** One row of `clients`. Lists are JSON or space-separated text; lifetimes in milliseconds. */
 export interface ClientRow {

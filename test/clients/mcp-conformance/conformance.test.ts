@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
 
 const folder = dirname(fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/package.json')))

@@ -6,7 +6,7 @@ import { auth, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.j
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { type Documents, openDocuments } from '../../support/documents.ts'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { MemoryProvider } from '../mcp/provider.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
 

@@ -7,7 +7,7 @@ import { decodeJwt } from 'jose'
 import { resolveConfig } from '../../../src/config.ts'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import { makePkce } from '../../support/flow.ts'
-import { basic, onBothDatabases } from '../../support/house.ts'
+import { basic, onBothDatabases } from '../../support/gatehouse.ts'
 import { Visitor } from '../visitor.ts'
 import { type McpSite, openMcpSite } from './site.ts'
 

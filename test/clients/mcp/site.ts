@@ -8,7 +8,7 @@ import { mcpEndpoint, scopes } from '../../../examples/mcp/tools.ts'
 import type { Config } from '../../../src/config.ts'
 import type { Resolve } from '../../../src/http/guarded-fetch.ts'
 import { toNodeHandler } from '../../../src/http/mount.ts'
-import { type Dialect, type House, openHouse } from '../../support/house.ts'
+import { type Dialect, type House, openHouse } from '../../support/gatehouse.ts'
 import { Visitor } from '../visitor.ts'
 
 /** A request that reached the site, and what it got. */

@@ -3,7 +3,7 @@
 //
 //   index.js            the server, in server.js, which the command shares, so that both use the same classes
 //   cli.js              the command; it loads each of its actions only when that action runs
-//   resource-server.js  only the API's side, one file that loads nothing of the server
+//   api.js              only the API's side, one file that loads nothing of the server
 //   types/              the types of both entries
 //
 // Other packages are not bundled: the native ones cannot be, and a host's audit sees the versions of all.
@@ -121,7 +121,7 @@ function writeTypes(entries: string[]): void {
 }
 
 rmSync(dist, { recursive: true, force: true })
-writeTypes(['index.d.ts', 'resource-server.d.ts'])
+writeTypes(['index.d.ts', 'api.d.ts'])
 const server = modulesOf(source('index.ts'))
 server.add(source('required-node.ts'))
 await bundle(
@@ -137,7 +137,7 @@ await bundle(
     },
   },
 )
-await bundle({ 'resource-server': source('resource-server.ts') }, { codeSplitting: false })
+await bundle({ api: source('api.ts') }, { codeSplitting: false })
 
 const command = join(dist, 'cli.js')
 if (!existsSync(command))

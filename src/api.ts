@@ -1,4 +1,4 @@
-/** `gatehouse-auth/resource-server`: what an API apart from the authorization server needs, and nothing of the server. */
+/** `gatehouse-auth/api`: what an API apart from the authorization server needs, and nothing of the server. */
 import './required-node.ts'
 
 export type {

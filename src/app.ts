@@ -1,4 +1,4 @@
-import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import type { Accounts, AccountsContext } from './accounts/account.ts'
 import { cleanUpAccounts } from './accounts/clean-up.ts'
 import { localAccounts } from './accounts/local.ts'
 import { accountRoutes } from './accounts/routes.ts'
@@ -18,7 +18,7 @@ import { flushEvery } from './jobs/flush.ts'
 import type { CleanUpStep, Job } from './jobs/job.ts'
 import { startScheduler } from './jobs/scheduler.ts'
 import { whileTimeIsKnown } from './jobs/trusted-time.ts'
-import { waitingRequest } from './oauth/authorization/pending-request.ts'
+import { pendingRequest } from './oauth/authorization/pending-request.ts'
 import { cleanUpOauth } from './oauth/clean-up.ts'
 import { activityFlushEvery } from './oauth/clients/activity.ts'
 import { frameFor, homeRoute, notFound } from './oauth/home.ts'
@@ -91,7 +91,7 @@ export async function openApp(config: Config, options: AppOptions = {}): Promise
   try {
     const counters = openCounters(core.db, core.now)
     const frame = frameFor(settings, looks, () => accounts)
-    const waitingFor: AccountsHouse['waitingFor'] = (address) => waitingRequest(server, address)
+    const waitingFor: AccountsContext['waitingFor'] = (address) => pendingRequest(server, address)
     const { accounts: given = localAccounts() } = config
     const accounts = typeof given === 'function' ? given({ ...core, counters, frame, waitingFor }) : given
     const outbound = openOutbound(settings.outbound, options.resolve)

@@ -1,4 +1,4 @@
-import type { Accounts, AccountsHouse } from './accounts/account.ts'
+import type { Accounts, AccountsContext } from './accounts/account.ts'
 import { checkSettings } from './config/checks.ts'
 import { partsOf } from './config/issuer.ts'
 import { options } from './config/options.ts'
@@ -6,13 +6,13 @@ import { custom, type Given, type Options, optional, Place, section } from './co
 import { ConfigError } from './config-error.ts'
 import type { DomainSettings, Settings } from './settings.ts'
 
-type AccountsOption = Accounts | ((house: AccountsHouse) => Accounts)
+type AccountsOption = Accounts | ((house: AccountsContext) => Accounts)
 
 const own = {
   ...options,
   /** Who is signed in. Default: local accounts with sign-in and sign-up pages. */
   accounts: optional(
-    custom<AccountsOption>('Accounts | ((house: AccountsHouse) => Accounts)', (given, place) => {
+    custom<AccountsOption>('Accounts | ((house: AccountsContext) => Accounts)', (given, place) => {
       const is = typeof given === 'function' || typeof (given as Accounts | null)?.authenticate === 'function'
       if (!is) place.problem('accounts, such as localAccounts() or openidAccounts({ … })', given)
       return given as AccountsOption

@@ -3,7 +3,7 @@ import './required-node.ts'
 export type {
   Account,
   Accounts,
-  AccountsHouse,
+  AccountsContext,
   Ask,
   Authenticate,
   PasswordLink,

@@ -1,7 +1,7 @@
 // The same MCP server in its own process: it knows only the issuer and its own identifier. Only `auth` is different.
 
 import { createServer } from 'node:http'
-import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth/resource-server'
+import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth/api'
 import { mcpEndpoint, scopes } from './tools.ts'
 
 const port = Number(process.env['PORT'] ?? 4401)

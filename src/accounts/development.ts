@@ -2,7 +2,7 @@ import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { developmentSignInPage } from '../pages/development-sign-in.ts'
-import type { Account, Accounts, AccountsHouse, Ask } from './account.ts'
+import type { Account, Accounts, AccountsContext, Ask } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
 import { pageRoute, readPosted, showForms } from './page-forms.ts'
 import { type Refusal, refuse } from './refusals.ts'
@@ -23,13 +23,15 @@ const day = 86_400_000
  * strongly. It answers on this computer only, and throws
  * `ConfigError` where the issuer is not on loopback or NODE_ENV is production.
  */
-export function developmentAccounts(options: DevelopmentAccountsOptions): (house: AccountsHouse) => Accounts {
+export function developmentAccounts(
+  options: DevelopmentAccountsOptions,
+): (context: AccountsContext) => Accounts {
   const accounts = checkAccounts(options)
-  return (house) => {
-    refuseElsewhere(house)
-    const { settings } = house
-    const signIns = openSignIns(house, provider, day)
-    const pages = accountPages(house, signIns)
+  return (context) => {
+    refuseElsewhere(context)
+    const { settings } = context
+    const signIns = openSignIns(context, provider, day)
+    const pages = accountPages(context, signIns)
     const purpose = (returnTo: string | undefined) => `choose an account ${returnTo ?? ''}`
 
     const { acrValues } = settings.authentication
@@ -43,12 +45,12 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       returnTo: string | undefined,
       { status, acr }: { status?: number; acr?: string } = {},
     ): Promise<Answer> {
-      const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+      const waiting = returnTo === undefined ? undefined : await context.waitingFor(returnTo)
       return showForms(
-        house,
+        context,
         request,
         (token) =>
-          developmentSignInPage(house.frame(), {
+          developmentSignInPage(context.frame(), {
             action: settings.base + paths.signIn,
             hidden: {
               form_token: token(purpose(returnTo)),
@@ -63,21 +65,21 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       )
     }
 
-    const signInPage = pageRoute(house, paths.signIn, {
+    const signInPage = pageRoute(context, paths.signIn, {
       async GET(request) {
         const asked = queryParameter(request, 'acr_values')?.split(' ') ?? []
         const acr = asked.find((one) => acrValues.includes(one))
         return show(request, returnAddress(settings, queryParameter(request, 'return_to')), { acr })
       },
       async POST(request) {
-        const posted = await readPosted(house, request)
+        const posted = await readPosted(context, request)
         if (!('form' in posted)) return posted
         const returnTo = returnAddress(settings, posted.form.get('return_to'))
         const account = accounts.get(posted.form.get('subject') ?? '')
         const acr = acrValues.find((one) => one === posted.form.get('acr'))
         if (!account || !posted.ours(purpose(returnTo)))
           return show(request, returnTo, { status: account ? 403 : 422, acr })
-        const user = await resolveUser(house, account)
+        const user = await resolveUser(context, account)
         const disabled = () => refuse('account_disabled', { user: user.id }, { again: again(returnTo) })
         if (user.disabled_at !== null) return disabled()
         const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
@@ -114,7 +116,7 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
   }
 }
 
-/** Here one may choose how strongly one is signed in, so whoever is asked for more can give it. */
+/** The developer chooses how strongly they are signed in, so that step-up can be tried. */
 function isEnough(account: Account, { acrValues = [] }: Ask): boolean {
   return acrValues.length === 0 || (account.acr !== undefined && acrValues.includes(account.acr))
 }
@@ -132,7 +134,7 @@ function askFor<Answer extends Account | Response | null>(
   return new Response(null, { status: 303, headers })
 }
 
-/** A name that resolves to this computer, or a tunnel to it, would let strangers choose an account. */
+/** A name that resolves to this computer, or a tunnel to it, would let others choose an account. */
 function hereOnly(request: Incoming): Refusal | undefined {
   const host = (request.header('host') ?? new URL(request.request().url).host).replace(/:\d+$/, '')
   const here = host === 'localhost' || host === '127.0.0.1' || host === '[::1]'
@@ -140,7 +142,7 @@ function hereOnly(request: Incoming): Refusal | undefined {
   return here && forwarded === undefined ? undefined : refuse('sign_in_elsewhere')
 }
 
-function refuseElsewhere({ settings }: AccountsHouse): void {
+function refuseElsewhere({ settings }: AccountsContext): void {
   const problems: ConfigProblem[] = []
   const example = 'localAccounts()'
   if (!settings.loopback) {

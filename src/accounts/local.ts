@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import type { Accounts, AccountsHouse } from './account.ts'
+import type { Accounts, AccountsContext } from './account.ts'
 import { accountPages } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
@@ -7,8 +7,8 @@ import { deviceCookies } from './local/device-cookie.ts'
 import { helpFrom } from './local/help.ts'
 import {
   type CompleteOptions,
-  type LocalAccountsHouse,
   type LocalAccountsOptions,
+  type LocalContext,
   provider,
 } from './local/local-context.ts'
 import { emailOf } from './local/login.ts'
@@ -24,7 +24,7 @@ import { openSignIns } from './sign-ins.ts'
  * Accounts of our own: sign-up and sign-in with login and password, an account page, sign-out. Passwords are kept as
  * argon2id hashes. The subject is the user's id. Throws `ConfigError` with every problem at once.
  */
-export function localAccounts(options: LocalAccountsOptions = {}): (house: AccountsHouse) => Accounts {
+export function localAccounts(options: LocalAccountsOptions = {}): (context: AccountsContext) => Accounts {
   const complete = {
     signUp: options.signUp ?? true,
     signInLifetime: options.signInLifetime ?? 30 * 86_400,
@@ -34,7 +34,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
   checkOptions(complete)
   return (given) => {
     const signIns = openSignIns(given, provider, complete.signInLifetime * 1_000)
-    const house: LocalAccountsHouse = {
+    const context: LocalContext = {
       ...given,
       signIns,
       passwords: passwordHashing(),
@@ -42,14 +42,14 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
       devices: deviceCookies(given),
       options: complete,
     }
-    const password = passwordPages(house)
-    const account = accountPages(house, signIns, password.form)
+    const password = passwordPages(context)
+    const account = accountPages(context, signIns, password.form)
     const routes = [
-      signInPages(house),
-      ...(complete.signUp ? [signUpPages(house)] : []),
+      signInPages(context),
+      ...(complete.signUp ? [signUpPages(context)] : []),
       account.page,
       password.change(account.show),
-      setPasswordPages(house),
+      setPasswordPages(context),
       account.signOutPage,
     ]
     return {
@@ -61,13 +61,13 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
         if (!known) return {}
         return {
           ...(scopes.includes('profile') ? { preferred_username: known.login } : {}),
-          // Nobody has proved that the address is theirs.
+          // The address is not verified.
           ...(scopes.includes('email') && emailOf(known.login) !== null ? { email_verified: false } : {}),
         }
       },
       signOut: account.signOut,
       switchUrl: account.switchUrl,
-      passwordLinks: passwordLinks(house),
+      passwordLinks: passwordLinks(context),
       routes,
     }
   }

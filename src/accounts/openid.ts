@@ -6,7 +6,7 @@ import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { told } from '../log.ts'
-import type { Account, Accounts, AccountsHouse } from './account.ts'
+import type { Account, Accounts, AccountsContext } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
 import { type Begun, type OpenidProviderOptions, openidProvider } from './openid/provider.ts'
 import { pageRoute } from './page-forms.ts'
@@ -39,25 +39,25 @@ interface UnderWay extends Begun {
 }
 
 /**
- * Accounts of one OpenID provider: whoever is not signed in is sent there, by code, PKCE, `state` and `nonce`, and comes back
+ * Accounts of one OpenID provider: a user who is not signed in is sent there, by code, PKCE, `state` and `nonce`, and comes back
  * to `{issuer}/sign-in/callback`. The account is (provider, issuer, subject of the ID token); `auth_time`, `acr` and `amr`
  * are the provider's own, so that `prompt=login`, `max_age` and `acr_values` reach it and are judged by what it answers.
  * Throws `ConfigError` with every problem at once.
  */
-export function openidAccounts(options: OpenidAccountsOptions): (house: AccountsHouse) => Accounts {
+export function openidAccounts(options: OpenidAccountsOptions): (context: AccountsContext) => Accounts {
   const lifetime = options.signInLifetime ?? 86_400
   checkOptions({ ...options, signInLifetime: lifetime })
   const provider = options.provider ?? 'openid'
-  return (house) => {
-    const { settings, secrets, now } = house
-    const signIns = openSignIns(house, provider, lifetime * 1_000)
-    const pages = accountPages(house, signIns, undefined, 'provider')
+  return (context) => {
+    const { settings, secrets, now } = context
+    const signIns = openSignIns(context, provider, lifetime * 1_000)
+    const pages = accountPages(context, signIns, undefined, 'provider')
     const upstream = openidProvider(options, settings.issuer + callbackPath, now)
 
     /** Several tabs may be under way, each with a cookie of its own. */
     const cookieOf = (state: string) => `${cookie}_${sha256(state).slice(0, 8)}`
 
-    const signInPage = pageRoute(house, paths.signIn, {
+    const signInPage = pageRoute(context, paths.signIn, {
       async GET(request) {
         const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
         const loginHint = queryParameter(request, 'login_hint')
@@ -83,7 +83,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       },
     })
 
-    const callbackPage = pageRoute(house, callbackPath, {
+    const callbackPage = pageRoute(context, callbackPath, {
       async GET(request) {
         const underWay = readUnderWay(request)
         if (!underWay)
@@ -96,11 +96,11 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
           maxAge: 0,
         })
         if ('error' in claims && typeof claims.error === 'string' && !('sub' in claims)) {
-          house.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
+          context.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
           return notSignedIn(underWay, claims.error, done)
         }
         const account = accountOf(claims as Record<string, unknown> & { sub: string })
-        const user = await resolveUser(house, account)
+        const user = await resolveUser(context, account)
         const disabled = () =>
           refuse(
             'account_disabled',
@@ -150,7 +150,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       error: string,
       done: string,
     ): Promise<Answer | Refusal> {
-      const waiting = await house.waitingFor(returnTo)
+      const waiting = await context.waitingFor(returnTo)
       if (error === 'access_denied' && waiting) return seeOther(waiting.cancelUrl, { 'set-cookie': done })
       const reason = error === 'access_denied' ? 'provider_denied' : 'provider_failed'
       return refuse(reason, {}, { headers: { 'set-cookie': done }, again: again({ returnTo }) })

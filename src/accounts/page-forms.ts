@@ -5,8 +5,8 @@ import type { Refusal as AnyRefusal } from '../http/refusal.ts'
 import type { Route } from '../http/route.ts'
 import { answerRefusal } from '../pages/error.ts'
 import { answerPage, type Page } from '../pages/page.ts'
-import { sayPlain } from '../pages/sentences.ts'
-import type { AccountsHouse } from './account.ts'
+import { plainSentence } from '../pages/sentences.ts'
+import type { AccountsContext } from './account.ts'
 import { type Refusal, refuse, sentences } from './refusals.ts'
 
 const bodyLimit = 64 * 1024
@@ -19,7 +19,7 @@ export interface Posted {
 }
 
 /** Reads a posted form. */
-export async function readPosted(house: AccountsHouse, request: Incoming): Promise<Posted | Refusal> {
+export async function readPosted(context: AccountsContext, request: Incoming): Promise<Posted | Refusal> {
   let text: string
   try {
     text = await request.text(bodyLimit)
@@ -30,7 +30,7 @@ export async function readPosted(house: AccountsHouse, request: Incoming): Promi
   const form = parseForm(text)
   if (!form) return refuse('malformed_form')
   if (form.repeated.length > 0) return refuse('repeated_parameter')
-  const { secrets, settings } = house
+  const { secrets, settings } = context
   return {
     form,
     ours: (purpose) => formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')),
@@ -39,13 +39,13 @@ export async function readPosted(house: AccountsHouse, request: Incoming): Promi
 
 /** Shows a page with forms: `make` gets what makes a form token for this browser. */
 export function showForms(
-  house: AccountsHouse,
+  context: AccountsContext,
   request: Incoming,
   make: (token: (purpose: string) => string) => Page,
   more: { status?: number; retryAfter?: number } = {},
 ): Answer {
-  const browser: Browser = browserOf(request, house.settings)
-  const page = make((purpose) => formToken(house.secrets, browser, purpose))
+  const browser: Browser = browserOf(request, context.settings)
+  const page = make((purpose) => formToken(context.secrets, browser, purpose))
   return answerPage(more.status === undefined ? page : { ...page, status: more.status }, {
     ...(browser.setCookie === undefined ? {} : { 'set-cookie': browser.setCookie }),
     ...(more.retryAfter === undefined ? {} : { 'retry-after': String(more.retryAfter) }),
@@ -56,7 +56,7 @@ type Run = (request: Incoming) => Promise<Answer | Refusal>
 
 /** A page at `path`, and what it does by method. */
 export function pageRoute(
-  house: AccountsHouse,
+  context: AccountsContext,
   path: string,
   { GET, POST }: { GET?: Run; POST?: Run },
 ): Route {
@@ -64,20 +64,20 @@ export function pageRoute(
     path,
     methods: [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])],
     run: (request) => (request.method === 'POST' ? POST! : GET!)(request),
-    refused: (_, refusal) => refusalPage(house, refusal),
+    refused: (_, refusal) => refusalPage(context, refusal),
   }
 }
 
 /** A refusal in the words of our pages. */
-export function refusalPage(house: AccountsHouse, refusal: AnyRefusal): Answer {
-  const frame = house.frame()
+export function refusalPage(context: AccountsContext, refusal: AnyRefusal): Answer {
+  const frame = context.frame()
   const said = sentences[refusal.refusal]
   if (!said) return answerRefusal(frame, refusal)
-  const again = refusal.again?.slice(house.settings.origin.length)
+  const again = refusal.again?.slice(context.settings.origin.length)
   return answerRefusal(frame, refusal, {
-    title: sayPlain(frame, said.title),
-    message: sayPlain(frame, said.message),
+    title: plainSentence(frame, said.title),
+    message: plainSentence(frame, said.message),
     code: undefined,
-    links: again === undefined ? [] : [{ href: again, text: sayPlain(frame, 'error.again') }],
+    links: again === undefined ? [] : [{ href: again, text: plainSentence(frame, 'error.again') }],
   })
 }

@@ -37,7 +37,7 @@ export type McpRequest = BearerRequest & { readonly method?: string }
 export type McpAccess =
   | {
       ok: true
-      /** Who calls; absent where nobody signed in and nothing demands it. */
+      /** Who calls; absent for an anonymous call that no scope forbids. */
       access?: AccessToken
       /** The JSON-RPC message, parsed; absent where there is none. */
       message?: unknown
@@ -80,7 +80,7 @@ export function protectTools(auth: AuthenticatesRequests, options: ProtectedTool
   const someAreOpen = Object.values(tools).some(isOpen)
   const own = resource === undefined ? {} : { resource }
 
-  /** `undefined` where nobody has to sign in. */
+  /** `undefined` where no sign-in is needed. */
   function needsOf(message: Message | undefined, method: string | undefined): AccessNeeds | undefined {
     if (message?.method !== 'tools/call') {
       const looksAround = message === undefined ? method === 'GET' || method === 'DELETE' : isOpening(message)
@@ -102,7 +102,7 @@ export function protectTools(auth: AuthenticatesRequests, options: ProtectedTool
       const needs = needsOf(message, request.method)
       const access = await auth.authenticate(request, { ...arrival, ...needs, ...own })
       const known = body === undefined ? {} : { message: body }
-      // Whoever reads it behind may understand it, and run a tool whose scopes nobody has asked for.
+      // A downstream parser may accept it and run a tool whose scopes were never checked.
       if (access.ok && body === tooLong)
         return { ok: false, response: refusedMessage(413, -32600, 'The message is too long') }
       if (access.ok && body === undefined && !bodiless.includes(request.method ?? ''))

@@ -226,7 +226,7 @@ async function invite(call: Call, server: Server): Promise<void> {
   call.print(call.json ? JSON.stringify(shown) : facts(shown))
   call.note('The token is shown this once: hand it over now.')
   if (server.settings.registration === null)
-    call.note('Nobody can use it yet: the configuration has no `registration`.')
+    call.note('It cannot be used yet: the configuration has no `registration`.')
 }
 
 async function listInvitations(call: Call, server: Server): Promise<void> {

@@ -26,7 +26,7 @@ const example = {
   },
   clientIdMetadata: {},
   registration: { policy: 'open' },
-  // Whoever tries out their own machine, or runs `npx gatehouse-auth verify` all day, is no attacker.
+  // A developer who tries out their own machine, or runs `npx gatehouse-auth verify` all day, is no attacker.
   selfRegisteredClients: { perHour: 10_000, perNetworkPerHour: 10_000 },
   limits: { failuresPerNetwork: 10_000 },
 } satisfies FileConfig

@@ -31,7 +31,7 @@ const lastGrace = 2_000
 
 /**
  * Takes the port first, so that a busy one is known before anything is touched; requests that come early wait until the
- * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
+ * app is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
  */
 export async function start(loaded: Loaded): Promise<Running> {
   holdYoungGeneration()
@@ -63,7 +63,7 @@ export async function start(loaded: Loaded): Promise<Running> {
   const unfollow = followSecrets(app, loaded.secretFile)
   const ended = untilSignal(app, async (signal) => {
     app.stopping()
-    // Whoever presses Ctrl+C waits for it.
+    // A person who pressed Ctrl+C waits for it.
     const drain = signal === 'SIGINT' || isatty(0) ? 0 : (settings.drain ?? (settings.loopback ? 0 : 5_000))
     await listening.close({ drain })
     unfollow()

@@ -77,7 +77,7 @@ export const options = {
   sessions,
   /** How often something may go wrong, or be asked for. */
   limits,
-  /** How much strangers and users may have stored. */
+  /** How much unauthenticated clients and users may have stored. */
   storage,
   /** What connections to the server's own listener may take. */
   connections,

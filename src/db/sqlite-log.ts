@@ -66,7 +66,7 @@ export function openLog(
   let heldSince: number | undefined
   let space = { at: Number.NEGATIVE_INFINITY, free: 0 }
 
-  // An idle server learns it too. Whoever writes looks before each answer.
+  // For an idle server. Each write checks before it is answered.
   const watch = setInterval(look, 1_000)
   watch.unref()
 

@@ -135,7 +135,7 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
       })
   }
 
-  /** Only a log that was carried over whole can begin anew, and only while nobody writes. */
+  /** Only a log that was carried over whole can begin anew, and only between two writes. */
   async function carryLog(short: boolean) {
     log.mustBeThere()
     // Where space is short, everybody waits for it; otherwise only for what little was written meanwhile.
@@ -147,7 +147,7 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
     if (outcome === 'done') return log.begunAnew()
     nextTry = performance.now() + tryAgainAfter
     if (outcome === 'held') log.held()
-    // While writes are refused for it, or nobody writes, somebody has to look again.
+    // While writes are refused for it, or none come, a timer has to look again.
     setTimeout(() => carryIfDue(), tryAgainAfter + 10).unref()
   }
 

@@ -1,5 +1,5 @@
 /** How many may be under way for one key and in all, and how many may wait. */
-export interface TurnLimits {
+export interface ConcurrencyLimits {
   perKey: number
   inAll: number
   waiting: number
@@ -9,7 +9,7 @@ export interface TurnLimits {
 export type Enter = (key: string, signal: AbortSignal) => Promise<(() => void) | undefined>
 
 /** Lets so many in at once, first come first served among those whose key has room. */
-export function openTurns(limits: TurnLimits): Enter {
+export function limitConcurrency(limits: ConcurrencyLimits): Enter {
   const underWay = new Map<string, number>()
   const waiting: { key: string; start(): void }[] = []
   let all = 0

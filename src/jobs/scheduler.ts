@@ -51,7 +51,7 @@ export function startScheduler(core: Needs, jobs: readonly Job[]): Scheduler {
 }
 
 /**
- * Runs a job once if it is due and nobody else runs it; false otherwise. A failure is logged and recorded, not thrown.
+ * Runs a job once if it is due and no other process runs it; false otherwise. A failure is logged and recorded, not thrown.
  * With a signal to stop it, its pauses keep no process alive.
  */
 export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise<boolean> {

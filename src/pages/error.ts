@@ -4,8 +4,8 @@ import { type Refusal, refusalHeaders, wireError } from '../http/refusal.ts'
 import * as icons from './icons.ts'
 import { head, hiddenFields, layout } from './layout.ts'
 import { answerPage, type Page } from './page.ts'
-import { inertText, safeLink } from './safe-text.ts'
-import { clientName, isolated, say } from './sentences.ts'
+import { safeLink, safeText } from './safe-text.ts'
+import { clientName, isolated, sentence } from './sentences.ts'
 import type { ErrorView, Frame } from './views.ts'
 
 /** A refusal that may not be redirected (RFC 6749 §4.1.2.1), said to the person in front of it. */
@@ -19,14 +19,14 @@ export function errorPage(frame: Frame, view: ErrorView): Page {
     formsLeave: view.leave?.fields !== undefined,
     main: html`<div class="card">
 <div class="mark danger">${icons.alert}</div>
-${head(html`${inertText(view.title)}`, view.message)}
-${links.map(({ href, text }) => href && html`<a class="button plain" href="${href}">${inertText(text)}</a>`)}
+${head(html`${safeText(view.title)}`, view.message)}
+${links.map(({ href, text }) => href && html`<a class="button plain" href="${href}">${safeText(text)}</a>`)}
 ${view.leave && wayOut(frame, view, view.leave)}
 <dl class="details">
-<dt>${say(frame, 'error.status')}</dt><dd>${view.status}</dd>
-${view.code && html`<dt>${say(frame, 'error.code')}</dt><dd><code>${inertText(view.code)}</code></dd>`}
-${view.client !== undefined && html`<dt>${say(frame, 'error.client')}</dt><dd>${isolated(clientName(frame, view.client))}</dd>`}
-${view.requestId && html`<dt>${say(frame, 'error.request')}</dt><dd><code>${inertText(view.requestId)}</code></dd>`}
+<dt>${sentence(frame, 'error.status')}</dt><dd>${view.status}</dd>
+${view.code && html`<dt>${sentence(frame, 'error.code')}</dt><dd><code>${safeText(view.code)}</code></dd>`}
+${view.client !== undefined && html`<dt>${sentence(frame, 'error.client')}</dt><dd>${isolated(clientName(frame, view.client))}</dd>`}
+${view.requestId && html`<dt>${sentence(frame, 'error.request')}</dt><dd><code>${safeText(view.requestId)}</code></dd>`}
 </dl>
 </div>`,
   })
@@ -58,8 +58,8 @@ function wayOut(frame: Frame, view: ErrorView, { address, fields }: NonNullable<
   // What follows a private-use scheme is no host of the web.
   const place = isWeb ? host : host === '' ? protocol : `${protocol}//${host}`
   const client = clientName(frame, view.client ?? '')
-  const label = say(frame, 'error.leave', { host: place })
-  return html`<p>${say(frame, 'error.leave_explained', { client, host: html`<strong>${isolated(place)}</strong>` })}</p>
+  const label = sentence(frame, 'error.leave', { host: place })
+  return html`<p>${sentence(frame, 'error.leave_explained', { client, host: html`<strong>${isolated(place)}</strong>` })}</p>
 ${
   fields
     ? html`<form method="post" action="${address}">${hiddenFields(fields)}<button class="plain">${label}</button></form>`

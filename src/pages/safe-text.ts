@@ -1,5 +1,5 @@
 /**
- * Names and links that strangers wrote, made harmless for a page a person trusts (RFC 7591 §5,
+ * Names and links from outside, made harmless for a page that users trust (RFC 7591 §5,
  * RFC 6749 §10.14). Escaping keeps them from being markup; this keeps them from lying.
  */
 
@@ -9,7 +9,7 @@ const longestName = 100
  * One line of plain text: no control characters, no bidirectional controls, no invisible filler, no towers
  * of combining marks, at most 100 characters unless told. Joiners that scripts and emoji need stay.
  */
-export function inertText(text: string, longest = longestName): string {
+export function safeText(text: string, longest = longestName): string {
   const line = text
     .toWellFormed()
     .replace(/[\p{Zl}\p{Zp}\t\n\r\v\f]/gu, ' ')

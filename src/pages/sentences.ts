@@ -1,6 +1,6 @@
 /** Sentences from the text file, filled in: as markup with isolated values, or as plain text for titles. */
 import { type Html, type HtmlValue, html } from '../http/html.ts'
-import { inertText } from './safe-text.ts'
+import { safeText } from './safe-text.ts'
 import { defaultTexts, type TextKey } from './texts.ts'
 import type { Frame } from './views.ts'
 
@@ -10,7 +10,7 @@ type Plural = TextKey extends infer Key ? (Key extends `${infer Stem}.other` ? S
  * The sentence as markup. A text that is filled in is stripped of control characters and stands in `<bdi>`,
  * so that a right-to-left name cannot reorder the words around it; markup is taken as it is.
  */
-export function say(frame: Frame, key: TextKey, values: Record<string, string | Html> = {}): Html {
+export function sentence(frame: Frame, key: TextKey, values: Record<string, string | Html> = {}): Html {
   const parts = template(frame, key).split(/\{(\w+)\}/)
   return html`${parts.map((part, index): HtmlValue => {
     if (index % 2 === 0) return part
@@ -20,28 +20,28 @@ export function say(frame: Frame, key: TextKey, values: Record<string, string | 
 }
 
 /** The sentence as plain text, for `<title>` and attributes. */
-export function sayPlain(frame: Frame, key: TextKey, values: Record<string, string> = {}): string {
+export function plainSentence(frame: Frame, key: TextKey, values: Record<string, string> = {}): string {
   return template(frame, key).replace(/\{(\w+)\}/g, (_, name: string) =>
-    inertText(name === 'product' ? frame.branding.name : (values[name] ?? '')),
+    safeText(name === 'product' ? frame.branding.name : (values[name] ?? '')),
   )
 }
 
 /** The sentence for a number, in the plural form of the page's language; `{count}` is the number. */
-export function sayCount(frame: Frame, stem: Plural, count: number): Html {
+export function countSentence(frame: Frame, stem: Plural, count: number): Html {
   const language = template(frame, 'page.language')
   const form = `${stem}.${new Intl.PluralRules(language).select(count)}` as TextKey
   const key = form in defaultTexts || form in frame.branding.texts ? form : (`${stem}.other` as const)
-  return say(frame, key, { count: html`${new Intl.NumberFormat(language).format(count)}` })
+  return sentence(frame, key, { count: html`${new Intl.NumberFormat(language).format(count)}` })
 }
 
 /** A foreign text as a name in running words. */
 export function isolated(text: string): Html {
-  return html`<bdi>${inertText(text)}</bdi>`
+  return html`<bdi>${safeText(text)}</bdi>`
 }
 
 /** The client's name as it may be shown, never empty. */
 export function clientName(frame: Frame, name: string): string {
-  return inertText(name) || template(frame, 'client.unnamed')
+  return safeText(name) || template(frame, 'client.unnamed')
 }
 
 /** A day, in UTC, for people and for machines. */

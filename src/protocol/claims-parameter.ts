@@ -48,7 +48,7 @@ function claimsOf(client: Client, settings: Settings): (name: string) => boolean
   }
 }
 
-/** The scopes whose sentences say what is asked by name: whoever consents to the claims reads them. */
+/** The scopes whose descriptions the consent page shows for claims that were requested by name. */
 export function scopesOfClaims(claims: ClaimsRequest | null): string[] {
   const names = [...(claims?.userinfo ?? []), ...(claims?.idToken ?? [])]
   return [...new Set(names.map((name) => scopeFor(name)!))]

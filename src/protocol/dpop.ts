@@ -76,7 +76,7 @@ export function checkProof(header: string, request: ProvenRequest, rules: ProofR
     return refuse('dpop_proof_malformed', { claim: 'jti' })
   const next = nextNonce(nonce, rules.nonces, now)
   if (isRefusal(next)) return next
-  // A key under which a signature held before is not held up by what strangers made up.
+  // A key with a verified signature is not blocked by signatures that others made up.
   const blocked = keys.has(text) ? undefined : rules.blocked?.()
   if (blocked) return blocked
   if (!verifySignature(key.alg, key.key, input, signature)) return refuse('dpop_proof_signature')
@@ -139,7 +139,7 @@ function wrongTime({ iat, exp, nbf }: Record<string, unknown>, now: number): Ref
   const made = typeof iat === 'number' ? iat * 1_000 : Number.NaN
   if (!(made > now - oldest && made <= now + aheadAtMost))
     return refuse('dpop_proof_time', { seconds_off: Math.round((made - now) / 1_000) })
-  // Neither is asked of a proof, but whoever writes one means it (RFC 7519 §4.1.4, §4.1.5).
+  // A proof needs neither, but one that is present must hold (RFC 7519 §4.1.4, §4.1.5).
   if (exp !== undefined && !(typeof exp === 'number' && exp * 1_000 > now))
     return refuse('dpop_proof_time', { claim: 'exp' })
   if (nbf !== undefined && !(typeof nbf === 'number' && nbf * 1_000 <= now + aheadAtMost))

@@ -18,7 +18,7 @@ export type AuthenticationMethod = (typeof authenticationMethods)[number]
 export function spokenMethods({ mutualTls }: Pick<Settings, 'mutualTls'>): AuthenticationMethod[] {
   return authenticationMethods.filter((method) => {
     if (method === 'self_signed_tls_client_auth') return mutualTls !== null
-    // Whoever may issue certificates must be known here: many proxies pass on what they have not verified.
+    // The authorities must be configured here: many proxies pass on certificates they have not verified.
     return method !== 'tls_client_auth' || (mutualTls?.authorities.length ?? 0) > 0
   })
 }
@@ -31,11 +31,11 @@ export interface Profile {
   /** How its clients may authenticate. */
   methods: readonly AuthenticationMethod[]
   /**
-   * Whether PKCE is required of a client about which nobody said; only a confidential one may be told to do without, and
+   * Whether PKCE is required by default; only a confidential client may be allowed to do without, and
    * not where it is required always.
    */
   pkce: 'always' | 'required' | 'lifted'
-  /** The reuse window of a client about which nobody said; null takes the server's. */
+  /** The reuse window by default; null takes the server's. */
   reuseWindow: number | null
   /** Only pushed requests are accepted (RFC 9126 §5). */
   pushedRequestsOnly: boolean

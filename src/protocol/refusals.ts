@@ -72,7 +72,7 @@ export const refusals = {
     'The description of this application could not be read from its address',
   ),
   client_document_invalid: invalidRequest('The description of this application is not valid'),
-  too_many_arrivals: tooMany('Too many new applications at the moment; try again later'),
+  too_many_registrations: tooMany('Too many new applications at the moment; try again later'),
   redirect_uri_missing: invalidRequest('The redirect_uri is missing and the client has several'),
   redirect_uri_unregistered: invalidRequest('The redirect_uri is not registered for this application'),
   // No error code: it could only be sent in the mode that is not understood (OpenID Connect Core §3.1.2.6).

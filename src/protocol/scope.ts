@@ -54,7 +54,7 @@ interface ScopedClient {
 
 /**
  * What a client asks for, and what that implies. When it names none, its default as far as APIs demand it; beside `openid` a
- * name nobody knows is dropped (OpenID Connect Core §3.1.2.1).
+ * unknown name is dropped (OpenID Connect Core §3.1.2.1).
  */
 export function requestedScope(
   text: string | undefined,

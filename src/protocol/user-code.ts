@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto'
 import type { Secrets } from '../crypto/secrets.ts'
 
-/** Letters nobody takes for one another, and no vowels, so that no word comes of them. */
+/** Letters that are hard to confuse, and no vowels, so that no words appear. */
 const alphabet = 'BCDFGHJKLMNPQRSTVWXZ'
 const length = 8
 

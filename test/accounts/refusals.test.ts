@@ -9,7 +9,7 @@ import { openidAccounts } from '../../src/accounts/openid.ts'
 import { disableUser } from '../../src/accounts/user-operations.ts'
 import type { Config } from '../../src/config.ts'
 import { sql } from '../../src/db/sql.ts'
-import { type House, onBothDatabases, openHouse } from '../support/gatehouse.ts'
+import { onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { openidIssuer } from './openid-issuer.ts'
 import { type Shown, visit } from './visitor.ts'
 
@@ -18,19 +18,19 @@ type Line = Record<string, unknown>
 onBothDatabases('what accounts refuse', (dialect) => {
   async function opened(
     accounts: Config['accounts'],
-    work: (house: House, told: () => Line | undefined) => Promise<void>,
+    work: (testServer: TestServer, told: () => Line | undefined) => Promise<void>,
   ): Promise<void> {
     const lines: Line[] = []
     const note = (message: string, facts: object = {}) => void lines.push({ message, ...facts })
-    const house = await openHouse(dialect, {
+    const testServer = await openTestServer(dialect, {
       accounts,
       limits: { failuresPerNetwork: 5 },
       log: { info: note, warn: note, error: note },
     })
     try {
-      await work(house, () => lines.findLast(({ message }) => message === 'request'))
+      await work(testServer, () => lines.findLast(({ message }) => message === 'request'))
     } finally {
-      await house.close()
+      await testServer.close()
     }
   }
 
@@ -42,8 +42,8 @@ onBothDatabases('what accounts refuse', (dialect) => {
   }
 
   test('a form of another browser, a method no page has, a body that is no form', () =>
-    opened(localAccounts(), async (house, told) => {
-      const visitor = visit(house)
+    opened(localAccounts(), async (testServer, told) => {
+      const visitor = visit(testServer)
       await visitor.signUp()
       const shown = await visitor.post('/sign-out', {})
       cannotBeUsed(shown, 403, /This form has expired/)
@@ -54,7 +54,7 @@ onBothDatabases('what accounts refuse', (dialect) => {
         ['OPTIONS', '/sign-up', 'GET, HEAD, POST'],
         ['POST', '/account', 'GET, HEAD'],
       ] as const) {
-        const answer = await house.request(path, { method })
+        const answer = await testServer.request(path, { method })
         assert.deepEqual([answer.status, answer.headers.get('allow')], [405, allow])
         assert.match(await answer.text(), /This page cannot be opened this way/)
         assert.equal(told()?.reason, 'method_not_allowed')
@@ -65,7 +65,7 @@ onBothDatabases('what accounts refuse', (dialect) => {
         ['a'.repeat(70_000), 413, 'body_too_large', /The form is too large/],
       ] as const
       for (const [body, status, reason, message] of bodies) {
-        const answer = await house.request('/sign-in', { method: 'POST', body })
+        const answer = await testServer.request('/sign-in', { method: 'POST', body })
         assert.equal(answer.status, status)
         assert.match(await answer.text(), message)
         assert.equal(told()?.reason, reason)
@@ -73,12 +73,12 @@ onBothDatabases('what accounts refuse', (dialect) => {
     }))
 
   test('links to set a password that never were', () =>
-    opened(localAccounts(), async (house, told) => {
+    opened(localAccounts(), async (testServer, told) => {
       const guess = (n: number) =>
-        visit(house, '198.51.100.90').get(
+        visit(testServer, '198.51.100.90').get(
           `/set-password?token=gh_pl_${String(n).padStart(26, '0')}${'A'.repeat(43)}`,
         )
-      assert.equal((await visit(house).get('/set-password')).status, 410)
+      assert.equal((await visit(testServer).get('/set-password')).status, 410)
       assert.equal(told()?.reason, 'password_link_unknown')
       for (let n = 0; n < 5; n++) assert.equal((await guess(n)).status, 410)
       const stopped = await guess(5)
@@ -88,22 +88,25 @@ onBothDatabases('what accounts refuse', (dialect) => {
     }))
 
   test('choosing an account from elsewhere, or one that is disabled', () =>
-    opened(developmentAccounts({ accounts: [{ subject: 'dev-ann', name: 'Ann' }] }), async (house, told) => {
-      const visitor = visit(house)
-      const page = await visitor.get('/sign-in')
-      assert.equal((await visitor.submit(page, '/sign-in', { subject: 'dev-ann' })).status, 303)
-      const forwarded = await house.request('/sign-in', { headers: { forwarded: 'for=192.0.2.1' } })
-      assert.equal(forwarded.status, 403)
-      assert.match(await forwarded.text(), /only works on this computer/)
-      assert.equal(told()?.reason, 'sign_in_elsewhere')
-      await disableAll(house)
-      cannotBeUsed(
-        await visitor.submit(page, '/sign-in', { subject: 'dev-ann' }),
-        403,
-        /This account is disabled/,
-      )
-      assert.equal(told()?.reason, 'account_disabled')
-    }))
+    opened(
+      developmentAccounts({ accounts: [{ subject: 'dev-ann', name: 'Ann' }] }),
+      async (testServer, told) => {
+        const visitor = visit(testServer)
+        const page = await visitor.get('/sign-in')
+        assert.equal((await visitor.submit(page, '/sign-in', { subject: 'dev-ann' })).status, 303)
+        const forwarded = await testServer.request('/sign-in', { headers: { forwarded: 'for=192.0.2.1' } })
+        assert.equal(forwarded.status, 403)
+        assert.match(await forwarded.text(), /only works on this computer/)
+        assert.equal(told()?.reason, 'sign_in_elsewhere')
+        await disableAll(testServer)
+        cannotBeUsed(
+          await visitor.submit(page, '/sign-in', { subject: 'dev-ann' }),
+          403,
+          /This account is disabled/,
+        )
+        assert.equal(told()?.reason, 'account_disabled')
+      },
+    ))
 
   test('what a provider answers, and one who is disabled here', async () => {
     const upstream = await openidIssuer()
@@ -112,8 +115,8 @@ onBothDatabases('what accounts refuse', (dialect) => {
       clientId: 'gatehouse',
       clientSecret: 'a secret',
     })
-    await opened(accounts, async (house, told) => {
-      const visitor = visit(house)
+    await opened(accounts, async (testServer, told) => {
+      const visitor = visit(testServer)
       const through = async () => {
         const sent = await visitor.get('/sign-in')
         return visitor.get(await upstream.signIn(sent.location!))
@@ -133,7 +136,7 @@ onBothDatabases('what accounts refuse', (dialect) => {
       }
       upstream.refuses = undefined
       assert.equal((await through()).status, 303)
-      await disableAll(house)
+      await disableAll(testServer)
       cannotBeUsed(await through(), 403, /This account is disabled/)
       assert.equal(told()?.reason, 'account_disabled')
     })
@@ -146,31 +149,31 @@ onBothDatabases('what accounts refuse', (dialect) => {
         throw new UnverifiedWebhook('the signature is missing')
       },
     }
-    return opened(accounts, async (house, told) => {
-      const answer = await house.request('/webhooks/accounts', { method: 'POST', body: '{}' })
+    return opened(accounts, async (testServer, told) => {
+      const answer = await testServer.request('/webhooks/accounts', { method: 'POST', body: '{}' })
       assert.equal(answer.status, 401)
       assert.equal(((await answer.json()) as { error: string }).error, 'unverified_webhook')
       assert.equal(told()?.reason, 'webhook_unverified')
       assert.equal(told()?.problem, 'the signature is missing')
-      const read = await house.request('/webhooks/accounts')
+      const read = await testServer.request('/webhooks/accounts')
       assert.deepEqual([read.status, read.headers.get('allow')], [405, 'POST'])
     })
   })
 
   test('without a clock that can be trusted a page is 503 in the words of every other', () =>
-    opened(localAccounts(), async (house, told) => {
-      Object.assign(house.app.server.clock, { ok: false })
-      const answer = await house.request('/sign-in')
+    opened(localAccounts(), async (testServer, told) => {
+      Object.assign(testServer.app.server.clock, { ok: false })
+      const answer = await testServer.request('/sign-in')
       assert.equal(answer.status, 503)
       assert.equal(answer.headers.get('retry-after'), '1')
       assert.match(await answer.text(), /temporarily_unavailable/)
       assert.equal(told()?.reason, 'unavailable')
-      assert.equal((await house.request('/livez')).status, 200)
+      assert.equal((await testServer.request('/livez')).status, 200)
     }))
 })
 
-async function disableAll(house: House): Promise<void> {
-  const { server } = house.app
+async function disableAll(testServer: TestServer): Promise<void> {
+  const { server } = testServer.app
   for (const { id } of await server.db.query<{ id: string }>(sql`select id from users`))
     await disableUser(server, id, 'a test')
 }

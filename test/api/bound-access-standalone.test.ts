@@ -12,7 +12,7 @@ import { nonceByTime } from '../../src/protocol/dpop-nonce.ts'
 import { makeSelfSigned } from '../support/certificates.ts'
 import { makeProof, makeProofKey, type ProofKey, type ProofOptions, proofFor } from '../support/dpop.ts'
 import { credentials, makePkce, obtainCode, readTokens } from '../support/flow.ts'
-import { type House, openHouse } from '../support/gatehouse.ts'
+import { openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 const resource = 'https://api.example.com/jobs'
 const url = `${resource}/search`
@@ -21,7 +21,7 @@ const key = await makeProofKey()
 const certificate = makeSelfSigned('client', Date.UTC(2026, 0, 15, 12))
 const otherCertificate = makeSelfSigned('client', Date.UTC(2026, 0, 15, 12))
 
-let house: House
+let testServer: TestServer
 let issuer: string
 let end: () => Promise<void>
 
@@ -29,13 +29,13 @@ before(async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise<void>((resolve) => server.once('listening', resolve))
   issuer = `http://localhost:${(server.address() as AddressInfo).port}`
-  house = await openHouse('sqlite', {
+  testServer = await openTestServer('sqlite', {
     issuer,
     resources: { [resource]: {} },
     trustedProxies: ['10.0.0.0/8'],
     mutualTls: { certificateHeader: 'x-client-cert' },
   })
-  server.on('request', toNodeHandler(house.g))
+  server.on('request', toNodeHandler(testServer.g))
   end = () =>
     new Promise((resolve) => {
       server.closeAllConnections()
@@ -44,25 +44,25 @@ before(async () => {
 })
 after(async () => {
   await end()
-  await house.close()
+  await testServer.close()
 })
 
 const machine = { redirectUris: [], grantTypes: ['client_credentials'] }
 const form = { grant_type: 'client_credentials', resource }
 
 async function boundTo(by: ProofKey | null): Promise<string> {
-  const client = await house.createClient(machine)
+  const client = await testServer.createClient(machine)
   const headers = {
     ...credentials(client).headers,
-    ...(by && { dpop: await proofFor(house, by, { url: `${issuer}/oauth/token` }) }),
+    ...(by && { dpop: await proofFor(testServer, by, { url: `${issuer}/oauth/token` }) }),
   }
-  return (await readTokens(await house.post('/oauth/token', form, headers))).access_token
+  return (await readTokens(await testServer.post('/oauth/token', form, headers))).access_token
 }
 
 type Api = ReturnType<typeof resourceServer>
 
 function openApi(dpop: ApiDpopOptions = {}, more: Partial<ResourceServerOptions> = {}): Api {
-  return resourceServer({ issuer, resource, dpop, log: 'silent', ...more }, { now: house.clock.now })
+  return resourceServer({ issuer, resource, dpop, log: 'silent', ...more }, { now: testServer.clock.now })
 }
 
 function request(token: string, proof?: string, scheme = 'DPoP'): Request {
@@ -71,7 +71,7 @@ function request(token: string, proof?: string, scheme = 'DPoP'): Request {
 }
 
 const proofOf = (accessToken: string, more: ProofOptions = {}, by = key) =>
-  makeProof(by, { method: 'GET', url, accessToken, now: house.clock.now(), ...more })
+  makeProof(by, { method: 'GET', url, accessToken, now: testServer.clock.now(), ...more })
 
 function told(access: Access): string {
   if (access.ok) return 'ok'
@@ -80,7 +80,7 @@ function told(access: Access): string {
 }
 
 const introspection = async () => {
-  const { client, secret: clientSecret } = await house.createClient({
+  const { client, secret: clientSecret } = await testServer.createClient({
     ...machine,
     resourceServerFor: [resource],
   })
@@ -101,7 +101,7 @@ describe('tokens bound to a key, at an API apart', () => {
         'another method': await proofOf(token, { method: 'POST' }),
         'another URL': await proofOf(token, { url: resource }),
         'another token': await proofOf(bearer),
-        'a time long ago': await proofOf(token, { now: house.clock.now() - 300_000 }),
+        'a time long ago': await proofOf(token, { now: testServer.clock.now() - 300_000 }),
       }
       for (const [name, proof] of Object.entries(proofs)) {
         assert.equal(await ask(token, proof), '401 DPoP invalid_dpop_proof', name)
@@ -119,9 +119,9 @@ describe('tokens bound to a key, at an API apart', () => {
     const proof = await proofOf(token)
     const all = await Promise.all([1, 2, 3, 4].map(() => alone.authenticate(request(token, proof))))
     assert.deepEqual(all.map(told).sort(), [...Array(3).fill('401 DPoP invalid_dpop_proof'), 'ok'])
-    house.clock.advance(299_000)
+    testServer.clock.advance(299_000)
     assert.equal(told(await alone.authenticate(request(token, proof))), '401 DPoP invalid_dpop_proof')
-    house.clock.advance(62_000)
+    testServer.clock.advance(62_000)
     assert.equal(told(await alone.authenticate(request(token, proof))), '401 DPoP invalid_dpop_proof')
     assert.equal(told(await alone.authenticate(request(token, await proofOf(token)))), 'ok')
 
@@ -137,9 +137,9 @@ describe('tokens bound to a key, at an API apart', () => {
       [...several, ...several].map((api) => api.authenticate(request(token, shared))),
     )
     assert.equal(answers.filter((access) => access.ok).length, 1)
-    assert.deepEqual([...store.values()], [Math.floor(house.clock.now() / 1_000) * 1_000 + 300_000])
+    assert.deepEqual([...store.values()], [Math.floor(testServer.clock.now() / 1_000) * 1_000 + 300_000])
     // A store of whole numbers must take what a client with a finer clock makes of it (RFC 7519 §2).
-    const iat = house.clock.now() / 1_000 - 1.00025
+    const iat = testServer.clock.now() / 1_000 - 1.00025
     const finer = request(token, await proofOf(token, { claims: { iat } }))
     assert.equal(told(await several[0]!.authenticate(finer)), 'ok')
     assert.ok([...store.values()].every(Number.isInteger))
@@ -181,17 +181,17 @@ describe('tokens bound to a key, at an API apart', () => {
     }
     await nonceFrom(openApi({ secret: 'the secret of another API altogether' }), nonce)
 
-    house.clock.advance(150_000)
+    testServer.clock.advance(150_000)
     const late = await api.authenticate(request(token, await proofOf(token, { nonce })))
     assert.ok(late.ok)
     assert.equal(late.dpopNonce, await nonceFrom(api))
-    house.clock.advance(150_000)
+    testServer.clock.advance(150_000)
     assert.notEqual(await nonceFrom(api, nonce), nonce)
 
     const lenient = openApi({ secret, nonces: 'optional' })
     assert.equal(told(await lenient.authenticate(request(token, await proofOf(token)))), 'ok')
     await nonceFrom(lenient, 'made up')
-    const own = nonceByTime(rootSecrets([secret]), { required: true }).current(house.clock.now())
+    const own = nonceByTime(rootSecrets([secret]), { required: true }).current(testServer.clock.now())
     assert.equal(told(await lenient.authenticate(request(token, await proofOf(token, { nonce: own })))), 'ok')
   })
 
@@ -213,7 +213,7 @@ describe('tokens bound to a key, at an API apart', () => {
 
   test('RFC 9449 §11.1: more proofs than can be remembered are told to the operator, once', async () => {
     const lines: string[] = []
-    const spend = rememberProofs(house.clock.now, { warn: (text) => void lines.push(text) }, 2)
+    const spend = rememberProofs(testServer.clock.now, { warn: (text) => void lines.push(text) }, 2)
     for (const id of ['a', 'b', 'c', 'd']) assert.equal(await spend(id), true)
     assert.equal(await spend('d'), false)
     assert.equal(lines.length, 1)
@@ -226,8 +226,8 @@ describe('tokens bound to a certificate', () => {
   const mutualTls = { certificateHeader: 'x-client-cert', trustedProxies: ['10.0.0.0/8'] }
 
   async function certified(): Promise<string> {
-    const client = await house.createClient({ ...machine, tlsClientCertificateBoundAccessTokens: true })
-    const answer = await house.request('/oauth/token', {
+    const client = await testServer.createClient({ ...machine, tlsClientCertificateBoundAccessTokens: true })
+    const answer = await testServer.request('/oauth/token', {
       method: 'POST',
       address: proxy,
       body: new URLSearchParams(form).toString(),
@@ -253,9 +253,9 @@ describe('tokens bound to a certificate', () => {
   const guards = async (): Promise<
     Record<string, (request: BearerRequest, needs?: AccessNeeds) => Promise<Access>>
   > => ({
-    'beside the server': (request, needs) => house.g.authenticate(request, { ...needs, resource }),
+    'beside the server': (request, needs) => testServer.g.authenticate(request, { ...needs, resource }),
     'beside it, offline': (request, needs) =>
-      house.g.authenticate(request, { ...needs, resource, check: 'offline' }),
+      testServer.g.authenticate(request, { ...needs, resource, check: 'offline' }),
     'by published keys': openApi({}, { mutualTls }).authenticate,
     'by introspection': openApi({}, { mutualTls, ...(await introspection()) }).authenticate,
   })
@@ -273,7 +273,9 @@ describe('tokens bound to a certificate', () => {
         refused,
         `${name}, spoofed`,
       )
-      const proof = await proofOf(token, { nonce: house.app.server.nonces.current(house.clock.now()) })
+      const proof = await proofOf(token, {
+        nonce: testServer.app.server.nonces.current(testServer.clock.now()),
+      })
       assert.equal(told(await ask(request(token, proof))), '401 DPoP invalid_token', name)
     }
   })
@@ -306,11 +308,11 @@ describe('tokens bound to a certificate', () => {
   })
 
   test('RFC 8705 §3, OpenID Connect Core §5.3.1: userinfo answers over a connection with the certificate alone', async () => {
-    const client = await house.createClient({ tlsClientCertificateBoundAccessTokens: true })
+    const client = await testServer.createClient({ tlsClientCertificateBoundAccessTokens: true })
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce, { scope: 'openid' })
+    const code = await obtainCode(testServer, client, pkce, { scope: 'openid' })
     const over = (path: string, cert: string, init: RequestInit, address = proxy) =>
-      house.request(path, {
+      testServer.request(path, {
         ...init,
         address,
         headers: { ...(init.headers as Record<string, string>), ...header(cert) },
@@ -331,7 +333,7 @@ describe('tokens bound to a certificate', () => {
     assert.equal((await over('/oauth/userinfo', otherCertificate.cert, init)).status, 401)
     assert.equal((await over('/oauth/userinfo', 'no certificate', init)).status, 401)
     assert.equal((await over('/oauth/userinfo', certificate.cert, init, '203.0.113.7')).status, 401)
-    assert.equal((await house.request('/oauth/userinfo', init)).status, 401)
+    assert.equal((await testServer.request('/oauth/userinfo', init)).status, 401)
   })
 
   test('RFC 8705 §3: through Node’s own server, as the proxy’s connection comes in', async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type ProtectedTool, type ProtectedToolsOptions, protectTools } from '../../src/api/mcp.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { obtainTokens } from '../support/flow.ts'
-import { houseFor, issuer, onBothDatabases } from '../support/gatehouse.ts'
+import { issuer, onBothDatabases, testServerFor } from '../support/gatehouse.ts'
 
 const resource = `${issuer}/mcp`
 const metadata = `${issuer}/.well-known/oauth-protected-resource/mcp`
@@ -33,14 +33,14 @@ function send(body: unknown, token?: string, headers: Record<string, string> = {
 }
 
 onBothDatabases('the tools of an MCP server', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     resources: { [resource]: {}, [`${issuer}/other`]: {} },
     authentication: { acrValues: ['urn:example:password', 'urn:example:second-factor'] },
   })
 
   async function protectedBy(options: Partial<ProtectedToolsOptions> = {}) {
-    const house = await open()
-    const guard = protectTools(house.g, { tools, resource, ...options })
+    const testServer = await open()
+    const guard = protectTools(testServer.g, { tools, resource, ...options })
     const refusal = async (request: Parameters<typeof guard.authenticate>[0]) => {
       const access = await guard.authenticate(request)
       assert.ok(!access.ok, 'refused')
@@ -52,13 +52,13 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
       assert.ok(access.ok, access.ok ? '' : `${access.response.status}`)
       return access
     }
-    return { house, guard, refusal, admission }
+    return { testServer, guard, refusal, admission }
   }
 
   async function tokenFor(scope: string, more: Record<string, string> = {}) {
-    const house = await open()
-    const client = await house.createClient()
-    const tokens = await obtainTokens(house, client, { scope, resource, ...more })
+    const testServer = await open()
+    const client = await testServer.createClient()
+    const tokens = await obtainTokens(testServer, client, { scope, resource, ...more })
     return tokens.access_token
   }
 
@@ -174,12 +174,12 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
   })
 
   test('RFC 9470 §3: an authentication that is too old for the tool is 401 with max_age (N121)', async () => {
-    const { house, refusal, admission } = await protectedBy()
-    const authTime = house.clock.now()
-    house.signedIn.account = { ...house.signedIn.account!, authTime }
+    const { testServer, refusal, admission } = await protectedBy()
+    const authTime = testServer.clock.now()
+    testServer.signedIn.account = { ...testServer.signedIn.account!, authTime }
     const token = await tokenFor('jobs:read')
     assert.ok((await admission(send(call('withdraw'), token))).access)
-    house.clock.advance(61_000)
+    testServer.clock.advance(61_000)
     const { status, challenge } = await refusal(send(call('withdraw'), token))
     assert.equal(status, 401)
     assert.match(challenge!, /^Bearer error="insufficient_user_authentication", .*max_age="60"/)
@@ -187,7 +187,7 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
   })
 
   test('RFC 9470 §3: an authentication that is too weak for the tool is 401 with acr_values (N121)', async () => {
-    const house = await open()
+    const testServer = await open()
     const withdraw: ProtectedTool = {
       ...tools.withdraw,
       maxAge: 3_600,
@@ -195,7 +195,7 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
     }
     const { refusal, admission } = await protectedBy({ tools: { withdraw } })
     const as = async (acr: string) => {
-      house.signedIn.account = { ...house.signedIn.account!, acr, authTime: house.clock.now() }
+      testServer.signedIn.account = { ...testServer.signedIn.account!, acr, authTime: testServer.clock.now() }
       return send(call('withdraw'), await tokenFor('jobs:read'))
     }
     const { status, challenge } = await refusal(await as('urn:example:password'))
@@ -208,7 +208,7 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
   })
 
   test('Apps SDK, Authentication: ChatGPT gets a refused call as a result that carries the challenge', async () => {
-    const { house, refusal } = await protectedBy()
+    const { testServer, refusal } = await protectedBy()
     const read = async (name: string, token?: string) => {
       const { status, challenge, response } = await refusal(send(call(name), token, chatgpt))
       assert.deepEqual([status, challenge], [200, null])
@@ -230,7 +230,7 @@ onBothDatabases('the tools of an MCP server', (dialect) => {
       await read('apply', token),
       /^Bearer error="insufficient_scope", .*scope="applications:read applications:write"/,
     )
-    house.clock.advance(901_000)
+    testServer.clock.advance(901_000)
     assert.match(await read('search', token), /^Bearer error="invalid_token", .*expired/)
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { resourceMetadata, resourceMetadataUrl } from '../../src/api/resource-metadata.ts'
 import type { Config } from '../../src/config.ts'
-import { type House, openHouse } from '../support/gatehouse.ts'
+import { openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 describe('RFC 9728 §3.1: where the document stands', () => {
   const cases: [string, string | undefined][] = [
@@ -38,14 +38,14 @@ test('RFC 9728 §2: the document of an API anywhere; no scope of OpenID Connect 
 })
 
 describe('documents answered by the server', () => {
-  const houses: House[] = []
+  const testServers: TestServer[] = []
   after(async () => {
-    for (const house of houses) await house.close()
+    for (const testServer of testServers) await testServer.close()
   })
   async function open(config: Partial<Config>): Promise<(path: string) => Promise<Response>> {
-    const house = await openHouse('sqlite', config)
-    houses.push(house)
-    return (path) => house.g.fetch(new Request(new URL(path, config.issuer ?? 'http://localhost:4400')))
+    const testServer = await openTestServer('sqlite', config)
+    testServers.push(testServer)
+    return (path) => testServer.g.fetch(new Request(new URL(path, config.issuer ?? 'http://localhost:4400')))
   }
   const well = '/.well-known/oauth-protected-resource'
   const server = '/.well-known/oauth-authorization-server'
@@ -129,24 +129,24 @@ describe('documents answered by the server', () => {
   })
 
   test('RFC 9728 §5.1: browser code of any origin may read the documents', async () => {
-    const house = await openHouse('sqlite')
-    houses.push(house)
-    const answer = await house.request(well, { headers: { origin: 'https://inspector.example.com' } })
+    const testServer = await openTestServer('sqlite')
+    testServers.push(testServer)
+    const answer = await testServer.request(well, { headers: { origin: 'https://inspector.example.com' } })
     assert.equal(answer.headers.get('access-control-allow-origin'), '*')
-    const preflight = await house.request(well, {
+    const preflight = await testServer.request(well, {
       method: 'OPTIONS',
       headers: { origin: 'https://x.example' },
     })
     assert.equal(preflight.status, 204)
-    assert.equal((await house.request(well, { method: 'POST' })).status, 405)
+    assert.equal((await testServer.request(well, { method: 'POST' })).status, 405)
   })
 
   test('RFC 9728 §2: the host may serve the document of an API elsewhere itself', async () => {
     const api = 'https://elsewhere.example.com/api'
-    const house = await openHouse('sqlite', { resources: { [api]: { name: 'Elsewhere' } } })
-    houses.push(house)
-    assert.equal(house.g.resourceMetadata().resource, api)
-    assert.equal(house.g.resourceMetadata(api).resource_name, 'Elsewhere')
-    assert.deepEqual(house.g.resourceMetadata(api).authorization_servers, [house.g.issuer])
+    const testServer = await openTestServer('sqlite', { resources: { [api]: { name: 'Elsewhere' } } })
+    testServers.push(testServer)
+    assert.equal(testServer.g.resourceMetadata().resource, api)
+    assert.equal(testServer.g.resourceMetadata(api).resource_name, 'Elsewhere')
+    assert.deepEqual(testServer.g.resourceMetadata(api).authorization_servers, [testServer.g.issuer])
   })
 })

@@ -7,7 +7,7 @@ import type { Config } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { type FetchHandler, toNodeHandler } from '../../src/http/mount.ts'
 import { obtainTokens } from '../support/flow.ts'
-import { type House, openHouse } from '../support/gatehouse.ts'
+import { openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 const jobs = 'https://api.example.com/jobs'
 const notes = 'https://notes.example.com'
@@ -17,7 +17,7 @@ const wire = {
   asked: [] as string[],
   answer: undefined as ((request: Request) => Promise<Response> | Response | undefined) | undefined,
 }
-let house: House
+let testServer: TestServer
 let issuer: string
 let end: () => Promise<void>
 
@@ -42,12 +42,12 @@ before(async () => {
   const served = await serve(async (url) => {
     issuer = `${url}/auth`
     const config: Partial<Config> = { issuer, resources: { [jobs]: {}, [notes]: { tokenFormat: 'opaque' } } }
-    house = await openHouse('sqlite', config)
+    testServer = await openTestServer('sqlite', config)
     return {
       issuer,
       async fetch(request, connection) {
         wire.asked.push(new URL(request.url).pathname)
-        return (await wire.answer?.(request)) ?? house.g.fetch(request, connection)
+        return (await wire.answer?.(request)) ?? testServer.g.fetch(request, connection)
       },
     }
   })
@@ -55,7 +55,7 @@ before(async () => {
 })
 after(async () => {
   await end()
-  await house.close()
+  await testServer.close()
 })
 beforeEach(() => {
   wire.asked = []
@@ -72,7 +72,7 @@ const asked = (path: string) => wire.asked.filter((one) => one === path).length
 function open(options: Partial<ResourceServerOptions> = {}, deadline?: number) {
   return resourceServer(
     { issuer, resource: jobs, log: 'silent', ...options },
-    { now: house.clock.now, ...(deadline === undefined ? {} : { deadline }) },
+    { now: testServer.clock.now, ...(deadline === undefined ? {} : { deadline }) },
   )
 }
 
@@ -85,10 +85,10 @@ async function status(api: Api, token: string, needs: Parameters<Api['authentica
   return access.ok ? 200 : access.response.status
 }
 async function tokenFor(resource: string, scope = 'jobs:read') {
-  return obtainTokens(house, await house.createClient(), { resource, scope })
+  return obtainTokens(testServer, await testServer.createClient(), { resource, scope })
 }
 async function introspection(resource: string, cacheFor?: number) {
-  const { client, secret } = await house.createClient({
+  const { client, secret } = await testServer.createClient({
     redirectUris: [],
     grantTypes: ['client_credentials'],
     resourceServerFor: [resource],
@@ -135,10 +135,10 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
       401,
       'an opaque token cannot be read here',
     )
-    const short = await house.createClient({ accessTokenLifetime: 60 })
-    const brief = await obtainTokens(house, short, { resource: jobs })
+    const short = await testServer.createClient({ accessTokenLifetime: 60 })
+    const brief = await obtainTokens(testServer, short, { resource: jobs })
     assert.equal(await status(api, brief.access_token), 200)
-    house.clock.advance(60_000)
+    testServer.clock.advance(60_000)
     assert.equal(await status(api, brief.access_token), 401)
     assert.equal(await status(api, access_token), 200)
   })
@@ -160,9 +160,9 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
     const api = open()
     const { access_token } = await tokenFor(jobs)
     assert.equal(await status(api, access_token), 200)
-    await house.app.server.keys.rotate({ force: true })
+    await testServer.app.server.keys.rotate({ force: true })
     const next = await tokenFor(jobs)
-    house.clock.advance(10_000)
+    testServer.clock.advance(10_000)
     const unknown = `${Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: 'x' })).toString('base64url')}.e30.${'A'.repeat(86)}`
     await Promise.all(Array.from({ length: 20 }, () => call(api, unknown)))
     assert.equal(asked(paths.keys), 2)
@@ -181,7 +181,7 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
           : undefined
       assert.equal(await status(api, access_token), 503, String(name))
       wire.answer = undefined
-      house.clock.advance(1_000)
+      testServer.clock.advance(1_000)
       assert.equal(await status(api, access_token), 200)
     }
   })
@@ -214,7 +214,7 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
       assert.equal(await status(api, access_token), 503)
       assert.equal(wire.asked.length, 1)
       wire.answer = undefined
-      house.clock.advance(1_000)
+      testServer.clock.advance(1_000)
       assert.equal(await status(api, access_token), 200)
     }
     assert.equal(
@@ -244,7 +244,7 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
     wire.answer = (request) =>
       new URL(request.url).pathname.endsWith('/jwks.json') ? Response.json(set) : undefined
     assert.equal(await status(api, access_token), 200)
-    house.clock.advance(10 * 60_000 + 1)
+    testServer.clock.advance(10 * 60_000 + 1)
     assert.equal(await status(api, access_token), 401)
     wire.answer = undefined
   })
@@ -252,14 +252,14 @@ describe('RFC 9068 §4: tokens checked by the published keys', () => {
   test('keys that were read stay good for an hour while the server is away', async () => {
     const api = open()
     assert.equal(await status(api, (await tokenFor(jobs)).access_token), 200)
-    house.clock.advance(50 * 60_000)
+    testServer.clock.advance(50 * 60_000)
     const { access_token } = await tokenFor(jobs)
     wire.answer = () => new Response(null, { status: 502 })
     assert.equal(await status(api, access_token), 200)
-    house.clock.advance(11 * 60_000)
+    testServer.clock.advance(11 * 60_000)
     assert.equal(await status(api, access_token), 503)
     wire.answer = undefined
-    house.clock.advance(1_000)
+    testServer.clock.advance(1_000)
     assert.equal(await status(api, access_token), 200)
   })
 })
@@ -274,8 +274,8 @@ describe('RFC 7662 §2: tokens the server is asked about', () => {
     assert.deepEqual(access.resource, [jobs])
     await call(api, access_token)
     assert.equal(asked(paths.introspection), 1, 'an answer counts for a second')
-    await house.g.clients.suspend(access.clientId, 'test')
-    house.clock.advance(1_000)
+    await testServer.g.clients.suspend(access.clientId, 'test')
+    testServer.clock.advance(1_000)
     assert.equal(await status(api, access_token), 401)
     assert.equal(await status(api, access_token, { check: 'offline' }), 200)
   })

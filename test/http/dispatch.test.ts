@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Config } from '../../src/config.ts'
 import type { Incoming } from '../../src/http/message.ts'
-import { type House, openHouse } from '../support/gatehouse.ts'
+import { openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 type Line = Record<string, unknown>
 
@@ -23,16 +23,16 @@ function incoming(method: string, path: string, header: Incoming['header'] = () 
 }
 
 async function withLines(
-  work: (house: House, lines: Line[]) => Promise<void>,
+  work: (testServer: TestServer, lines: Line[]) => Promise<void>,
   log: Partial<Exclude<Config['log'], string>> = {},
 ): Promise<void> {
   const lines: Line[] = []
   const note = (message: string, facts: object = {}) => void lines.push({ message, ...facts })
-  const house = await openHouse('sqlite', { log: { info: note, warn: note, error: note, ...log } })
+  const testServer = await openTestServer('sqlite', { log: { info: note, warn: note, error: note, ...log } })
   try {
-    await work(house, lines)
+    await work(testServer, lines)
   } finally {
-    await house.close()
+    await testServer.close()
   }
 }
 
@@ -42,9 +42,9 @@ const broken = () => {
 
 describe('a throw while a request is answered', () => {
   test('in CORS: 500, a fault in the log, and the line of the request', () =>
-    withLines(async (house, lines) => {
+    withLines(async (testServer, lines) => {
       const header = (name: string) => (name === 'origin' ? broken() : undefined)
-      const answer = await house.app.answer(incoming('GET', '/.well-known/jwks.json', header))
+      const answer = await testServer.app.answer(incoming('GET', '/.well-known/jwks.json', header))
       assert.equal(answer.status, 500)
       assert.equal(JSON.parse(answer.body).error, 'server_error')
       assert.ok(!answer.body.includes('broken'))
@@ -54,15 +54,15 @@ describe('a throw while a request is answered', () => {
     }))
 
   test('in a preflight: the same', () =>
-    withLines(async (house, lines) => {
-      const answer = await house.app.answer(incoming('OPTIONS', '/oauth/token', broken))
+    withLines(async (testServer, lines) => {
+      const answer = await testServer.app.answer(incoming('OPTIONS', '/oauth/token', broken))
       assert.equal(answer.status, 500)
       assert.equal(lines.find(({ message }) => message === 'request')?.status, 500)
     }))
 
   test('in the page of a refusal: 500 without a page, and the line of the request', () =>
-    withLines(async (house, lines) => {
-      Object.assign(house.app.server, { frame: broken })
+    withLines(async (testServer, lines) => {
+      Object.assign(testServer.app.server, { frame: broken })
       for (const [method, path] of [
         ['PUT', '/oauth/authorize'],
         ['GET', '/oauth/authorize'],
@@ -70,7 +70,7 @@ describe('a throw while a request is answered', () => {
         ['GET', '/'],
       ] as const) {
         lines.length = 0
-        const answer = await house.app.answer(incoming(method, path))
+        const answer = await testServer.app.answer(incoming(method, path))
         assert.equal(answer.status, 500, path)
         assert.ok(!answer.body.includes('broken'), path)
         assert.equal(lines.find(({ message }) => message === 'request')?.status, 500, path)
@@ -78,9 +78,9 @@ describe('a throw while a request is answered', () => {
     }))
 
   test('in what names the request: 500, and a line with another name', () =>
-    withLines(async (house, lines) => {
+    withLines(async (testServer, lines) => {
       const request = { ...incoming('GET', '/nowhere', broken), viaTrustedProxy: true }
-      const answer = await house.app.answer(request)
+      const answer = await testServer.app.answer(request)
       assert.equal(answer.status, 500)
       const { request_id } = lines.find(({ message }) => message === 'fault')!
       assert.equal(JSON.parse(answer.body).error, 'server_error')
@@ -90,8 +90,8 @@ describe('a throw while a request is answered', () => {
   test('in the log: the answer stays what it is, and another line says so', async () => {
     const errors: Line[] = []
     await withLines(
-      async (house) => {
-        const answer = await house.app.answer(incoming('GET', '/.well-known/jwks.json'))
+      async (testServer) => {
+        const answer = await testServer.app.answer(incoming('GET', '/.well-known/jwks.json'))
         assert.equal(answer.status, 200)
         assert.equal(errors.length, 1)
         assert.equal(errors[0]!.path, '/.well-known/jwks.json')
@@ -103,22 +103,22 @@ describe('a throw while a request is answered', () => {
 
   test('in a log that takes nothing: the answer stays what it is', () =>
     withLines(
-      async (house) => {
-        assert.equal((await house.app.answer(incoming('GET', '/.well-known/jwks.json'))).status, 200)
-        assert.equal((await house.app.answer(incoming('GET', '/nowhere'))).status, 404)
+      async (testServer) => {
+        assert.equal((await testServer.app.answer(incoming('GET', '/.well-known/jwks.json'))).status, 200)
+        assert.equal((await testServer.app.answer(incoming('GET', '/nowhere'))).status, 404)
       },
       { info: broken, warn: broken, error: broken },
     ))
 })
 
 test('RFC 9110 §15.5.6: a method that a path does not have is 405 with Allow, at / as anywhere', () =>
-  withLines(async (house, lines) => {
+  withLines(async (testServer, lines) => {
     for (const [path, allow] of [
       ['/', 'GET, HEAD'],
       ['/oauth/token', 'POST'],
       ['/livez', 'GET, HEAD'],
     ] as const) {
-      const answer = await house.app.answer(incoming('DELETE', path))
+      const answer = await testServer.app.answer(incoming('DELETE', path))
       assert.deepEqual([answer.status, answer.headers.allow], [405, allow])
     }
     const told = lines.filter(({ message }) => message === 'request')

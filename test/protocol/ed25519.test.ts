@@ -7,7 +7,7 @@ import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
 import { bring, enterprise, identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'
 import { authorizeParameters, makePkce, readTokens } from '../support/flow.ts'
-import { houseFor, issuer, onBothDatabases, secret } from '../support/gatehouse.ts'
+import { issuer, onBothDatabases, secret, testServerFor } from '../support/gatehouse.ts'
 import { requestObject, withObject } from '../support/request-objects.ts'
 
 const key = clientKeys.EdDSA
@@ -20,7 +20,7 @@ const named = {
 const Ed25519 = 'Ed25519' as 'EdDSA'
 
 onBothDatabases('Ed25519 by its newer name', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     registration: {
       policy: 'open',
       softwareStatementIssuers: { 'https://ops.example': { jwks: { keys: [named.publicJwk] } } },
@@ -36,13 +36,13 @@ onBothDatabases('Ed25519 by its newer name', (dialect) => {
   })
 
   test('RFC 7523 §3: signs client assertions, for clients that registered either name or none', async () => {
-    const house = await open()
+    const server = await open()
     for (const registered of [
       {},
       { tokenEndpointAuthSigningAlg: Ed25519 },
       { tokenEndpointAuthSigningAlg: 'EdDSA' as const },
     ]) {
-      const client = await house.createClient({
+      const client = await server.createClient({
         ...registeredWith(key),
         redirectUris: [],
         grantTypes: ['client_credentials'],
@@ -50,9 +50,9 @@ onBothDatabases('Ed25519 by its newer name', (dialect) => {
       })
       for (const signer of [key, named]) {
         await readTokens(
-          await house.post('/oauth/token', {
+          await server.post('/oauth/token', {
             grant_type: 'client_credentials',
-            ...assertion(client, signer, house.clock),
+            ...assertion(client, signer, server.clock),
           }),
         )
       }
@@ -60,19 +60,19 @@ onBothDatabases('Ed25519 by its newer name', (dialect) => {
   })
 
   test('RFC 9101 §6.2: signs request objects', async () => {
-    const house = await open()
-    const client = await house.createClient({ ...registeredWith(key), requestObjectSigningAlg: Ed25519 })
+    const server = await open()
+    const client = await server.createClient({ ...registeredWith(key), requestObjectSigningAlg: Ed25519 })
     const parameters = authorizeParameters(client, makePkce())
-    const request = requestObject(client, named, house.clock, parameters)
-    const answer = await house.request(
+    const request = requestObject(client, named, server.clock, parameters)
+    const answer = await server.request(
       `/oauth/authorize?${withObject(client, request, { response_type: 'code', scope: 'jobs:read' })}`,
     )
     assert.equal(answer.status, 200, await answer.text())
   })
 
   test('RFC 7591 §2.3: signs software statements; §3.2.1: registered members are told by the one name', async () => {
-    const house = await open()
-    const answer = await house.request('/oauth/register', {
+    const server = await open()
+    const answer = await server.request('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -95,14 +95,14 @@ onBothDatabases('Ed25519 by its newer name', (dialect) => {
   })
 
   test('ID-JAG §4.4: signs assertions of an issuer that is configured by that name', async () => {
-    const house = await open()
-    const client = await house.createClient({ id: 'agent', redirectUris: [], grantTypes: [jwtBearerGrant] })
-    await readTokens(await bring(house, client, identityAssertion(named, 'agent', house.clock.now())))
+    const server = await open()
+    const client = await server.createClient({ id: 'agent', redirectUris: [], grantTypes: [jwtBearerGrant] })
+    await readTokens(await bring(server, client, identityAssertion(named, 'agent', server.clock.now())))
   })
 
   test('RFC 8414 §2: stands in the lists of what is verified', async () => {
-    const house = await open()
-    const metadata = (await (await house.request('/.well-known/openid-configuration')).json()) as Record<
+    const server = await open()
+    const metadata = (await (await server.request('/.well-known/openid-configuration')).json()) as Record<
       string,
       string[]
     >

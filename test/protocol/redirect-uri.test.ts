@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { redirectUriMatches, redirectUriProblem } from '../../src/protocol/redirect-uri.ts'
 import { assertPage, grantsNothing } from '../oauth/answers.ts'
 import { authorize, authorizeParameters, makePkce, readRedirect } from '../support/flow.ts'
-import { houseFor, onBothDatabases } from '../support/gatehouse.ts'
+import { onBothDatabases, testServerFor } from '../support/gatehouse.ts'
 
 const registered = 'https://ok.example/app/callback'
 
@@ -74,80 +74,80 @@ const strangers = {
 }
 
 onBothDatabases('redirect URIs', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   for (const [name, uris] of Object.entries(strangers)) {
     test(name, async () => {
-      const house = await open()
-      const client = await house.createClient({ name: 'Known app', redirectUris: [registered] })
+      const server = await open()
+      const client = await server.createClient({ name: 'Known app', redirectUris: [registered] })
       for (const uri of uris) {
         const asked = authorizeParameters(client, makePkce(), { redirect_uri: uri })
-        const answer = await grantsNothing(house, () => authorize(house, asked))
+        const answer = await grantsNothing(server, () => authorize(server, asked))
         // A NUL makes the whole form unreadable, so that no client is known.
         const shows = uri.includes('\0') ? [] : ['Known app', 'redirect_uri']
         await assertPage(answer, 400, { shows, echoes: ['a state'] })
       }
-      const { to } = readRedirect(await authorize(house, authorizeParameters(client, makePkce())))
+      const { to } = readRedirect(await authorize(server, authorizeParameters(client, makePkce())))
       assert.equal(to.origin + to.pathname, registered)
     })
   }
 
   test('RFC 6749 §3.1.2.4: the page names the redirect_uri that was sent, as harmless text (N3)', async () => {
-    const house = await open()
-    const client = await house.createClient({ name: 'Known app', redirectUris: [registered] })
+    const server = await open()
+    const client = await server.createClient({ name: 'Known app', redirectUris: [registered] })
     for (const [redirect_uri, shown] of [
       [`${registered}/`, `${registered}/`],
       ['https://ok.example/<script>alert(1)</script>', 'sent: https://ok.example/'],
       [`https://ok.example/"onload='x'`, 'sent: https://ok.example/'],
     ] as const) {
       const asked = authorizeParameters(client, makePkce(), { redirect_uri })
-      await assertPage(await authorize(house, asked), 400, { shows: [shown], echoes: ['alert', 'onload'] })
+      await assertPage(await authorize(server, asked), 400, { shows: [shown], echoes: ['alert', 'onload'] })
     }
     const long = authorizeParameters(client, makePkce(), {
       redirect_uri: `${registered}/${'x'.repeat(3_000)}`,
     })
-    await assertPage(await authorize(house, long), 400, { echoes: ['x'.repeat(130)] })
+    await assertPage(await authorize(server, long), 400, { echoes: ['x'.repeat(130)] })
   })
 
   test('OpenID Connect Core §3.1.2.1: with openid the redirect_uri is never left out (N4)', async () => {
-    const house = await open()
-    const client = await house.createClient({ redirectUris: [registered] })
+    const server = await open()
+    const client = await server.createClient({ redirectUris: [registered] })
     for (const scope of ['openid', 'jobs:read openid']) {
       const asked = authorizeParameters(client, makePkce(), { scope, redirect_uri: undefined })
-      await assertPage(await grantsNothing(house, () => authorize(house, asked)))
+      await assertPage(await grantsNothing(server, () => authorize(server, asked)))
       asked.set('redirect_uri', registered)
-      const { to } = readRedirect(await authorize(house, asked))
+      const { to } = readRedirect(await authorize(server, asked))
       assert.equal(to.origin + to.pathname, registered)
     }
   })
 
   test('RFC 6749 §3.1.2.3: a missing redirect_uri gets a page when the client has several (N4)', async () => {
-    const house = await open()
-    const several = await house.createClient({ redirectUris: [registered, 'https://ok.example/other'] })
-    const one = await house.createClient({ redirectUris: [registered] })
+    const server = await open()
+    const several = await server.createClient({ redirectUris: [registered, 'https://ok.example/other'] })
+    const one = await server.createClient({ redirectUris: [registered] })
     const asked = authorizeParameters(several, makePkce(), { redirect_uri: undefined })
-    await assertPage(await grantsNothing(house, () => authorize(house, asked)), 400, {
+    await assertPage(await grantsNothing(server, () => authorize(server, asked)), 400, {
       shows: ['Job board'],
       echoes: ['a state'],
     })
     for (const redirect_uri of [registered, 'https://ok.example/other']) {
       const { to } = readRedirect(
-        await authorize(house, authorizeParameters(several, makePkce(), { redirect_uri })),
+        await authorize(server, authorizeParameters(several, makePkce(), { redirect_uri })),
       )
       assert.equal(to.origin + to.pathname, redirect_uri)
     }
     const alone = authorizeParameters(one, makePkce(), { redirect_uri: undefined })
-    assert.ok(readRedirect(await authorize(house, alone)).parameters.code)
+    assert.ok(readRedirect(await authorize(server, alone)).parameters.code)
     const empty = authorizeParameters(one, makePkce(), { redirect_uri: '' })
-    assert.ok(readRedirect(await authorize(house, empty)).parameters.code, 'no value counts as absent')
+    assert.ok(readRedirect(await authorize(server, empty)).parameters.code, 'no value counts as absent')
   })
 
   test('RFC 8252 §7.3: only the port of a loopback URI floats, each host against itself (N11)', async () => {
-    const house = await open()
+    const server = await open()
     const hosts = ['127.0.0.1', '[::1]', 'localhost']
     for (const host of hosts) {
       const uri = `http://${host}:3000/callback`
-      const client = await house.createClient({ redirectUris: [uri] })
+      const client = await server.createClient({ redirectUris: [uri] })
       const others = hosts.filter((other) => other !== host)
       const wrong = [
         ...others.map((other) => `http://${other}:3000/callback`),
@@ -163,32 +163,32 @@ onBothDatabases('redirect URIs', (dialect) => {
       ]
       for (const redirect_uri of wrong) {
         const asked = authorizeParameters(client, makePkce(), { redirect_uri })
-        await assertPage(await grantsNothing(house, () => authorize(house, asked)), 400)
+        await assertPage(await grantsNothing(server, () => authorize(server, asked)), 400)
       }
       for (const port of [':1', ':8080', ':65535', '']) {
         const redirect_uri = `http://${host}${port}/callback`
         const asked = authorizeParameters(client, makePkce(), { redirect_uri })
-        const answer = await authorize(house, asked)
+        const answer = await authorize(server, asked)
         assert.ok(answer.headers.get('location')?.startsWith(`${redirect_uri}?code=`), redirect_uri)
       }
     }
-    const client = await house.createClient({ redirectUris: ['https://ok.example:8443/callback'] })
+    const client = await server.createClient({ redirectUris: ['https://ok.example:8443/callback'] })
     for (const redirect_uri of ['https://ok.example/callback', 'https://ok.example:8444/callback']) {
-      await assertPage(await authorize(house, authorizeParameters(client, makePkce(), { redirect_uri })))
+      await assertPage(await authorize(server, authorizeParameters(client, makePkce(), { redirect_uri })))
     }
-    assert.ok(readRedirect(await authorize(house, authorizeParameters(client, makePkce()))).parameters.code)
+    assert.ok(readRedirect(await authorize(server, authorizeParameters(client, makePkce()))).parameters.code)
   })
 
   test('RFC 6749 §3.1.2: the query of a registered URI stays byte for byte', async () => {
-    const house = await open()
+    const server = await open()
     for (const uri of [
       'https://ok.example/cb?a=%7e&b',
       'https://ok.example/cb?',
       'https://ok.example/cb?x=1&',
     ]) {
-      const client = await house.createClient({ redirectUris: [uri] })
-      const good = await authorize(house, authorizeParameters(client, makePkce()))
-      const bad = await authorize(house, authorizeParameters(client, null))
+      const client = await server.createClient({ redirectUris: [uri] })
+      const good = await authorize(server, authorizeParameters(client, makePkce()))
+      const bad = await authorize(server, authorizeParameters(client, null))
       for (const answer of [good, bad]) {
         const location = answer.headers.get('location') ?? ''
         assert.ok(location.startsWith(uri), location)

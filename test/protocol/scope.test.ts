@@ -17,15 +17,15 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases, scopes } from '../support/gatehouse.ts'
+import { issuer, onBothDatabases, scopes, type TestServer, testServerFor } from '../support/gatehouse.ts'
 import { asCreated, registered } from '../support/registration.ts'
 
 onBothDatabases('scope', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('RFC 6749 §3.3: an unknown, forbidden or malformed scope is invalid_scope (N22)', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['jobs:read', 'resume:read'] })
+    const server = await open()
+    const client = await server.createClient({ scope: ['jobs:read', 'resume:read'] })
     for (const scope of [
       'applications:write',
       'jobs:read applications:write',
@@ -46,38 +46,38 @@ onBothDatabases('scope', (dialect) => {
       'x'.repeat(4_000),
     ]) {
       const asked = authorizeParameters(client, makePkce(), { scope })
-      assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_scope')
+      assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'invalid_scope')
     }
     const asked = authorizeParameters(client, makePkce(), { scope: 'resume:read jobs:read jobs:read' })
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+    assert.ok(readAnswer(await authorize(server, asked)).get('code'))
     assert.equal(
-      (await obtainTokens(house, client, { scope: 'resume:read jobs:read jobs:read' })).scope,
+      (await obtainTokens(server, client, { scope: 'resume:read jobs:read jobs:read' })).scope,
       'jobs:read resume:read',
     )
   })
 
   test('OpenID Connect Core §3.1.2.1: beside openid an unknown scope is dropped, and the answer says so (N22)', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['openid', 'jobs:read'] })
+    const server = await open()
+    const client = await server.createClient({ scope: ['openid', 'jobs:read'] })
     for (const scope of ['openid unknown jobs:read', 'made:up openid jobs:read constructor']) {
-      const tokens = await obtainTokens(house, client, { scope })
+      const tokens = await obtainTokens(server, client, { scope })
       assert.equal(tokens.scope, 'jobs:read openid')
-      assert.equal((await introspect(house, client, tokens.access_token)).scope, 'jobs:read openid')
+      assert.equal((await introspect(server, client, tokens.access_token)).scope, 'jobs:read openid')
     }
     for (const scope of ['openid resume:read', 'openid email', 'jobs:read unknown', 'openid  jobs:read']) {
       const asked = authorizeParameters(client, makePkce(), { scope })
-      assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_scope')
+      assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'invalid_scope')
     }
   })
 
   test('RFC 6749 §4.4: nobody can be asked about where there is no user', async () => {
-    const house = await open()
-    const client = await house.createClient({ redirectUris: [], grantTypes: ['client_credentials'] })
-    const both = await house.createClient({ grantTypes: ['client_credentials', 'authorization_code'] })
+    const server = await open()
+    const client = await server.createClient({ redirectUris: [], grantTypes: ['client_credentials'] })
+    const both = await server.createClient({ grantTypes: ['client_credentials', 'authorization_code'] })
     const ask = (scope?: string, as = client) => {
       const { headers, form } = credentials(as)
       const asked = { grant_type: 'client_credentials', ...form, ...(scope === undefined ? {} : { scope }) }
-      return house.post('/oauth/token', asked, headers)
+      return server.post('/oauth/token', asked, headers)
     }
     for (const scope of ['openid', 'jobs:read email', 'offline_access']) {
       await assertError(await ask(scope), 400, 'invalid_scope')
@@ -90,42 +90,42 @@ onBothDatabases('scope', (dialect) => {
   })
 
   test('RFC 6749 §3.3: without a scope the client gets all it may have, and the answer says so', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['resume:read', 'jobs:read'] })
+    const server = await open()
+    const client = await server.createClient({ scope: ['resume:read', 'jobs:read'] })
     for (const scope of [undefined, '']) {
-      const tokens = await obtainTokens(house, client, { scope })
+      const tokens = await obtainTokens(server, client, { scope })
       assert.equal(tokens.scope, 'jobs:read resume:read')
-      assert.equal((await introspect(house, client, tokens.access_token)).scope, 'jobs:read resume:read')
+      assert.equal((await introspect(server, client, tokens.access_token)).scope, 'jobs:read resume:read')
     }
   })
 
   test('RFC 6749 §3.3: a scope that left the registry is granted to nobody by default', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['resume:read', 'jobs:read'] })
-    const { app } = await house.twin({ scopes: { 'jobs:read': 'Search open jobs' } })
+    const server = await open()
+    const client = await server.createClient({ scope: ['resume:read', 'jobs:read'] })
+    const { app } = await server.twin({ scopes: { 'jobs:read': 'Search open jobs' } })
     const { requestedScope } = await import('../../src/protocol/scope.ts')
     const known = await app.server.clients.find(client.client.id)
     assert.deepEqual(requestedScope(undefined, app.settings, known!), ['jobs:read'])
   })
 
   test('RFC 6749 §5.1: a client without any scope gets a token without a scope member', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: [] })
-    const tokens = await obtainTokens(house, client, { scope: undefined })
+    const server = await open()
+    const client = await server.createClient({ scope: [] })
+    const tokens = await obtainTokens(server, client, { scope: undefined })
     assert.equal(Object.hasOwn(tokens, 'scope'), false)
-    assert.equal((await introspect(house, client, tokens.access_token)).active, true)
+    assert.equal((await introspect(server, client, tokens.access_token)).active, true)
   })
 
   test('RFC 6749 §6: a refresh may narrow the scope; the next one may have all of it again', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const first = await obtainTokens(house, client, { scope: 'jobs:read resume:read' })
+    const server = await open()
+    const client = await server.createClient()
+    const first = await obtainTokens(server, client, { scope: 'jobs:read resume:read' })
     const narrow = await readTokens(
-      await refresh(house, client, first.refresh_token!, { scope: 'jobs:read' }),
+      await refresh(server, client, first.refresh_token!, { scope: 'jobs:read' }),
     )
     assert.equal(narrow.scope, 'jobs:read')
-    assert.equal((await introspect(house, client, narrow.access_token)).scope, 'jobs:read')
-    const wide = await readTokens(await refresh(house, client, narrow.refresh_token!))
+    assert.equal((await introspect(server, client, narrow.access_token)).scope, 'jobs:read')
+    const wide = await readTokens(await refresh(server, client, narrow.refresh_token!))
     assert.equal(wide.scope, 'jobs:read resume:read')
   })
 })
@@ -145,7 +145,7 @@ describe('scope', () => {
 })
 
 onBothDatabases('a scope that implies others', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     scopes: {
       'jobs:read': 'Search open jobs',
       'applications:read': 'See your applications',
@@ -156,16 +156,16 @@ onBothDatabases('a scope that implies others', (dialect) => {
   })
 
   test('RFC 6749 §3.3: is granted with them, shown with them, and an API needs to know nothing of it (B7)', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['applications:write'] })
+    const server = await open()
+    const client = await server.createClient({ scope: ['applications:write'] })
     const parameters = authorizeParameters(client, makePkce(), { scope: 'applications:write' })
-    const { html } = await readConsent(await house.request(`/oauth/authorize?${parameters}`))
+    const { html } = await readConsent(await server.request(`/oauth/authorize?${parameters}`))
     assert.match(html, /Send applications/)
     assert.match(html, /See your applications/)
-    const tokens = await obtainTokens(house, client, { scope: 'applications:write' })
+    const tokens = await obtainTokens(server, client, { scope: 'applications:write' })
     assert.equal(tokens.scope, 'applications:read applications:write')
     const call = (scope: string) =>
-      house.g.authenticate(
+      server.g.authenticate(
         new Request(issuer, { headers: { authorization: `Bearer ${tokens.access_token}` } }),
         { scope },
       )
@@ -175,62 +175,62 @@ onBothDatabases('a scope that implies others', (dialect) => {
   })
 
   test('RFC 6749 §3.3: the smaller one is in the allowance and in the consent for the greater', async () => {
-    const house = await open()
-    const client = await house.createClient({ scope: ['admin'] })
+    const server = await open()
+    const client = await server.createClient({ scope: ['admin'] })
     assert.equal(
-      (await obtainTokens(house, client, { scope: undefined })).scope,
+      (await obtainTokens(server, client, { scope: undefined })).scope,
       'admin applications:read applications:write jobs:read',
     )
     const silent = await authorize(
-      house,
+      server,
       authorizeParameters(client, makePkce(), { scope: 'applications:read', prompt: 'none' }),
     )
     assert.ok(readAnswer(silent).get('code'), 'nothing is left to ask')
-    const smaller = await house.createClient({ scope: ['applications:read'] })
+    const smaller = await server.createClient({ scope: ['applications:read'] })
     const asked = authorizeParameters(smaller, makePkce(), { scope: 'applications:write' })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_scope')
+    assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'invalid_scope')
   })
 
   test('RFC 6749 §6: narrowing keeps what the narrower scope implies, on the consent page and at a refresh', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const tokens = await obtainTokens(house, client, { scope: 'admin' })
+    const server = await open()
+    const client = await server.createClient()
+    const tokens = await obtainTokens(server, client, { scope: 'admin' })
     const narrowed = await readTokens(
-      await refresh(house, client, tokens.refresh_token!, { scope: 'applications:write' }),
+      await refresh(server, client, tokens.refresh_token!, { scope: 'applications:write' }),
     )
     assert.equal(narrowed.scope, 'applications:read applications:write')
     const pkce = makePkce()
     const parameters = authorizeParameters(client, pkce, { scope: 'admin', prompt: 'consent' })
-    const page = await readConsent(await house.request(`/oauth/authorize?${parameters}`))
-    const answer = await answerConsent(house, page, { decision: 'allow', scope: 'applications:write' })
+    const page = await readConsent(await server.request(`/oauth/authorize?${parameters}`))
+    const answer = await answerConsent(server, page, { decision: 'allow', scope: 'applications:write' })
     const code = readAnswer(answer).get('code')!
-    const chosen = await readTokens(await redeem(house, client, code, pkce))
+    const chosen = await readTokens(await redeem(server, client, code, pkce))
     assert.equal(chosen.scope, 'applications:read applications:write')
   })
 
   test('RFC 7591 §2: a client that registered itself may later ask for more than it registered, within the policy', async () => {
-    const house = await open()
-    const client = asCreated(await registered(house, { scope: 'jobs:read' }))
-    assert.equal((await obtainTokens(house, client, { scope: undefined })).scope, 'jobs:read')
-    const more = await obtainTokens(house, client, { scope: 'jobs:read applications:write' })
+    const server = await open()
+    const client = asCreated(await registered(server, { scope: 'jobs:read' }))
+    assert.equal((await obtainTokens(server, client, { scope: undefined })).scope, 'jobs:read')
+    const more = await obtainTokens(server, client, { scope: 'jobs:read applications:write' })
     assert.equal(more.scope, 'applications:read applications:write jobs:read')
-    const narrow = await house.twin({ selfRegisteredClients: { scope: ['jobs:read', 'applications:read'] } })
+    const narrow = await server.twin({ selfRegisteredClients: { scope: ['jobs:read', 'applications:read'] } })
     const other = asCreated(await registered({ request: viaTwin(narrow.g) }, { scope: 'jobs:read' }))
     assert.equal(
-      (await obtainTokens(house, other, { scope: 'applications:read' })).scope,
+      (await obtainTokens(server, other, { scope: 'applications:read' })).scope,
       'applications:read',
     )
     const parameters = authorizeParameters(other, makePkce(), { scope: 'applications:write' })
     // The user allowed its host before, so the client is told.
     assert.equal(
-      readAnswer(await house.request(`/oauth/authorize?${parameters}`)).get('error'),
+      readAnswer(await server.request(`/oauth/authorize?${parameters}`)).get('error'),
       'invalid_scope',
     )
   })
 })
 
-/** Requests as `House.request` makes them, to another process. */
-function viaTwin(g: Gatehouse): House['request'] {
+/** Requests as `TestServer.request` makes them, to another process. */
+function viaTwin(g: Gatehouse): TestServer['request'] {
   return (path, { cookie: _, address = '203.0.113.7', ...init } = {}) =>
     g.fetch(new Request(new URL(path, issuer), { redirect: 'manual', ...init }), { address })
 }

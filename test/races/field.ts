@@ -28,7 +28,7 @@ export type Aimless = Omit<Shot, 'port'>
 export class Field {
   readonly dialect: Dialect
   readonly workers: readonly Worker[]
-  readonly house: Gatehouse
+  readonly server: Gatehouse
   readonly app: App
   /** Every process gets two shots of a volley. */
   readonly volleySize: number
@@ -42,7 +42,7 @@ export class Field {
     this.workers = workers
     this.volleySize = 2 * workers.length
     this.app = app
-    this.house = embed(app)
+    this.server = embed(app)
   }
 
   /** A name nobody has used before. */
@@ -51,7 +51,7 @@ export class Field {
   }
 
   createClient(input: Partial<ClientInput> = {}): Promise<CreatedClient> {
-    return this.house.clients.create({
+    return this.server.clients.create({
       name: 'Job board',
       redirectUris: ['https://client.example/callback'],
       ...input,

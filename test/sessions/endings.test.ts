@@ -16,7 +16,7 @@ import { clientKeys } from '../support/assertions.ts'
 import { beginDevice, deviceGrant, poll } from '../support/device.ts'
 import { bring, enterprise, identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'
 import { authorizeParameters, credentials, makePkce, redeem, refresh, type Tokens } from '../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../support/gatehouse.ts'
+import { issuer, onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { type Hold, holdEvents } from '../support/hold.ts'
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -26,7 +26,7 @@ const key = clientKeys.RS256
 
 /** A person in a browser, with a client of their own. */
 interface Scene {
-  house: House
+  server: TestServer
   userId: string
   login: string
   visitor: Visitor
@@ -46,10 +46,10 @@ const bodyOf = async (answer: Response) => {
   return (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> & Partial<Tokens>
 }
 
-const introspects = async ({ house, created }: Scene, token: string | undefined): Promise<boolean> => {
+const introspects = async ({ server, created }: Scene, token: string | undefined): Promise<boolean> => {
   if (token === undefined) return false
   const { headers, form } = credentials(created)
-  const answer = await house.post('/oauth/introspect', { token, ...form }, headers)
+  const answer = await server.post('/oauth/introspect', { token, ...form }, headers)
   return (await bodyOf(answer)).active === true
 }
 
@@ -60,7 +60,7 @@ const anyLives = async (scene: Scene, tokens: Partial<Tokens> | undefined): Prom
   if (await introspects(scene, tokens.refresh_token)) return true
   return introspects(
     scene,
-    (await bodyOf(await refresh(scene.house, scene.created, tokens.refresh_token))).access_token,
+    (await bodyOf(await refresh(scene.server, scene.created, tokens.refresh_token))).access_token,
   )
 }
 
@@ -80,13 +80,13 @@ const codeOf = (location: string | null) =>
 
 /** The form of a consent page, and the verifier that goes with its code. */
 async function showForm(
-  { house, created, visitor }: Scene,
+  { server, created, visitor }: Scene,
   more: Record<string, string> = {},
   byPush = false,
 ) {
   const pkce = makePkce()
   const parameters = authorizeParameters(created, pkce, { scope, ...more })
-  const query = byPush ? await pushed(house, created, parameters) : parameters
+  const query = byPush ? await pushed(server, created, parameters) : parameters
   return { pkce, query, page: await visitor.get(`/oauth/authorize?${query}`) }
 }
 
@@ -113,18 +113,18 @@ const codeRequest = (
     },
     async lives() {
       if (code === undefined) return false
-      return anyLives(scene, await bodyOf(await redeem(scene.house, scene.created, code, pkce)))
+      return anyLives(scene, await bodyOf(await redeem(scene.server, scene.created, code, pkce)))
     },
   }
 }
 
 async function tokensOf(scene: Scene): Promise<Tokens> {
   const { pkce, code } = await allow(scene)
-  return (await bodyOf(await redeem(scene.house, scene.created, code, pkce))) as unknown as Tokens
+  return (await bodyOf(await redeem(scene.server, scene.created, code, pkce))) as unknown as Tokens
 }
 
 async function showDevice(scene: Scene) {
-  const device = await beginDevice(scene.house, scene.created)
+  const device = await beginDevice(scene.server, scene.created)
   const entered = await scene.visitor.submit(await scene.visitor.get('/device'), '/device', {
     user_code: device.user_code,
   })
@@ -136,18 +136,18 @@ async function showDevice(scene: Scene) {
 const beginners: Record<string, (scene: Scene) => Promise<Attempt>> = {
   async 'redeeming a code'(scene) {
     const { pkce, code } = await allow(scene)
-    return tokenRequest(scene, () => redeem(scene.house, scene.created, code, pkce))
+    return tokenRequest(scene, () => redeem(scene.server, scene.created, code, pkce))
   },
   async 'redeeming a device code'(scene) {
     const { device, approve } = await showDevice(scene)
     await approve()
-    return tokenRequest(scene, () => poll(scene.house, scene.created, device.device_code))
+    return tokenRequest(scene, () => poll(scene.server, scene.created, device.device_code))
   },
   async 'the word of an issuer'(scene) {
-    const assertion = identityAssertion(key, scene.created.client.id, scene.house.clock.now(), {
+    const assertion = identityAssertion(key, scene.created.client.id, scene.server.clock.now(), {
       sub: scene.userId,
     })
-    return tokenRequest(scene, () => bring(scene.house, scene.created, assertion))
+    return tokenRequest(scene, () => bring(scene.server, scene.created, assertion))
   },
   async 'a code by remembered consent'(scene) {
     await allow(scene)
@@ -163,7 +163,7 @@ const beginners: Record<string, (scene: Scene) => Promise<Attempt>> = {
     await allow(scene)
     const pkce = makePkce()
     const query = await pushed(
-      scene.house,
+      scene.server,
       scene.created,
       authorizeParameters(scene.created, pkce, { scope }),
     )
@@ -194,14 +194,14 @@ const beginners: Record<string, (scene: Scene) => Promise<Attempt>> = {
     return {
       begin: approve,
       async lives() {
-        scene.house.clock.advance(6_000)
-        return anyLives(scene, await bodyOf(await poll(scene.house, scene.created, device.device_code)))
+        scene.server.clock.advance(6_000)
+        return anyLives(scene, await bodyOf(await poll(scene.server, scene.created, device.device_code)))
       },
     }
   },
   async refreshing(scene) {
     const { refresh_token } = await tokensOf(scene)
-    return tokenRequest(scene, () => refresh(scene.house, scene.created, refresh_token!))
+    return tokenRequest(scene, () => refresh(scene.server, scene.created, refresh_token!))
   },
   async 'exchanging a token'(scene) {
     const { access_token } = await tokensOf(scene)
@@ -211,11 +211,11 @@ const beginners: Record<string, (scene: Scene) => Promise<Attempt>> = {
       subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
     }
     return tokenRequest(scene, () =>
-      scene.house.post('/oauth/token', { grant_type: exchangeGrant, ...subject, ...form }, headers),
+      scene.server.post('/oauth/token', { grant_type: exchangeGrant, ...subject, ...form }, headers),
     )
   },
   async 'signing in'(scene) {
-    const other = visit(scene.house)
+    const other = visit(scene.server)
     const page = await other.get('/sign-in')
     return {
       begin: () => other.submit(page, '/sign-in', { login: scene.login, password: ann.password }),
@@ -225,22 +225,22 @@ const beginners: Record<string, (scene: Scene) => Promise<Attempt>> = {
 }
 
 type Client = { id: string; now: () => number }
-const clientOf = ({ house, created }: Scene): Client => ({ id: created.client.id, now: house.clock.now })
+const clientOf = ({ server, created }: Scene): Client => ({ id: created.client.id, now: server.clock.now })
 
 /** Each is made ready first, so that the ending itself is one request. */
 const enders: Record<string, (scene: Scene) => Promise<() => Promise<unknown>>> = {
   'the user is disabled':
-    async ({ house, userId }) =>
+    async ({ server, userId }) =>
     () =>
-      disableUser(house.app.server, userId, 'a test'),
+      disableUser(server.app.server, userId, 'a test'),
   'the user is removed':
-    async ({ house, userId }) =>
+    async ({ server, userId }) =>
     () =>
-      deleteUser(house.app.server, userId),
+      deleteUser(server.app.server, userId),
   'the account is gone at its provider':
-    async ({ house, userId }) =>
+    async ({ server, userId }) =>
     () =>
-      closeUserOf(house.app.server, { provider: 'local', issuer: '', subject: userId }),
+      closeUserOf(server.app.server, { provider: 'local', issuer: '', subject: userId }),
   'the password is changed': async ({ elsewhere }) => {
     const page = await elsewhere.get('/account')
     const passwords = { current_password: ann.password, new_password: 'another horse, other battery' }
@@ -257,21 +257,21 @@ const enders: Record<string, (scene: Scene) => Promise<() => Promise<unknown>>> 
     return () => scene.visitor.post('/account/apps', fields)
   },
   'the client is revoked':
-    async ({ house, created }) =>
+    async ({ server, created }) =>
     () =>
-      house.g.clients.revoke(created.client.id, 'a test'),
+      server.g.clients.revoke(created.client.id, 'a test'),
   'the client is suspended':
-    async ({ house, created }) =>
+    async ({ server, created }) =>
     () =>
-      house.g.clients.suspend(created.client.id, 'a test'),
+      server.g.clients.suspend(created.client.id, 'a test'),
   'the registration is deleted': async (scene) => {
-    const { house } = scene
+    const { server } = scene
     const { id, now } = clientOf(scene)
-    await house.app.server.db.query(sql`update clients set registration_token_hash = 'x' where id = ${id}`)
+    await server.app.server.db.query(sql`update clients set registration_token_hash = 'x' where id = ${id}`)
     return async () => {
       const event = eventInput(now(), 'client_deleted', { clientId: id })
-      await house.app.server.db.write(deleteRegistration, { id, registration_token_hash: 'x', ...event })
-      house.app.server.clients.forget(id)
+      await server.app.server.db.write(deleteRegistration, { id, registration_token_hash: 'x', ...event })
+      server.app.server.clients.forget(id)
     }
   },
 }
@@ -297,13 +297,13 @@ function verdict(ender: string, beginner: string): Verdict {
 }
 
 onBothDatabases('what is ended', (dialect) => {
-  let house: House
+  let server: TestServer
   let hold: Hold | undefined
   let passwordHash: string
   let scenes = 0
 
   before(async () => {
-    house = await openHouse(dialect, {
+    server = await openTestServer(dialect, {
       accounts: localAccounts(),
       device: {},
       limits: {
@@ -323,21 +323,21 @@ onBothDatabases('what is ended', (dialect) => {
         })),
       },
     })
-    await visit(house).signUp({ login: 'first@example.com' })
-    const [row] = await house.app.server.db.query(
+    await visit(server).signUp({ login: 'first@example.com' })
+    const [row] = await server.app.server.db.query(
       sql<{ password_hash: string }>`select password_hash from local_accounts`,
     )
     passwordHash = row!.password_hash
-    if (dialect === 'postgres') hold = await holdEvents(house.app.settings.database as string)
+    if (dialect === 'postgres') hold = await holdEvents(server.app.settings.database as string)
   })
   after(async () => {
     await hold?.end()
-    await house?.close()
+    await server?.close()
   })
 
   async function makeScene(): Promise<Scene> {
-    const { db } = house.app.server
-    const now = house.clock.now()
+    const { db } = server.app.server
+    const now = server.clock.now()
     const n = scenes++
     const userId = `usr_${timeOrderedId(now)}`
     const login = `person${n}@example.com`
@@ -353,18 +353,18 @@ onBothDatabases('what is ended', (dialect) => {
       )
     await db.query(sql`insert into local_accounts (user_id, login, password_hash, password_changed_at, created_at)
       values (${userId}, ${login}, ${passwordHash}, ${now}, ${now})`)
-    const [visitor, elsewhere] = [visit(house), visit(house)]
+    const [visitor, elsewhere] = [visit(server), visit(server)]
     for (const browser of [visitor, elsewhere]) {
       const { token, id, hash } = makeToken('gh_si', now)
       await db.query(sql`insert into sign_ins (id, hash, user_id, auth_time, created_at, last_seen_at, expires_at)
         values (${id}, ${hash}, ${userId}, ${now}, ${now}, ${now}, ${now + 86_400_000})`)
       browser.cookies.set('gh_sign_in', token)
     }
-    const created = await house.createClient({
+    const created = await server.createClient({
       id: ids[n % ids.length]!,
       grantTypes: ['authorization_code', 'refresh_token', deviceGrant, jwtBearerGrant, exchangeGrant],
     })
-    return { house, userId, login, visitor, elsewhere, created }
+    return { server, userId, login, visitor, elsewhere, created }
   }
 
   /** A beginning and an ending over a scene of their own. */

@@ -32,8 +32,8 @@ export interface Clock {
   advance(milliseconds: number): void
 }
 
-/** A house under test: the public face, its inside, a clock, and a browser that is signed in as somebody. */
-export interface House {
+/** A testServer under test: the public face, its inside, a clock, and a browser that is signed in as somebody. */
+export interface TestServer {
   g: Gatehouse
   app: App
   clock: Clock
@@ -77,13 +77,13 @@ export async function freshDatabase(dialect: Dialect): Promise<{ url: string; re
   }
 }
 
-/** A house under test, on a new database that `open` opens in its own way if given; `resolve` plays the name server. */
-export async function openHouse(
+/** A testServer under test, on a new database that `open` opens in its own way if given; `resolve` plays the name server. */
+export async function openTestServer(
   dialect: Dialect,
   overrides: Partial<Config> = {},
   open?: (url: string) => Promise<Database>,
   resolve?: Resolve,
-): Promise<House> {
+): Promise<TestServer> {
   const database = await freshDatabase(dialect)
   const opened = await open?.(database.url)
   let time = Date.UTC(2026, 0, 15, 12)
@@ -93,7 +93,7 @@ export async function openHouse(
       time += milliseconds
     },
   }
-  const signedIn: House['signedIn'] = { account: { ...alice, authTime: time } }
+  const signedIn: TestServer['signedIn'] = { account: { ...alice, authTime: time } }
   const accounts: Accounts = {
     authenticate(_request, ask) {
       const { account } = signedIn
@@ -127,7 +127,7 @@ export async function openHouse(
   /** Its own paths stand below an issuer with a path; only the well-known documents stand outside. */
   const belowIssuer = (path: string) =>
     /^\/(?!\.well-known\/)/.test(path) && !`${path}/`.startsWith(`${base}/`) ? base + path : path
-  const request: House['request'] = (path, init = {}) => {
+  const request: TestServer['request'] = (path, init = {}) => {
     const { cookie, address = '203.0.113.7', ...rest } = init
     const headers = new Headers(rest.headers)
     if (cookie) headers.set('cookie', cookie)
@@ -164,11 +164,11 @@ export async function openHouse(
   }
 }
 
-/** A house for a whole suite, closed after it. Call inside `describe`, use inside tests. */
-export function houseFor(dialect: Dialect, overrides: Partial<Config> = {}): () => Promise<House> {
-  let house: Promise<House> | undefined
-  after(async () => (await house)?.close())
-  return () => (house ??= openHouse(dialect, overrides))
+/** A testServer for a whole suite, closed after it. Call inside `describe`, use inside tests. */
+export function testServerFor(dialect: Dialect, overrides: Partial<Config> = {}): () => Promise<TestServer> {
+  let testServer: Promise<TestServer> | undefined
+  after(async () => (await testServer)?.close())
+  return () => (testServer ??= openTestServer(dialect, overrides))
 }
 
 export function formText(form: Record<string, string | string[]>): string {

@@ -24,7 +24,7 @@ export interface FullHouse {
 }
 
 /** With local accounts on SQLite and those for development on PostgreSQL. `issuerAt` says another name than its address. */
-export async function openFullHouse(
+export async function openFullServer(
   dialect: Dialect,
   issuerAt = (port: string) => `http://localhost:${port}`,
   registration: 'open' | 'invited' = 'open',

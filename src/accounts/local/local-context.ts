@@ -1,7 +1,7 @@
 import { sha256 } from '../../crypto/tokens.ts'
 import { networkOf } from '../../http/address.ts'
 import type { Incoming } from '../../http/message.ts'
-import type { AccountsHouse } from '../account.ts'
+import type { AccountsContext } from '../account.ts'
 import type { SignIns } from '../sign-ins.ts'
 import type { SignInAttempts } from './attempts.ts'
 import type { DeviceCookies } from './device-cookie.ts'
@@ -29,7 +29,7 @@ export type CompleteOptions = Required<Omit<LocalAccountsOptions, 'help'>> &
   Pick<LocalAccountsOptions, 'help'>
 
 /** What the pages of local accounts work with. */
-export interface LocalAccountsHouse extends AccountsHouse {
+export interface LocalContext extends AccountsContext {
   signIns: SignIns
   passwords: Passwords
   attempts: SignInAttempts
@@ -43,7 +43,7 @@ export const withPassword = { amr: ['pwd'] }
 export const provider = 'local'
 
 /** Who takes a turn at the queue of passwords. */
-export function askingFor({ settings }: AccountsHouse, request: Incoming, login: string): Asking {
+export function askingFor({ settings }: AccountsContext, request: Incoming, login: string): Asking {
   const { block, name } = networkOf(request.address, settings.trustedProxies !== undefined)
   return [block, name, sha256(login)]
 }

@@ -7,7 +7,7 @@ import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import type { Route } from '../../http/route.ts'
 import { passwordSetPage, setPasswordPage } from '../../pages/account.ts'
 import { answerPage } from '../../pages/page.ts'
-import { sayPlain } from '../../pages/sentences.ts'
+import { plainSentence } from '../../pages/sentences.ts'
 import { paths, queryParameter } from '../account-pages.ts'
 import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findPasswordLink, type PasswordLinkRow, setPassword } from '../records/password-links.ts'
@@ -15,14 +15,14 @@ import { type Refusal, refuse as refuseRequest } from '../refusals.ts'
 import { originOf } from '../sign-ins.ts'
 import { passwordError } from './change-password.ts'
 import { QueueFull } from './fair-queue.ts'
-import { askingFor, type LocalAccountsHouse, provider } from './local-context.ts'
+import { askingFor, type LocalContext, provider } from './local-context.ts'
 import { passwordProblem } from './password.ts'
 
 /** Vouches to this browser that a password was set in it, so that no link can claim it was. */
 const done = 'password set'
 
-export function setPasswordPages(house: LocalAccountsHouse): Route {
-  const { db, settings, secrets, attempts, passwords, devices, options } = house
+export function setPasswordPages(context: LocalContext): Route {
+  const { db, settings, secrets, attempts, passwords, devices, options } = context
   const action = settings.base + paths.setPassword
   const signInUrl = `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: settings.issuer + paths.account })}`
   const purpose = ({ id }: StoredToken) => `set password ${id}`
@@ -38,7 +38,7 @@ export function setPasswordPages(house: LocalAccountsHouse): Route {
     if (!link) return expired()
     const limited = await attempts.blockedNetwork(request, 'password link')
     if (limited) return refuseRequest('too_many_password_links', {}, limited)
-    const row = await db.one(findPasswordLink, { ...link, now: house.now() })
+    const row = await db.one(findPasswordLink, { ...link, now: context.now() })
     if (row) return { link, row }
     await attempts.limitNetwork(request, 'password link')
     return expired()
@@ -51,10 +51,10 @@ export function setPasswordPages(house: LocalAccountsHouse): Route {
     problem?: { status: number; error: string; retryAfter?: number },
   ): Answer {
     return showForms(
-      house,
+      context,
       request,
       (tokenFor) =>
-        setPasswordPage(house.frame(), {
+        setPasswordPage(context.frame(), {
           action,
           hidden: { form_token: tokenFor(purpose(link)), token },
           login: row.login,
@@ -65,11 +65,11 @@ export function setPasswordPages(house: LocalAccountsHouse): Route {
     )
   }
 
-  return pageRoute(house, paths.setPassword, {
+  return pageRoute(context, paths.setPassword, {
     async GET(request) {
       const proof = queryParameter(request, 'done')
       if (proof !== undefined && formTokenIsValid(secrets, request, settings, done, proof)) {
-        return answerPage(passwordSetPage(house.frame(), { signInUrl }))
+        return answerPage(passwordSetPage(context.frame(), { signInUrl }))
       }
       const token = queryParameter(request, 'token')
       const found = await opened(request, token)
@@ -77,29 +77,29 @@ export function setPasswordPages(house: LocalAccountsHouse): Route {
     },
 
     async POST(request) {
-      const posted = await readPosted(house, request)
+      const posted = await readPosted(context, request)
       if (!('form' in posted)) return posted
       const { form, ours } = posted
       const token = form.get('token')
       const found = await opened(request, token)
       if (!('row' in found)) return found
       const { link, row } = found
-      const frame = house.frame()
+      const frame = context.frame()
       const refuse = (status: number, error: string, retryAfter?: number) =>
         show(request, found, token!, { status, error, ...(retryAfter === undefined ? {} : { retryAfter }) })
-      if (!ours(purpose(link))) return refuse(403, sayPlain(frame, 'form.expired'))
+      if (!ours(purpose(link))) return refuse(403, plainSentence(frame, 'form.expired'))
       const wanted = form.get('new_password') ?? ''
       const known = [row.login, row.name ?? '', frame.branding.name, new URL(settings.issuer).hostname]
       const weak = passwordProblem(wanted, options.minimumPasswordLength, known)
       if (weak) return refuse(422, passwordError(frame, weak, options.minimumPasswordLength))
       let new_hash: string
       try {
-        new_hash = await passwords.hash(askingFor(house, request, row.login), wanted)
+        new_hash = await passwords.hash(askingFor(context, request, row.login), wanted)
       } catch (error) {
         if (!(error instanceof QueueFull)) throw error
-        return refuse(503, sayPlain(frame, 'sign_in.busy'), error.retryAfter)
+        return refuse(503, plainSentence(frame, 'sign_in.busy'), error.retryAfter)
       }
-      const now = house.now()
+      const now = context.now()
       const set = await db.write(setPassword, {
         id: row.user_id,
         link_id: link.id,

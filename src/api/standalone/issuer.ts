@@ -16,7 +16,7 @@ const freshFor = 10 * 60_000
 const staleAfter = 60 * 60_000
 /** An unknown key makes the set be read again, but not more often than this. */
 const unknownKeyPause = 10_000
-/** After a failure nobody asks again for so long, so that a server in trouble is not hammered. */
+/** No new request for so long after a failure, to spare a server with problems. */
 const failurePause = 1_000
 /** The same while known documents are good. */
 const stalePause = 30_000
@@ -107,7 +107,7 @@ export function watchIssuer(options: IssuerOptions): Issuer {
 async function readIssuer(options: IssuerOptions): Promise<Known> {
   const { issuer, now } = options
   const metadata = await readMetadata(options)
-  // Byte for byte (RFC 8414 §3.3): whoever answers for another issuer is not believed.
+  // Byte for byte (RFC 8414 §3.3): an answer for another issuer is not accepted.
   if (metadata['issuer'] !== issuer)
     throw new IssuerUnavailable(`${issuer} calls itself ${JSON.stringify(metadata['issuer'])}`)
   const set = await getJson(endpoint(metadata, 'jwks_uri', options), {}, options.deadline)

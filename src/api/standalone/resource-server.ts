@@ -69,7 +69,7 @@ export interface ResourceServer {
   metadata(): Response
 }
 
-/** What tests move; nobody else needs it. */
+/** For tests only. */
 interface Surroundings {
   now?: () => number
   deadline?: number

@@ -160,7 +160,7 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
     const description = `The response_mode is not supported here; allowed: ${allowed.join(', ')}; sent: ${sentAs(mode)}`
     return { page: refuse('response_mode_unsupported', { client: client.id }, { description }), client }
   }
-  // A state sent twice is not echoed: nobody could say which one is meant.
+  // A state sent twice is ambiguous and is not echoed.
   const state = form.repeated.includes('state') ? null : (form.get('state') ?? null)
   return { client, redirectUri, responseMode, state }
 }
@@ -261,7 +261,7 @@ function isTooLong(form: Form, name: string): boolean {
   return form.all(name).some((value) => value.length > longest / 3 && Buffer.byteLength(value) > longest)
 }
 
-/** Without `openid` nobody is told anything about the user. */
+/** Without `openid` no claim about the user is disclosed. */
 function readClaimsOf(
   form: Form,
   scope: readonly string[],

@@ -6,7 +6,7 @@ import { type Refusal as AnyRefusal, wireError } from '../../http/refusal.ts'
 import { answerRefusal, errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
-import { clientName, sayPlain } from '../../pages/sentences.ts'
+import { clientName, plainSentence } from '../../pages/sentences.ts'
 import { type Refusal, refusals } from '../../protocol/refusals.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
@@ -28,13 +28,13 @@ export async function authorizationResponse(
   return concerning(seeOther(addressOf(replyTo, fields)), { client: replyTo.client.id })
 }
 
-/** The user has decided, or it is nobody's to decide: the client hears of it. */
+/** The user has decided, or there is nothing to decide: the client gets an answer. */
 export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
   return authorizationResponse(server, replyTo, wireError(refusal))
 }
 
 /**
- * An error before the user was asked anything. Whoever can make us send people unasked to a redirect URI of their own choice has
+ * An error before the user was asked anything. A client that can make us redirect users to an address of its own choice has
  * an open redirector: unless something vouches for it, a page says where it leads, and the user goes or does not (RFC 9700
  * §4.11.2).
  */
@@ -106,10 +106,15 @@ export function refusalPage(server: Server, refusal: AnyRefusal, { client, again
   const links = [
     ...(tryAgain === undefined
       ? []
-      : [{ href: tryAgain.slice(server.settings.origin.length), text: sayPlain(frame, 'error.again') }]),
+      : [{ href: tryAgain.slice(server.settings.origin.length), text: plainSentence(frame, 'error.again') }]),
     ...(home === undefined
       ? []
-      : [{ href: home, text: sayPlain(frame, 'error.back', { client: clientName(frame, client!.name) }) }]),
+      : [
+          {
+            href: home,
+            text: plainSentence(frame, 'error.back', { client: clientName(frame, client!.name) }),
+          },
+        ]),
   ]
   return answerRefusal(frame, refusal, { ...(client && { client: client.name }), links })
 }

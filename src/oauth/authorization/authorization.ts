@@ -13,7 +13,7 @@ import { consentHost, redirectsToOwnComputer } from '../../protocol/redirect-uri
 import { isRefusal, type Refusal, refusals, refuse } from '../../protocol/refusals.ts'
 import { readPageParameters } from '../../protocol/request-body.ts'
 import { scopeSet, scopesMissing } from '../../protocol/scope.ts'
-import { bytesOf, takeRoom } from '../guards/pending-limits.ts'
+import { bytesOf, limitPending } from '../guards/pending-limits.ts'
 import { issueCode, issuePushedCode } from '../records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from '../records/consents.ts'
 import { endPushedRequest, pushedRequestIsOpen } from '../records/pushed-requests.ts'
@@ -95,7 +95,7 @@ async function askAsGet(back: WayBack): Promise<Answer> {
   return seeOther(again)
 }
 
-/** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
+/** Tells the client. The flow of a pushed request ends with it, unless the fault is ours and the user may try again. */
 async function refused(
   server: Server,
   request: Incoming,
@@ -189,7 +189,7 @@ async function grantCode(
   const now = server.now()
   const { token: code, ...stored } = makeToken('gh_ac', now)
   const input = await codeInput(server, asked, user, stored, now)
-  const full = takeRoom(server, 'codes', {
+  const full = limitPending(server, 'codes', {
     user: user.id,
     address: request.address,
     client: asked.client,
@@ -229,7 +229,7 @@ async function askConsent(
     ...shownTo(user),
   }
   const text = JSON.stringify(row)
-  const full = takeRoom(server, 'authorization_requests', {
+  const full = limitPending(server, 'authorization_requests', {
     user: user.id,
     address: visit.request.address,
     client,

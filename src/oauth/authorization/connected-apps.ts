@@ -14,7 +14,7 @@ import { mayRecord } from '../guards/pending-limits.ts'
 import type { Server, User } from '../server.ts'
 import { connectedClients, withdrawConsent } from './consents.ts'
 
-/** `GET` lists the apps, `POST` with `client` disconnects one. Whoever is not signed in signs in first. */
+/** `GET` lists the apps, `POST` with `client` disconnects one. Without a sign-in, the user signs in first. */
 export async function showConnectedApps(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const returnTo = server.settings.issuer + paths.connectedApps
   const user = await server.signedIn(request, { prompt: [], returnTo, interactive: true })
@@ -81,7 +81,7 @@ async function disconnect(server: Server, request: Incoming, user: User): Promis
   if (!formTokenIsValid(secrets, request, settings, purpose, form.get('form_token'))) {
     return refuse('form_token_wrong', {}, { again: settings.issuer + paths.connectedApps })
   }
-  // Whoever withdraws more than there can be only fills the audit log.
+  // More withdrawals than there can be consents would only fill the audit log.
   const { perUser } = settings.storage
   if (!mayRecord(server, `disconnect:${user.id}`, perUser))
     return refuse('user_limit_reached', { user: user.id, limit: perUser })

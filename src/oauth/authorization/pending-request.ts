@@ -10,7 +10,7 @@ import { expandRequest } from './request-source.ts'
 import { cancelledParameter } from './return-address.ts'
 
 /** The name of an active client, and where the user goes to give up; undefined for any other address. */
-export async function waitingRequest(
+export async function pendingRequest(
   server: Server,
   address: string,
 ): Promise<{ client: string; cancelUrl: string } | undefined> {

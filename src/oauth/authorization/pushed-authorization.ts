@@ -12,7 +12,7 @@ import { readBackChannelForm } from '../../protocol/form-endpoint.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
 import { type Client, cameByItself } from '../clients/clients.ts'
-import { type Asking, roomWindow, takeRoom } from '../guards/pending-limits.ts'
+import { type Asking, limitPending, pendingWindow } from '../guards/pending-limits.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
 import { beginFlow } from '../registration/client-id-metadata.ts'
 import type { Server } from '../server.ts'
@@ -64,7 +64,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   // What the hint says of the user has a column of its own.
   const kept = pairsOf(bound).filter(([name]) => name !== 'id_token_hint')
   const text = JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed)
-  const full = takeRoom(server, 'pushed_authorization_requests', {
+  const full = limitPending(server, 'pushed_authorization_requests', {
     address: request.address,
     client,
     bytes: Buffer.byteLength(text),
@@ -132,7 +132,7 @@ function blamedFor(
   perNetwork: number,
 ): Asking['party'] {
   const full = 'too_many_pushed_requests'
-  const window = roomWindow
+  const window = pendingWindow
   if (!client.confidential)
     return { limit: networkLimit(settings, address, 'pushed', { most: perNetwork, window }), full }
   const itself = { key: `pushed by:${client.id}`, most: perNetwork * 10, window }

@@ -38,7 +38,7 @@ export function demandsSignIn(asked: AuthorizationRequest): boolean {
   return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
 }
 
-/** Whether whoever is signed in may not do, so that another sign-in is demanded (`user-authentication.ts`). */
+/** Whether the present sign-in may not suffice, so that another is required (`user-authentication.ts`). */
 function mayDemandSignIn(asked: AuthorizationRequest): boolean {
   const { boundSubject, claims, acrValues } = asked
   return demandsSignIn(asked) || boundSubject !== null || claims !== null || acrValues.length > 0

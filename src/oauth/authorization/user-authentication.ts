@@ -39,7 +39,7 @@ export async function authenticateUser(
   const user = await suitable(server, asked, found)
   if (!isRefusal(user)) return user
   if (silent) return refused(asked, { because: user.refusal })
-  // Asked once. Whoever comes back no better is not asked for ever.
+  // Asked once: a user who returns without a better sign-in is not asked again.
   if (demanded !== undefined) return user
   const prompt = user.refusal === 'login_required' ? 'select_account' : 'login'
   const page = await ask(server, visit, asked, back, now + afterAll, [prompt])

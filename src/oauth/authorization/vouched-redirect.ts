@@ -11,7 +11,7 @@ import { findConsent } from '../records/consents.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 
-/** Whether somebody here vouches for the client, whoever its user is; undefined where the user may. */
+/** Whether the operator vouches for the client; undefined where the user's own consent decides. */
 export function isVouchedFor({ settings }: Pick<Server, 'settings'>, client: Client): boolean | undefined {
   if (!cameByItself(client)) return true
   const { redirectErrors } = settings.selfRegisteredClients

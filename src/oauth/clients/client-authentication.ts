@@ -52,7 +52,7 @@ export async function authenticateClient(
     ? await verify(server, request, client, credentials)
     : refuse('client_unknown', { client: told(credentials.clientId) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, request, verified)
-  // Keys that cannot be had say nothing about whoever asks.
+  // Keys that cannot be fetched say nothing about the caller.
   if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
   const limits = failureLimits(server, request, client)
   const retryAfter = Math.ceil((await server.counters.take(limits, true)) / 1_000)
@@ -144,7 +144,7 @@ async function isSecret(
   return right
 }
 
-/** Whoever may be blamed for a request: a client that proves itself, or else the network it came from. */
+/** The party a request counts against: an authenticated client, otherwise the network it came from. */
 function requestLimit(
   { settings }: Server,
   { address }: Incoming,

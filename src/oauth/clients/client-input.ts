@@ -1,4 +1,4 @@
-// RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
+// RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, from every source: an administrator, a client that
 // registers itself, or a metadata document.
 
 import type { ConfigProblem } from '../../config-error.ts'
@@ -175,7 +175,7 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   return { columns, problems, hasSecret: hasSecret(method) }
 }
 
-/** All of the registry; without a user there is nobody for the scopes of OpenID Connect to be about. */
+/** All registered scopes; without a user there is no subject for those of OpenID Connect. */
 function standardScope({ scopes }: Settings, grantTypes: readonly string[]): string[] {
   const all = Object.keys(scopes)
   const alone = grantTypes.every((one) => one === 'client_credentials')
@@ -328,7 +328,7 @@ function checkRegistered(
     if (url?.protocol !== 'https:' || backchannelLogoutUri.includes('#'))
       problem('backchannelLogoutUri', backchannelLogoutUri, 'an https URL without fragment')
   }
-  // An answer in the clear reaches nobody but the program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).
+  // A plain answer on loopback reaches only a program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).
   const clear = redirectUris.find((uri) => /^http:/i.test(uri))
   if (profile === 'fapi2' && clear !== undefined && registered.applicationType !== 'native')
     problem('redirectUris', clear, "https, but for a client with applicationType 'native'")

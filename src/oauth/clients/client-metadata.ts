@@ -89,7 +89,7 @@ type Member = keyof RegisteredMetadata
 
 interface Rule {
   wire: string
-  /** In words, for whoever wrote something else. */
+  /** In words, for an error message. */
   allowed: string
   fits(value: unknown): boolean
   /** How a value that fits is kept. Default: as it is. */

@@ -71,7 +71,7 @@ export async function createClient(
   return { client: shownClient((await server.db.one(findClient, { id }))!), secret: made?.secret }
 }
 
-/** A sector must know each of its clients (OpenID Connect Registration §5); whoever is in charge here or not. */
+/** A sector must list each of its clients (OpenID Connect Registration §5), also those an administrator registers. */
 async function checkSector(
   { outbound }: Server,
   {

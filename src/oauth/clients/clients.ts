@@ -67,7 +67,7 @@ export interface Client {
   active: boolean
 }
 
-/** Whether nobody here knows it but by what it says of itself. */
+/** Whether it registered itself, so that only its own statements are known. */
 export function cameByItself({ source }: Pick<Client, 'source'>): boolean {
   return source === 'dcr' || source === 'cimd'
 }

@@ -18,7 +18,7 @@ import type { Client } from './clients.ts'
 
 /**
  * The certificate of the connection a request came over; undefined where there is none. The header counts only from a
- * trusted proxy: whoever else sends it is ignored (§6.3).
+ * trusted proxy: from any other peer it is ignored (§6.3).
  */
 export function certificateOf(
   { settings: { mutualTls } }: Pick<Server, 'settings'>,

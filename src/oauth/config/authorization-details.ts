@@ -54,7 +54,7 @@ const keywords: Readonly<Record<DetailSchema['type'], readonly string[]>> = {
   boolean: [],
 }
 
-/** A keyword that would be ignored is a mistake: whoever wrote it relies on it. */
+/** An unsupported keyword is a mistake, since its author relies on it. */
 function checkSchema(schema: DetailSchema, place: Place): void {
   if (typeof schema !== 'object' || schema === null || !Object.hasOwn(keywords, schema.type)) {
     place.at('type').problem(Object.keys(keywords).join(', '), (schema as DetailSchema | undefined)?.type)

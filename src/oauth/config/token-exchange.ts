@@ -32,7 +32,7 @@ const rule = section({
   /** The client that exchanges, by its id. It must be confidential. */
   client: required(clientId),
   /**
-   * `delegation`: the new token says in `act` who acts for the user. `impersonation`: it does not, and nobody who sees it can
+   * `delegation`: the new token says in `act` who acts for the user. `impersonation`: it does not, and no one who sees it can
    * tell the client from the user's own. Default `delegation`.
    */
   kind: oneOf(['delegation', 'impersonation'], 'delegation'),

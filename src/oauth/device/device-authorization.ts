@@ -13,7 +13,7 @@ import { canonicalScope, requestedScope } from '../../protocol/scope.ts'
 import { hashUserCode, makeUserCode, shownUserCode } from '../../protocol/user-code.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
 import { deviceCode } from '../grants/device-code.ts'
-import { type Asking, bytesOf, roomWindow, takeRoom } from '../guards/pending-limits.ts'
+import { type Asking, bytesOf, limitPending, pendingWindow } from '../guards/pending-limits.ts'
 import { insertDevice } from '../records/device-codes.ts'
 import { beginFlow } from '../registration/client-id-metadata.ts'
 import type { Server } from '../server.ts'
@@ -49,7 +49,7 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
     user_agent: userAgent?.slice(0, 256) ?? null,
   }
   // Rows are cheap to ask for, since many devices prove nothing: one network may have only so many.
-  const full = takeRoom(server, 'device_codes', {
+  const full = limitPending(server, 'device_codes', {
     address,
     client,
     bytes: bytesOf(kept),
@@ -91,6 +91,6 @@ export async function deviceAuthorization(server: Server, request: Incoming): Pr
 
 /** Rows are cheap to ask for, since many devices prove nothing: one network may have only so many. */
 function partyOf(server: Server, address: string, most: number): NonNullable<Asking['party']> {
-  const limit = networkLimit(server.settings, address, 'device', { most, window: roomWindow })
+  const limit = networkLimit(server.settings, address, 'device', { most, window: pendingWindow })
   return { limit, full: 'too_many_devices' }
 }

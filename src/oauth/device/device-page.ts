@@ -10,7 +10,7 @@ import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { deviceCodePage, deviceConsentPage, deviceDonePage } from '../../pages/device.ts'
 import { answerPage, type Page } from '../../pages/page.ts'
-import { sayPlain } from '../../pages/sentences.ts'
+import { plainSentence } from '../../pages/sentences.ts'
 import { originOf } from '../../protocol/form-endpoint.ts'
 import { paths } from '../../protocol/paths.ts'
 import { consentHost } from '../../protocol/redirect-uri.ts'
@@ -79,7 +79,7 @@ function askCode(
     hidden: { form_token: formToken(secrets, browser, codePurpose) },
     userCode: code === undefined ? (typed ?? '').slice(0, 32) : shownUserCode(code),
     linked: code !== undefined && problem === undefined,
-    ...(problem && { error: sayPlain(frame, problem.text) }),
+    ...(problem && { error: plainSentence(frame, problem.text) }),
   })
   return answer({ ...page, status: problem?.status ?? 200 }, browser, problem?.retryAfter)
 }
@@ -156,7 +156,7 @@ async function findWaiting(server: Server, code: string): Promise<string | undef
   return undefined
 }
 
-/** Whoever entered the code signs in and sees what the device asks. */
+/** The user who entered the code signs in and sees what the device asks for. */
 async function askConsent(server: Server, request: Incoming, shown: string): Promise<Answer | Refusal> {
   const { settings, secrets } = server
   const browser = browserOf(request, settings)

@@ -12,7 +12,7 @@ import type { Server } from '../server.ts'
 import { accessTokenIsAlive, clientsOfTokenAreActive, findAccess } from '../token/token-lookup.ts'
 
 const prefix = 'urn:ietf:params:oauth:token-type:'
-/** What is taken and given (§3). Refresh tokens are not: whoever may use one refreshes. */
+/** What is taken and given (§3). Refresh tokens are not: their client refreshes instead. */
 export const tokenTypes = {
   accessToken: `${prefix}access_token`,
   jwt: `${prefix}jwt`,

@@ -138,7 +138,7 @@ async function verify(
       : refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
   }
   if (!signed) return refuse('assertion_signature', { ...facts, alg: told(jwt.header['alg']) })
-  // Who bound it to a key meant nobody else to use it (RFC 7800 §3.1).
+  // An assertion bound to a key is for the holder of that key only (RFC 7800 §3.1).
   const { cnf } = jwt.claims as { cnf?: Record<string, unknown> }
   const bound = cnf && (cnf['jkt'] ?? (typeof cnf['x5t#S256'] === 'string' && `x5t#S256:${cnf['x5t#S256']}`))
   if (cnf !== undefined && (binding === null || bound !== binding))

@@ -63,7 +63,7 @@ async function checkOwner(
   const now = server.now()
   if (row.client_id !== client.id) {
     if (row.rotated_at !== null) {
-      // A used token in other hands has leaked, whoever shows it.
+      // A used token presented by another client has leaked.
       const context = { userId: row.user_id, clientId: row.client_id, sessionId: row.session_id, ...origin }
       await endSession(server, row.session_id, 'reuse_detected', { event: 'reuse_detected', ...context })
       return refuse('refresh_token_reused', {

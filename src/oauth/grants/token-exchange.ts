@@ -100,7 +100,7 @@ export const tokenExchange: GrantType = {
   },
 }
 
-/** The token that is exchanged. It has a user and a session: nobody acts for a client that speaks for itself. */
+/** The token that is exchanged. It has a user and a session: a client that acts for itself has no delegate. */
 async function subjectOf(
   server: Server,
   { client, form, binding, origin }: TokenRequest,

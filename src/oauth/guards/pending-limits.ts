@@ -1,5 +1,5 @@
 // RFC 6819 §4.4.1.11 (attacks that exhaust resources); RFC 9126 §7.1; RFC 8628 §5.1: how much may wait at a time, for one user,
-// network and client, and in all. Counted in memory and shared by all processes; whoever caused most is refused first.
+// network and client, and in all. Counted in memory and shared by all processes; the party that caused most is refused first.
 
 import { networkLimit } from '../../core.ts'
 import type { Limit } from '../../db/counters.ts'
@@ -17,7 +17,7 @@ export type Kind =
   | 'used_jtis'
 
 /** What is counted together, in milliseconds. */
-export const roomWindow = 15 * 60_000
+export const pendingWindow = 15 * 60_000
 /** A row counts as one for each of so many bytes that are begun. */
 export const pieceSize = 4_096
 /** Each network may still begin so many when there is little room left, or a hundredth of all if that is more. */
@@ -40,17 +40,21 @@ export interface Asking {
 }
 
 /**
- * Takes room for one row, or says why there is none. A client of an administrator's that authenticated is no stranger: where no
+ * Counts one pending row, or refuses it. A client registered by an administrator that authenticated is trusted: where no
  * user is involved nothing counts but its party.
  */
-export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | undefined {
+export function limitPending(server: Server, kind: Kind, asking: Asking): Refusal | undefined {
   const { user, address, client, bytes = 0, party } = asking
   const authenticated = client.confidential && user === undefined && asking.authenticated !== false
   const { counters, settings } = server
   const pieces = Math.max(1, Math.ceil(bytes / pieceSize))
   const { perUser } = settings.storage
   const inAll = settings.storage.inAll * (kind === 'used_jtis' ? jtisInPiece : 1)
-  const limitOf = (key: string, most: number): Limit => ({ key: `${kind}:${key}`, most, window: roomWindow })
+  const limitOf = (key: string, most: number): Limit => ({
+    key: `${kind}:${key}`,
+    most,
+    window: pendingWindow,
+  })
   const wait = (limit: Limit, most = limit.most) =>
     counters.blockedHere({ ...limit, most: most - pieces + 1 })
 
@@ -79,7 +83,7 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
   const shares: Limit[] = []
   if (wait(all, Math.ceil(inAll / 2)) > 0) {
     const share = Math.max(leastShare, Math.ceil(inAll / 100))
-    const network = networkLimit(settings, address, `${kind}:network`, { most: share, window: roomWindow })
+    const network = networkLimit(settings, address, `${kind}:network`, { most: share, window: pendingWindow })
     // Who authenticated is to blame for all of it. A public client's id is anyone's: its share is larger, and a network that
     // has hardly asked is not refused for what others do in its name.
     const ofClient = limitOf(`client:${client.id}`, authenticated ? share : Math.ceil(inAll / 4))
@@ -103,7 +107,7 @@ export function takeRoom(server: Server, kind: Kind, asking: Asking): Refusal | 
  * written a few times in a window, and stands in the log beyond that.
  */
 export function mayRecord({ counters }: Server, key: string, most: number): boolean {
-  const limit = { key: `event:${key}`, most, window: roomWindow }
+  const limit = { key: `event:${key}`, most, window: pendingWindow }
   if (counters.blockedHere(limit) > 0) return false
   void counters.count(limit)
   return true
@@ -126,7 +130,7 @@ export function limitIssuing(server: Server, client: Client, party: string): Ref
   const now = server.now()
   let own = ofProcess.get(server)
   if (!own || own.endsAt <= now)
-    ofProcess.set(server, (own = { endsAt: now + roomWindow, counts: new Map() }))
+    ofProcess.set(server, (own = { endsAt: now + pendingWindow, counts: new Map() }))
   const count = own.counts.get(party) ?? 0
   if (count >= most)
     return refuse('user_limit_reached', { client: client.id, limit: most }, after(own.endsAt - now))

@@ -15,7 +15,7 @@ const perPair = 2
 const provenFor = 3_600_000
 const mostProven = 10_000
 
-/** Until when an owner counts as known in a network: a stranger there must not lock it out. */
+/** Until when an owner counts as known in a network, so that others there cannot lock it out. */
 const proven = new WeakMap<object, Map<string, number>>()
 
 /**

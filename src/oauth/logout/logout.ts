@@ -1,5 +1,5 @@
 // OpenID Connect RP-Initiated Logout §2, §2.1, §3, §4, §6: a client sends its user here to be signed out. Without proof that it
-// is the client's user the person is asked, and nobody is sent anywhere that was not registered.
+// is the client's user, the user is asked; no redirect leads to an unregistered address.
 
 import { endSignedOut } from '../../accounts/sign-outs.ts'
 import { recordEvent } from '../../events/record.ts'

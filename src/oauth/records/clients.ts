@@ -55,7 +55,7 @@ export const findClient = select(
   (i) => sql<ClientRow>`select * from clients where id = ${i.id}`,
 )
 
-/** What an administrator, or whoever may describe the client, decides. */
+/** What an administrator decides, or the client itself where it may. */
 export const editable = {
   name: 'text',
   description: 'text?',

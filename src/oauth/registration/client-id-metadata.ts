@@ -19,7 +19,7 @@ import {
   readDescription,
   type Unfit,
 } from './client-metadata-rules.ts'
-import { countTry, reserveArrival, reserveChange, triesAreUp } from './registration-limits.ts'
+import { countTry, reserveChange, reserveRegistration, triesAreUp } from './registration-limits.ts'
 
 /** Bytes of a document that are read (§8.7). */
 const longestDocument = 5 * 1024
@@ -36,7 +36,7 @@ const longestUrl = 512
 
 /**
  * To be called where a flow begins, before its client is looked up: reads the document that the client's id names, unless
- * the one that is known is fresh, and notes that a client which came by itself is in use. A refusal is for whoever asks.
+ * the one that is known is fresh, and notes that a self-registered client is in use. A refusal is for the caller.
  */
 export async function beginFlow(server: Server, form: Form, address: string): Promise<Refusal | undefined> {
   const clientId = form.get('client_id')
@@ -71,7 +71,7 @@ async function requireDocument(
 /** Written at most so often; far more often than an unused client is removed. */
 const notedEvery = 3_600_000
 
-/** Whoever looks up a client that was removed in this moment does not find it. */
+/** A client that is being removed is not found. */
 async function noteUse(server: Server, client: Client): Promise<void> {
   const now = server.now()
   if ((client.lastUsedAt ?? 0) > now - notedEvery) return
@@ -95,7 +95,7 @@ export function clientUrlProblem(text: string): string | undefined {
 }
 
 interface Reading {
-  /** By URL: one request at a time for a document, whoever asks. */
+  /** By URL: one request at a time for a document. */
   underWay: Map<string, Promise<Refusal | undefined>>
   /** Known documents that could not be read again lately. */
   failed: Map<string, { refusal: Refusal; at: number }>
@@ -128,7 +128,7 @@ export async function withFreshDocument(server: Server, known: Client): Promise<
     failed.set(id, { refusal, at: now })
   }
   const facts = { ...refusal.facts, client: id }
-  if (refusal.refusal === 'too_many_arrivals') return refusal
+  if (refusal.refusal === 'too_many_registrations') return refusal
   if (refusal.retryAfter === undefined) return refuse('client_document_withdrawn', facts)
   return now <= (metadataExpiresAt ?? 0) + staleFor
     ? known
@@ -178,7 +178,7 @@ async function countUnknown({ counters }: Server, url: string): Promise<Refusal 
   const key = `documents:${new URL(url).host}`
   const wait = await counters.take([{ key, most: mostUnknownOfHost, window: minute }])
   if (wait === 0) return undefined
-  return refuse('too_many_arrivals', { client: toldUrl(url) }, { retryAfter: Math.ceil(wait / 1_000) })
+  return refuse('too_many_registrations', { client: toldUrl(url) }, { retryAfter: Math.ceil(wait / 1_000) })
 }
 
 type Read = Description & { freshUntil: number }
@@ -257,7 +257,7 @@ async function keep(
   }
   const overFull = await (row
     ? reserveChange(server, url, { host: new URL(url).hostname })
-    : reserveArrival(server, address))
+    : reserveRegistration(server, address))
   if (overFull) return overFull
   const now = server.now()
   const event = row

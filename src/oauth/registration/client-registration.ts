@@ -20,7 +20,7 @@ import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
 import type { Server } from '../server.ts'
 import { checkUrls, type Description, isUnfit, readDescription, type Unfit } from './client-metadata-rules.ts'
-import { countTry, reserveArrival } from './registration-limits.ts'
+import { countTry, reserveRegistration } from './registration-limits.ts'
 import { withStatement } from './software-statement.ts'
 
 /** Bytes of a request that are read. */
@@ -40,7 +40,7 @@ export async function registerClient(server: Server, request: Incoming): Promise
   const described = await describeClient(server, read, request.address)
   if (isRefusal(described)) return described
   const { columns, hasSecret } = described
-  const overFull = token ? undefined : await reserveArrival(server, request.address)
+  const overFull = token ? undefined : await reserveRegistration(server, request.address)
   if (overFull) return overFull
 
   const now = server.now()

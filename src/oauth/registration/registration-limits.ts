@@ -1,5 +1,5 @@
-// RFC 7591 §5 (clients nobody uses, floods of registrations), CIMD §8.6: how many clients may arrive by themselves, how often
-// they may change, and when those go that nobody uses.
+// RFC 7591 §5 (unused clients, floods of registrations), CIMD §8.6: how many clients may register themselves, how often
+// they may change, and when unused ones are removed.
 
 import { isIP } from 'node:net'
 import { type Core, networkLimit } from '../../core.ts'
@@ -19,7 +19,7 @@ const share = 10
 
 /**
  * Counts a network's try to bring a client. Tries count for the network, successes for the whole server
- * (`reserveArrival`), so that what fails in one place never keeps honest clients out in another.
+ * (`reserveRegistration`), so that what fails in one place never keeps honest clients out in another.
  */
 export async function countTry(server: Server, address: string): Promise<Refusal | undefined> {
   return refusalFor(await server.counters.take([triesOf(server, address)], true))
@@ -34,7 +34,7 @@ export async function triesAreUp(server: Server, address: string): Promise<Refus
  * Takes one of the places for new clients that this hour has. A network that is named in the configuration has places of its
  * own; all others share, and none can take what the others need.
  */
-export async function reserveArrival(server: Server, address: string): Promise<Refusal | undefined> {
+export async function reserveRegistration(server: Server, address: string): Promise<Refusal | undefined> {
   if (quotaOf(server, address) !== undefined) return undefined
   const limits = sharedLimits(server, 'arrivals', blockOf(server, address))
   return refusalFor(await server.counters.take(limits, true))
@@ -55,7 +55,7 @@ export async function reserveChange(
   return refusalFor(await server.counters.take(limits, true))
 }
 
-/** The places of an hour that all have in common: the first half goes to whoever comes, of the rest a tenth to each at most. */
+/** The shared places of an hour: the first half is first come, first served; of the rest each gets a tenth at most. */
 function sharedLimits({ counters, settings }: Server, what: string, party: string): Limit[] {
   const { perHour } = settings.selfRegisteredClients
   const all: Limit = { key: what, most: perHour, window: hour }
@@ -82,7 +82,7 @@ function siteOf(host: string): string {
 }
 
 function refusalFor(wait: number): Refusal | undefined {
-  return wait > 0 ? refuse('too_many_arrivals', {}, { retryAfter: Math.ceil(wait / 1_000) }) : undefined
+  return wait > 0 ? refuse('too_many_registrations', {}, { retryAfter: Math.ceil(wait / 1_000) }) : undefined
 }
 
 /** Registrations an hour of a network that the configuration names. */

@@ -13,8 +13,8 @@ import { confirmationOf, tokenTypeOf } from './sender-constraint.ts'
 import {
   accessTokenIsAlive,
   clientsOfTokenAreActive,
+  type FoundToken,
   findToken,
-  type KnownToken,
   refreshTokenIsAlive,
 } from './token-lookup.ts'
 
@@ -37,7 +37,7 @@ export async function introspection(server: Server, request: Incoming): Promise<
   return concerning(told, { client: client.id })
 }
 
-async function describe(server: Server, known: KnownToken, asking: Client): Promise<object | undefined> {
+async function describe(server: Server, known: FoundToken, asking: Client): Promise<object | undefined> {
   const { kind, row } = known
   const now = server.now()
   const audience = scopeSet(row.resources)

@@ -30,7 +30,7 @@ export async function revocation(server: Server, request: Incoming): Promise<Ans
   const done = concerning(json(200, {}, uncached), { client: client.id })
   if (!known) return done
   const { kind, row } = known
-  // Refused for public clients too (§2.1), so that nobody ends what is not theirs.
+  // Refused for public clients too (§2.1), so that no client revokes another's token.
   if (row.client_id !== client.id) return refuse('token_foreign', { client: client.id, owner: row.client_id })
   const context = {
     userId: row.user_id,

@@ -7,7 +7,7 @@ import { checkProof, type Proof } from '../../protocol/dpop.ts'
 import { type Refusal, refuse } from '../../protocol/refusals.ts'
 import type { Client } from '../clients/clients.ts'
 import { certificateBinding } from '../clients/mutual-tls.ts'
-import { takeRoom } from '../guards/pending-limits.ts'
+import { limitPending } from '../guards/pending-limits.ts'
 import { spendJti } from '../guards/replay.ts'
 import { countBadSignature, signaturesBlocked } from '../guards/signature-failures.ts'
 import type { Server } from '../server.ts'
@@ -69,7 +69,7 @@ export async function bindingOf(
     const { algorithms } = client.rules
     if (algorithms && !algorithms.includes(proof.alg))
       return refuse('dpop_proof_key', { client: client.id, alg: proof.alg })
-    const full = takeRoom(server, 'used_jtis', { address: request.address, client })
+    const full = limitPending(server, 'used_jtis', { address: request.address, client })
     if (full) return full
     return (await spendProof(server, proof)) ?? proof.jkt
   }

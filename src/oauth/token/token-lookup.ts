@@ -6,9 +6,9 @@ import { type AccessTokenRow, findAccessToken } from '../records/access-tokens.t
 import { findRefreshToken, type RefreshTokenRow } from '../records/refresh-tokens.ts'
 import type { Server } from '../server.ts'
 
-export type KnownToken = { kind: 'access'; row: AccessTokenRow } | { kind: 'refresh'; row: RefreshTokenRow }
+export type FoundToken = { kind: 'access'; row: AccessTokenRow } | { kind: 'refresh'; row: RefreshTokenRow }
 
-export async function findToken(server: Server, token: string): Promise<KnownToken | undefined> {
+export async function findToken(server: Server, token: string): Promise<FoundToken | undefined> {
   const refresh = readToken('gh_rt', token)
   if (refresh) {
     const row = await server.db.one(findRefreshToken, { id: refresh.id, hash: refresh.hash })

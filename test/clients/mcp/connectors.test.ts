@@ -329,7 +329,7 @@ onBothDatabases('connectors', (dialect) => {
       body: new URLSearchParams({ client_id, token: provider.tokensHeld!.refresh_token! }),
     })
     assert.deepEqual(await refresh(), [400, 'invalid_grant'])
-    await site.house.g.clients.revoke(client_id, 'a test')
+    await site.testServer.g.clients.revoke(client_id, 'a test')
     assert.deepEqual(await refresh(), [401, 'invalid_client'])
   })
 

@@ -55,10 +55,10 @@ export const authorizationMutants: readonly Mutant[] = [
     ofDocuments,
   ),
   hidden(
-    'too_many_arrivals',
+    'too_many_registrations',
     'oauth/registration/registration-limits.ts',
-    "return wait > 0 ? refuse('too_many_arrivals'",
-    "return false ? refuse('too_many_arrivals'",
+    "return wait > 0 ? refuse('too_many_registrations'",
+    "return false ? refuse('too_many_registrations'",
     'a run never sends enough requests to reach the limit',
     'test/oauth/registration/registration-limits.test.ts',
   ),

@@ -7,7 +7,7 @@ import type { ClientInput } from '../../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../../src/oauth/clients/client-operations.ts'
 import { clientKeys } from '../../support/assertions.ts'
 import { authorize, authorizeParameters, makePkce } from '../../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../../support/gatehouse.ts'
+import { issuer, onBothDatabases, type TestServer, testServerFor } from '../../support/gatehouse.ts'
 import { requestObject, withObject } from '../../support/request-objects.ts'
 import { assertJson, assertRedirectError, grantsNothing, readAnswer } from '../answers.ts'
 import { countPushed, push, pushed } from './pushing.ts'
@@ -126,46 +126,51 @@ const faults: Fault[] = [
 ]
 
 onBothDatabases('faults of an authorization request', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
-  async function pushedNowhere(house: House, created: CreatedClient, sent: URLSearchParams, error: string) {
-    const before = await countPushed(house)
-    await assertJson(await grantsNothing(house, () => push(house, created, sent)), 400, error)
-    assert.equal(await countPushed(house), before)
+  async function pushedNowhere(
+    server: TestServer,
+    created: CreatedClient,
+    sent: URLSearchParams,
+    error: string,
+  ) {
+    const before = await countPushed(server)
+    await assertJson(await grantsNothing(server, () => push(server, created, sent)), 400, error)
+    assert.equal(await countPushed(server), before)
   }
 
   for (const { rule, overrides, error, twice, client } of faults) {
     test(`${rule} is ${error}, at the authorization endpoint and where it is pushed`, async () => {
-      const house = await open()
+      const server = await open()
       const input = { ...client, jwks: { keys: [key.publicJwk] } }
-      const created = await house.createClient(input)
+      const created = await server.createClient(input)
       for (const wrong of overrides) {
         const parameters = authorizeParameters(created, makePkce(), { code_challenge: challenge, ...wrong })
-        assertRedirectError(await grantsNothing(house, () => authorize(house, parameters)), error)
-        await pushedNowhere(house, created, parameters, error)
+        assertRedirectError(await grantsNothing(server, () => authorize(server, parameters)), error)
+        await pushedNowhere(server, created, parameters, error)
         if (twice) continue
-        const sent = withObject(created, requestObject(created, key, house.clock, parameters))
-        assertRedirectError(await grantsNothing(house, () => authorize(house, sent)), error)
-        await pushedNowhere(house, created, sent, error)
+        const sent = withObject(created, requestObject(created, key, server.clock, parameters))
+        assertRedirectError(await grantsNothing(server, () => authorize(server, sent)), error)
+        await pushedNowhere(server, created, sent, error)
       }
-      const right = client?.grantTypes ? await house.createClient() : created
+      const right = client?.grantTypes ? await server.createClient() : created
       const parameters = authorizeParameters(right, makePkce())
-      assert.ok(readAnswer(await authorize(house, parameters)).get('code'))
-      assert.ok(readAnswer(await authorize(house, await pushed(house, right, parameters))).get('code'))
+      assert.ok(readAnswer(await authorize(server, parameters)).get('code'))
+      assert.ok(readAnswer(await authorize(server, await pushed(server, right, parameters))).get('code'))
     })
   }
 
   test('RFC 6749 §4.1.2.1: a state sent twice is not echoed, and is invalid_request where it is pushed (N18)', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const parameters = authorizeParameters(created, makePkce(), { state: ['a', 'b'] })
-    const answer = await grantsNothing(house, () => authorize(house, parameters))
+    const answer = await grantsNothing(server, () => authorize(server, parameters))
     assertRedirectError(answer, 'invalid_request', { state: null })
-    await pushedNowhere(house, created, parameters, 'invalid_request')
+    await pushedNowhere(server, created, parameters, 'invalid_request')
     for (const name of ['client_id', 'redirect_uri']) {
       const twice = authorizeParameters(created, makePkce())
       twice.append(name, twice.get(name)!)
-      const refused = house.request('/oauth/par', {
+      const refused = server.request('/oauth/par', {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: twice.toString(),
@@ -173,6 +178,6 @@ onBothDatabases('faults of an authorization request', (dialect) => {
       await assertJson(await refused, 400, 'invalid_request')
     }
     const again = authorizeParameters(created, makePkce(), { resource: [issuer, issuer] })
-    assert.ok(readAnswer(await authorize(house, await pushed(house, created, again))).get('code'))
+    assert.ok(readAnswer(await authorize(server, await pushed(server, created, again))).get('code'))
   })
 })

@@ -6,14 +6,21 @@ import type { Account, Accounts } from '../../../src/accounts/account.ts'
 import { sql } from '../../../src/db/sql.ts'
 import { beginDevice, createDevice } from '../../support/device.ts'
 import { answerConsent, authorizeParameters, makePkce, readConsent } from '../../support/flow.ts'
-import { alice, bob, type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import {
+  alice,
+  bob,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+} from '../../support/gatehouse.ts'
 
 onBothDatabases('statements that end', (dialect) => {
   /** An adapter of a provider whose statements live for a minute, or one that says so without being able to show them again. */
   async function open(renewsElsewhere: boolean) {
     const state: { carried: Account | null } = { carried: null }
-    let house: House | undefined
-    const living = () => state.carried && state.carried.expiresAt! > house!.clock.now()
+    let server: TestServer | undefined
+    const living = () => state.carried && state.carried.expiresAt! > server!.clock.now()
     const accounts: Accounts = {
       authenticate: () => (living() ? state.carried : null),
       ...(renewsElsewhere
@@ -23,24 +30,24 @@ onBothDatabases('statements that end', (dialect) => {
           }
         : {}),
     }
-    house = await openHouse(dialect, { accounts, device: {} })
+    server = await openTestServer(dialect, { accounts, device: {} })
     const signIn = (account: Account, sessionId: string) => {
-      const now = house!.clock.now()
+      const now = server!.clock.now()
       state.carried = { ...account, authTime: now, sessionId, expiresAt: now + 60_000 }
     }
-    return { house, state, signIn }
+    return { server, state, signIn }
   }
-  async function form(house: House) {
-    const client = await house.createClient()
-    return readConsent(await house.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`))
+  async function form(server: TestServer) {
+    const client = await server.createClient()
+    return readConsent(await server.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`))
   }
 
   test('RFC 6749 §10.12: a form is answered by the user whose statement has ended meanwhile, as long as the browser carries it', async () => {
-    const { house, state, signIn } = await open(true)
+    const { server, state, signIn } = await open(true)
     try {
       signIn(alice, 'one')
-      const shown = await form(house)
-      house.clock.advance(61_000)
+      const shown = await form(server)
+      server.clock.advance(61_000)
       const carried = state.carried
       for (const [what, account] of Object.entries({
         'signed out': null,
@@ -48,39 +55,39 @@ onBothDatabases('statements that end', (dialect) => {
         'another sign-in of the same user': { ...carried!, sessionId: 'two' },
       })) {
         state.carried = account
-        const refused = await answerConsent(house, shown, { decision: 'allow' })
+        const refused = await answerConsent(server, shown, { decision: 'allow' })
         assert.equal(refused.status, 403, what)
       }
       state.carried = carried
-      const allowed = await answerConsent(house, shown, { decision: 'allow' })
+      const allowed = await answerConsent(server, shown, { decision: 'allow' })
       assert.match(allowed.headers.get('location') ?? '', /code=/)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('RFC 6749 §10.12: where the adapter cannot show an ended statement a form ends with it', async () => {
-    const { house, signIn } = await open(false)
+    const { server, signIn } = await open(false)
     try {
       signIn(alice, 'one')
-      const shown = await form(house)
-      house.clock.advance(61_000)
-      assert.equal((await answerConsent(house, shown, { decision: 'allow' })).status, 403)
+      const shown = await form(server)
+      server.clock.advance(61_000)
+      assert.equal((await answerConsent(server, shown, { decision: 'allow' })).status, 403)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('RFC 8628 §5.4: who knows the secret cannot decide for a user who is not in the browser', async () => {
-    const { house, state, signIn } = await open(false)
+    const { server, state, signIn } = await open(false)
     try {
       signIn(alice, 'one')
-      await form(house)
+      await form(server)
       state.carried = null
-      const { db, secrets } = house.app.server
+      const { db, secrets } = server.app.server
       const [user] = await db.query(sql<{ id: string }>`select id from users where subject = 'alice'`)
-      const client = await createDevice(house)
-      await beginDevice(house, client)
+      const client = await createDevice(server)
+      await beginDevice(server, client)
       const [row] = await db.query(sql<{ id: string }>`select id from device_codes`)
       const browser = 'A'.repeat(22)
       const forged = secrets.seal(
@@ -96,7 +103,7 @@ onBothDatabases('statements that end', (dialect) => {
         }),
         `device decision ${browser}`,
       )
-      const answer = await house.post(
+      const answer = await server.post(
         '/device',
         { form_token: forged, decision: 'allow' },
         { cookie: `gh_browser=${browser}`, origin: issuer },
@@ -105,7 +112,7 @@ onBothDatabases('statements that end', (dialect) => {
       const [after] = await db.query(sql<{ decision: string | null }>`select decision from device_codes`)
       assert.equal(after!.decision, null)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 })

@@ -11,7 +11,7 @@ import {
   readTokens,
   redeem,
 } from '../../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../../support/gatehouse.ts'
+import { issuer, onBothDatabases, type TestServer, testServerFor } from '../../support/gatehouse.ts'
 import { assertPage, assertRedirectError, assertUnframed, grantsNothing, readAnswer } from '../answers.ts'
 
 const callback = 'https://client.example/callback'
@@ -27,65 +27,65 @@ function responseIn(answer: Response): string {
 }
 
 /** Verifies a signed answer as the client does, by the published keys. */
-async function verified(house: House, response: string, clientId: string): Promise<JWTPayload> {
-  const keys = createLocalJWKSet(await (await house.request('/.well-known/jwks.json')).json())
-  const currentDate = new Date(house.clock.now())
+async function verified(server: TestServer, response: string, clientId: string): Promise<JWTPayload> {
+  const keys = createLocalJWKSet(await (await server.request('/.well-known/jwks.json')).json())
+  const currentDate = new Date(server.clock.now())
   const { payload } = await jwtVerify(response, keys, { issuer, audience: clientId, currentDate })
-  assert.ok(payload.exp! > house.clock.now() / 1_000 && payload.exp! <= house.clock.now() / 1_000 + 600)
+  assert.ok(payload.exp! > server.clock.now() / 1_000 && payload.exp! <= server.clock.now() / 1_000 + 600)
   return payload
 }
 
 onBothDatabases('signed authorization responses', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('JARM §2.1, §2.3.1: the answer is one JWT with every parameter, signed for the client (N125)', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     for (const response_mode of ['jwt', 'query.jwt']) {
       const pkce = makePkce()
-      const answer = await authorize(house, authorizeParameters(created, pkce, { response_mode }))
+      const answer = await authorize(server, authorizeParameters(created, pkce, { response_mode }))
       const response = responseIn(answer)
-      const { exp: _, ...payload } = await verified(house, response, created.client.id)
+      const { exp: _, ...payload } = await verified(server, response, created.client.id)
       const { code } = payload as { code: string }
       assert.deepEqual(payload, { code, state: 'a state', iss: issuer, aud: created.client.id })
-      await readTokens(await redeem(house, created, code, pkce))
+      await readTokens(await redeem(server, created, code, pkce))
     }
     const stateless = authorizeParameters(created, makePkce(), { response_mode: 'jwt', state: undefined })
-    const payload = await verified(house, responseIn(await authorize(house, stateless)), created.client.id)
+    const payload = await verified(server, responseIn(await authorize(server, stateless)), created.client.id)
     assert.ok(!('state' in payload))
   })
 
   test('JARM §2.3.3: form_post.jwt posts it', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    readAnswer(await authorize(house, authorizeParameters(created, makePkce())))
+    const server = await open()
+    const created = await server.createClient()
+    readAnswer(await authorize(server, authorizeParameters(created, makePkce())))
     for (const pkce of [makePkce(), null]) {
       const asked = authorizeParameters(created, pkce, { response_mode: 'form_post.jwt' })
-      const posted = await house.request(`/oauth/authorize?${asked}`)
+      const posted = await server.request(`/oauth/authorize?${asked}`)
       assert.equal(posted.status, 200)
       assertUnframed(posted)
       const { html, fields } = await readConsent(posted)
       assert.match(html, /<form method="post" action="https:\/\/client\.example\/callback">/)
       assert.deepEqual(Object.keys(fields), ['response'])
-      const payload = await verified(house, fields.response!, created.client.id)
+      const payload = await verified(server, fields.response!, created.client.id)
       assert.equal(Boolean(payload['code']), pkce !== null)
       assert.equal(payload['error'], pkce === null ? 'invalid_request' : undefined)
     }
   })
 
   test('JARM §2.1: errors are signed too, of the user as of the server', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const signed = { response_mode: 'jwt', prompt: 'consent' }
-    const denied = await authorize(house, authorizeParameters(created, makePkce(), signed), 'deny')
-    const refused = await grantsNothing(house, () =>
-      authorize(house, authorizeParameters(created, makePkce(), { ...signed, scope: 'nonsense' })),
+    const denied = await authorize(server, authorizeParameters(created, makePkce(), signed), 'deny')
+    const refused = await grantsNothing(server, () =>
+      authorize(server, authorizeParameters(created, makePkce(), { ...signed, scope: 'nonsense' })),
     )
     for (const [answer, error] of [
       [denied, 'access_denied'],
       [refused, 'invalid_scope'],
     ] as const) {
-      const payload = await verified(house, responseIn(answer), created.client.id)
+      const payload = await verified(server, responseIn(answer), created.client.id)
       assert.equal(payload['error'], error)
       assert.equal(payload['state'], 'a state')
       assert.equal(payload['code'], undefined)
@@ -93,9 +93,9 @@ onBothDatabases('signed authorization responses', (dialect) => {
   })
 
   test('JARM §3, §4: signed with the algorithm the client registered; metadata lists them', async () => {
-    const house = await open()
+    const server = await open()
     const metadata = (await (
-      await house.request('/.well-known/oauth-authorization-server')
+      await server.request('/.well-known/oauth-authorization-server')
     ).json()) as Record<string, unknown>
     assert.deepEqual(metadata.authorization_signing_alg_values_supported, algorithms)
     assert.deepEqual(metadata.response_modes_supported, [
@@ -108,23 +108,23 @@ onBothDatabases('signed authorization responses', (dialect) => {
       'form_post.jwt',
     ])
     for (const alg of algorithms) {
-      const created = await house.createClient({ authorizationSignedResponseAlg: alg })
+      const created = await server.createClient({ authorizationSignedResponseAlg: alg })
       const asked = authorizeParameters(created, makePkce(), { response_mode: 'jwt' })
-      const response = responseIn(await authorize(house, asked))
+      const response = responseIn(await authorize(server, asked))
       assert.equal(decodeProtectedHeader(response).alg, alg)
-      await verified(house, response, created.client.id)
+      await verified(server, response, created.client.id)
     }
-    const standard = await house.createClient()
+    const standard = await server.createClient()
     const asked = authorizeParameters(standard, makePkce(), { response_mode: 'jwt' })
-    assert.equal(decodeProtectedHeader(responseIn(await authorize(house, asked))).alg, 'RS256')
+    assert.equal(decodeProtectedHeader(responseIn(await authorize(server, asked))).alg, 'RS256')
   })
 
   test('JARM §2.3.2; OAuth 2.0 Multiple Response Types §2.1: a program in a browser may have its answer in the fragment', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const answerTo = async (response_mode: string, more = {}) => {
       const asked = authorizeParameters(created, makePkce(), { response_mode, ...more })
-      const url = new URL((await authorize(house, asked)).headers.get('location')!)
+      const url = new URL((await authorize(server, asked)).headers.get('location')!)
       assert.equal(url.search, '')
       return new URLSearchParams(url.hash.slice(1))
     }
@@ -132,31 +132,31 @@ onBothDatabases('signed authorization responses', (dialect) => {
     assert.match(plain.get('code')!, /^gh_ac_/)
     assert.equal(plain.get('iss'), issuer)
     assert.equal((await answerTo('fragment', { scope: 'unknown' })).get('error'), 'invalid_scope')
-    await verified(house, (await answerTo('fragment.jwt')).get('response')!, created.client.id)
+    await verified(server, (await answerTo('fragment.jwt')).get('response')!, created.client.id)
   })
 
   test('OAuth 2.0 Multiple Response Types §2.1: the page for an unknown response_mode names what was sent and what is allowed', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const asked = authorizeParameters(created, makePkce(), { response_mode: 'web_message' })
-    const page = await grantsNothing(house, () => authorize(house, asked))
+    const page = await grantsNothing(server, () => authorize(server, asked))
     const text = await page.clone().text()
     await assertPage(page)
     assert.match(text, /form_post/)
     assert.match(text, /sent: web_message/)
     const odd = authorizeParameters(created, makePkce(), { response_mode: '<b>x' })
-    assert.match(await (await authorize(house, odd)).text(), /sent: \(4 characters\)/)
+    assert.match(await (await authorize(server, odd)).text(), /sent: \(4 characters\)/)
   })
 
   test('RFC 9700 §4.11.2: a client that registered itself sends nobody away unasked', async () => {
-    const house = await open()
+    const server = await open()
     for (const source of ['dcr', 'cimd']) {
-      const created = await house.createClient({ name: 'Stranger' })
-      await house.app.server.db.query(
-        sql`update clients set source = ${source}, metadata_expires_at = ${house.clock.now() + 3_600_000}
+      const created = await server.createClient({ name: 'Stranger' })
+      await server.app.server.db.query(
+        sql`update clients set source = ${source}, metadata_expires_at = ${server.clock.now() + 3_600_000}
           where id = ${created.client.id}`,
       )
-      house.clock.advance(1_000)
+      server.clock.advance(1_000)
       const early: Record<string, string>[] = [
         { scope: 'nonsense' },
         { prompt: 'none' },
@@ -165,7 +165,7 @@ onBothDatabases('signed authorization responses', (dialect) => {
       ]
       for (const overrides of early) {
         const asked = authorizeParameters(created, makePkce(), overrides)
-        const answer = await grantsNothing(house, () => authorize(house, asked))
+        const answer = await grantsNothing(server, () => authorize(server, asked))
         const html = await assertPage(answer, 400, { shows: ['Stranger', 'client.example'] })
         const link = /href="(https:\/\/client\.example\/callback\?[^"]+)"/.exec(html)![1]!
         const parameters = new URL(link.replaceAll('&amp;', '&')).searchParams
@@ -174,29 +174,29 @@ onBothDatabases('signed authorization responses', (dialect) => {
         assert.equal(parameters.get('iss'), issuer)
       }
       const posted = authorizeParameters(created, makePkce(), { prompt: 'none', response_mode: 'form_post' })
-      const page = await house.request(`/oauth/authorize?${posted}`)
+      const page = await server.request(`/oauth/authorize?${posted}`)
       assert.doesNotMatch(page.headers.get('content-security-policy')!, /form-action/)
       const html = await assertPage(page, 400, { shows: ['client.example'] })
       assert.match(html, /<form method="post" action="https:\/\/client\.example\/callback">/)
       assert.match(html, /name="error" value="consent_required"/)
       if (source === 'cimd') continue
       // Who has seen where the answer goes and decides is taken there.
-      const decided = await authorize(house, authorizeParameters(created, makePkce()), 'deny')
+      const decided = await authorize(server, authorizeParameters(created, makePkce()), 'deny')
       assertRedirectError(decided, 'access_denied')
-      assert.ok(readAnswer(await authorize(house, authorizeParameters(created, makePkce()))).get('code'))
+      assert.ok(readAnswer(await authorize(server, authorizeParameters(created, makePkce()))).get('code'))
     }
   })
 
   test('OpenID Connect Core §3.1.2.1: a missing nonce is invalid_request where the client must send one (N42)', async () => {
-    const house = await open()
-    const created = await house.createClient({ requireNonce: true })
+    const server = await open()
+    const created = await server.createClient({ requireNonce: true })
     const asked = authorizeParameters(created, makePkce(), { scope: 'openid jobs:read' })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_request')
+    assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'invalid_request')
     asked.set('nonce', '')
-    assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'invalid_request')
+    assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'invalid_request')
     asked.set('nonce', 'n-0S6')
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+    assert.ok(readAnswer(await authorize(server, asked)).get('code'))
     const plain = authorizeParameters(created, makePkce())
-    assert.ok(readAnswer(await authorize(house, plain)).get('code'), 'without openid there is no ID token')
+    assert.ok(readAnswer(await authorize(server, plain)).get('code'), 'without openid there is no ID token')
   })
 })

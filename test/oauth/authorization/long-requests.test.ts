@@ -8,7 +8,14 @@ import { listen, nodeServer } from '../../../src/http/node.ts'
 import { visit } from '../../accounts/visitor.ts'
 import { clientKeys } from '../../support/assertions.ts'
 import { answerConsent, authorizeParameters, makePkce, readConsent } from '../../support/flow.ts'
-import { alice, type House, houseFor, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import {
+  alice,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+  testServerFor,
+} from '../../support/gatehouse.ts'
 import { hasNginx, startNginx } from '../../support/nginx.ts'
 import { requestObject, withObject } from '../../support/request-objects.ts'
 import { assertPage, assertRedirectError, readAnswer } from '../answers.ts'
@@ -31,21 +38,21 @@ const long: [string, Record<string, string>][] = [
   ['a parameter nobody knows', { padding: 'x'.repeat(6_000) }],
 ]
 
-const countKept = async (house: House) => {
-  const [row] = await house.app.server.db.query(
+const countKept = async (server: TestServer) => {
+  const [row] = await server.app.server.db.query(
     sql<{ count: number }>`select count(*) as count from ${raw('pushed_authorization_requests')}`,
   )
   return Number(row!.count)
 }
 
 onBothDatabases('a long authorization request', (dialect) => {
-  const open = houseFor(dialect, { openid: {} })
+  const open = testServerFor(dialect, { openid: {} })
 
   /** Signed out, sends the request; answers the address that the sign-in page is to return to. */
-  async function sentToSignIn(house: House, query: URLSearchParams, cookie = ''): Promise<string> {
-    house.signedIn.account = null
-    const answer = await house.request(`/oauth/authorize?${query}`, { cookie })
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+  async function sentToSignIn(server: TestServer, query: URLSearchParams, cookie = ''): Promise<string> {
+    server.signedIn.account = null
+    const answer = await server.request(`/oauth/authorize?${query}`, { cookie })
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
     assert.equal(answer.status, 303)
     const location = answer.headers.get('location')!
     assert.ok(location.length < short, `${location.length} characters`)
@@ -56,51 +63,51 @@ onBothDatabases('a long authorization request', (dialect) => {
 
   for (const [what, more] of long) {
     test(`RFC 6749 §4.1.1: with ${what} keeps every address of ours short, and arrives whole`, async () => {
-      const house = await open()
-      const client = await house.createClient()
+      const server = await open()
+      const client = await server.createClient()
       const asked = authorizeParameters(client, makePkce(), { prompt: 'consent', ...more })
-      const back = await sentToSignIn(house, asked)
-      const shown = await readConsent(await house.request(back))
+      const back = await sentToSignIn(server, asked)
+      const shown = await readConsent(await server.request(back))
       assert.ok(shown.fields.again!.length < short)
-      const answer = readAnswer(await answerConsent(house, shown, { decision: 'allow' }))
+      const answer = readAnswer(await answerConsent(server, shown, { decision: 'allow' }))
       assert.ok(answer.get('code'))
       assert.equal(answer.get('state'), more.state ?? 'a state')
       // The way to begin again is short, too, and is the same request.
-      const again = await readConsent(await house.request(shown.fields.again!.slice(issuer.length)))
-      const denied = await answerConsent(house, again, { decision: 'deny' })
+      const again = await readConsent(await server.request(shown.fields.again!.slice(issuer.length)))
+      const denied = await answerConsent(server, again, { decision: 'deny' })
       assertRedirectError(denied, 'access_denied', { state: more.state ?? 'a state' })
       // Whoever is signed in already comes to the consent page at once.
-      const direct = await readConsent(await house.request(`/oauth/authorize?${asked}`))
+      const direct = await readConsent(await server.request(`/oauth/authorize?${asked}`))
       assert.ok(direct.fields.again!.length < short)
     })
   }
 
   test('RFC 6749 §4.1.1: an ordinary one is kept nowhere', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const before = await countKept(house)
+    const server = await open()
+    const client = await server.createClient()
+    const before = await countKept(server)
     const back = await sentToSignIn(
-      house,
+      server,
       authorizeParameters(client, makePkce(), { state: 'x'.repeat(300) }),
     )
     assert.match(back, /state=xxx/)
-    assert.equal(await countKept(house), before)
+    assert.equal(await countKept(server), before)
   })
 
   test('RFC 9101 §5: a request object is kept as it was signed, and does not expire while its user signs in', async () => {
-    const house = await open()
-    const client = await house.createClient({ jwks: { keys: [clientKeys.ES256.publicJwk] } })
+    const server = await open()
+    const client = await server.createClient({ jwks: { keys: [clientKeys.ES256.publicJwk] } })
     const parameters = authorizeParameters(client, makePkce(), { prompt: 'consent', state: stateOf(3_000) })
-    const object = requestObject(client, clientKeys.ES256, house.clock, parameters)
+    const object = requestObject(client, clientKeys.ES256, server.clock, parameters)
     const cookie = `gh_browser=${'B'.repeat(22)}`
-    const back = await sentToSignIn(house, withObject(client, object), cookie)
-    house.clock.advance(400_000)
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    const back = await sentToSignIn(server, withObject(client, object), cookie)
+    server.clock.advance(400_000)
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
     // Another browser is told that the object has expired.
-    await assertPage(await house.request(back, { cookie: `gh_browser=${'A'.repeat(22)}` }))
-    const again = await house.request(back, { cookie })
+    await assertPage(await server.request(back, { cookie: `gh_browser=${'A'.repeat(22)}` }))
+    const again = await server.request(back, { cookie })
     const answer = await answerConsent(
-      house,
+      server,
       { ...(await readConsent(again)), cookie },
       { decision: 'allow' },
     )
@@ -108,64 +115,67 @@ onBothDatabases('a long authorization request', (dialect) => {
   })
 
   test('OpenID Connect Core §3.1.2.1: prompt=login is demanded once, also of a request that is kept', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const asked = authorizeParameters(client, makePkce(), { prompt: 'login consent', state: stateOf(2_000) })
-    const back = await sentToSignIn(house, asked)
-    assert.equal((await house.request(back)).status, 200, 'the new sign-in will do')
-    const cancelled = await house.request(`${back}&gatehouse_cancelled=1`)
+    const back = await sentToSignIn(server, asked)
+    assert.equal((await server.request(back)).status, 200, 'the new sign-in will do')
+    const cancelled = await server.request(`${back}&gatehouse_cancelled=1`)
     assertRedirectError(cancelled, 'access_denied', { state: stateOf(2_000) })
   })
 
   test('RFC 6819 §4.4.1.11: what is unknown, altered or an hour old gets a page', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const back = await sentToSignIn(house, authorizeParameters(client, makePkce(), { state: stateOf(2_000) }))
+    const server = await open()
+    const client = await server.createClient()
+    const back = await sentToSignIn(
+      server,
+      authorizeParameters(client, makePkce(), { state: stateOf(2_000) }),
+    )
     const token = new URL(back, issuer).searchParams.get('gatehouse_request')!
     assert.ok(token)
     await assertPage(
-      await house.request(back.replace(token, `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`)),
+      await server.request(back.replace(token, `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`)),
     )
-    await assertPage(await house.request(back.replace(token, 'nonsense')))
+    await assertPage(await server.request(back.replace(token, 'nonsense')))
     const named = new URLSearchParams({
       client_id: client.client.id,
       request_uri: `urn:ietf:params:oauth:request_uri:${token}`,
     })
-    await assertPage(await house.request(`/oauth/authorize?${named}`), 400)
+    await assertPage(await server.request(`/oauth/authorize?${named}`), 400)
     // Nothing beside it counts.
-    const beside = await readConsent(await house.request(`${back}&state=another&scope=nonsense`))
-    const answer = readAnswer(await answerConsent(house, beside, { decision: 'allow' }))
+    const beside = await readConsent(await server.request(`${back}&state=another&scope=nonsense`))
+    const answer = readAnswer(await answerConsent(server, beside, { decision: 'allow' }))
     assert.equal(answer.get('state'), stateOf(2_000))
-    house.clock.advance(3_600_000)
-    await assertPage(await house.request(back))
+    server.clock.advance(3_600_000)
+    await assertPage(await server.request(back))
   })
 
   test('RFC 6819 §4.4.1.11: where there is no more room, the address is as long as the request', async () => {
-    const house = await openHouse(dialect, { storage: { perUser: 30, inAll: 1_000 } })
+    const server = await openTestServer(dialect, { storage: { perUser: 30, inAll: 1_000 } })
     try {
-      const client = await house.createClient()
-      house.signedIn.account = null
+      const client = await server.createClient()
+      server.signedIn.account = null
       const lengths: number[] = []
       for (let n = 0; n < 1_010; n++) {
         const asked = authorizeParameters(client, makePkce(), { state: stateOf(4_000) })
-        const answer = await house.request(`/oauth/authorize?${asked}`)
+        const answer = await server.request(`/oauth/authorize?${asked}`)
         assert.equal(answer.status, 303)
         lengths.push(answer.headers.get('location')!.length)
       }
       assert.ok(lengths[0]! < short)
       assert.ok(lengths.at(-1)! > 2 * short)
-      const kept = await countKept(house)
+      const kept = await countKept(server)
       assert.ok(kept <= 1_000 && kept > 100, `${kept} rows`)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('the sign-in page knows whose request is kept, on the way there and back', async () => {
-    const house = await openHouse(dialect, { accounts: localAccounts() })
+    const server = await openTestServer(dialect, { accounts: localAccounts() })
     try {
-      const client = await house.createClient()
-      const visitor = visit(house)
+      const client = await server.createClient()
+      const visitor = visit(server)
       const asked = authorizeParameters(client, makePkce(), { state: stateOf(3_500) })
       const sent = await visitor.get(`/oauth/authorize?${asked}`)
       assert.ok(sent.location!.length < short)
@@ -176,35 +186,35 @@ onBothDatabases('a long authorization request', (dialect) => {
       const cancelled = await visitor.get(link.slice(issuer.length))
       assert.equal(new URL(cancelled.location!).searchParams.get('state'), stateOf(3_500))
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 })
 
 onBothDatabases('an authorization request that is posted', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('OpenID Connect Core §3.1.2.1: from another site, without cookies, is asked again as a GET, once', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const account = house.signedIn.account
+    const server = await open()
+    const client = await server.createClient()
+    const account = server.signedIn.account
     for (const more of [{}, { prompt: 'none' }, { state: stateOf(3_000) }, { prompt: 'login' }]) {
       const fields = Object.fromEntries(authorizeParameters(client, makePkce(), more))
-      house.signedIn.account = null
-      const answer = await house.post('/oauth/authorize', fields)
+      server.signedIn.account = null
+      const answer = await server.post('/oauth/authorize', fields)
       assert.equal(answer.status, 303)
       const location = answer.headers.get('location')!
       assert.ok(location.startsWith(`${issuer}/oauth/authorize?`), location)
       assert.ok(location.length < short)
       assert.deepEqual(answer.headers.getSetCookie(), [], 'nothing of the browser is replaced')
-      const signedOut = await house.request(location.slice(issuer.length))
+      const signedOut = await server.request(location.slice(issuer.length))
       assert.doesNotMatch(
         signedOut.headers.get('location')!,
         /^[^?]*\/oauth\/authorize/,
         'a GET is never sent on to itself',
       )
-      house.signedIn.account = account
-      const got = await house.request(location.slice(issuer.length))
+      server.signedIn.account = account
+      const got = await server.request(location.slice(issuer.length))
       if (fields.prompt === 'none') assertRedirectError(got, 'consent_required')
       else if (fields.prompt === undefined) assert.equal(got.status, 200)
     }
@@ -214,9 +224,9 @@ onBothDatabases('an authorization request that is posted', (dialect) => {
 test('behind nginx with its defaults a long state gets through every page of ours', {
   skip: !hasNginx,
 }, async () => {
-  const house = await openHouse('sqlite', { accounts: localAccounts() })
+  const server = await openTestServer('sqlite', { accounts: localAccounts() })
   const listening = await listen(
-    nodeServer((request) => house.app.answer(request), {
+    nodeServer((request) => server.app.answer(request), {
       origin: issuer,
       base: '',
       trustedProxies: undefined,
@@ -225,7 +235,7 @@ test('behind nginx with its defaults a long state gets through every page of our
   )
   const run = async (front: Awaited<ReturnType<typeof startNginx>>, state: string, name: string) => {
     const cookies = new Map<string, string>()
-    const client = await house.createClient()
+    const client = await server.createClient()
     const send = async (path: string, form?: Record<string, string>) => {
       const answer = await fetch(`http://127.0.0.1:${front.port}${path.replace(issuer, '')}`, {
         redirect: 'manual',
@@ -269,6 +279,6 @@ test('behind nginx with its defaults a long state gets through every page of our
     await plain.stop()
     await sample.stop()
     await listening.close({ grace: 0 })
-    await house.close()
+    await server.close()
   }
 })

@@ -18,11 +18,11 @@ import {
 import {
   alice,
   bob,
-  type House,
-  houseFor,
   issuer,
   onBothDatabases,
-  openHouse,
+  openTestServer,
+  type TestServer,
+  testServerFor,
 } from '../../support/gatehouse.ts'
 import {
   assertJson,
@@ -37,60 +37,63 @@ import { countPushed, push, pushed, readPushed } from './pushing.ts'
 const minute = 60_000
 
 /** Asserts that no request_uri came of it. */
-async function pushesNothing(house: House, work: () => Promise<Response>): Promise<Response> {
-  const before = await countPushed(house)
-  const answer = await grantsNothing(house, work)
-  assert.equal(await countPushed(house), before)
+async function pushesNothing(testServer: TestServer, work: () => Promise<Response>): Promise<Response> {
+  const before = await countPushed(testServer)
+  const answer = await grantsNothing(testServer, work)
+  assert.equal(await countPushed(testServer), before)
   return answer
 }
 
 onBothDatabases('pushed authorization requests', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('RFC 9126 §2.2: a request is pushed, opened by its name and redeemed, whatever the client authenticates with', async () => {
-    const house = await open()
+    const testServer = await open()
     const key = clientKeys.ES256
     const clients = [
-      { created: await house.createClient(), sign: () => ({}) },
-      { created: await house.createClient({ tokenEndpointAuthMethod: 'none' }), sign: () => ({}) },
+      { created: await testServer.createClient(), sign: () => ({}) },
+      { created: await testServer.createClient({ tokenEndpointAuthMethod: 'none' }), sign: () => ({}) },
     ]
-    const signing = await house.createClient(registeredWith(key))
-    clients.push({ created: signing, sign: () => assertion(signing, key, house.clock) })
+    const signing = await testServer.createClient(registeredWith(key))
+    clients.push({ created: signing, sign: () => assertion(signing, key, testServer.clock) })
     for (const { created, sign } of clients) {
       const pkce = makePkce()
       const parameters = authorizeParameters(created, pkce, { resource: issuer, nonce: 'n' })
-      const answer = await push(house, created, parameters, { form: sign() })
+      const answer = await push(testServer, created, parameters, { form: sign() })
       assert.equal(answer.headers.get('cache-control'), 'no-store')
       assert.equal(answer.headers.get('content-type'), 'application/json')
       const { request_uri, expires_in } = await readPushed(answer)
       assert.match(request_uri, /^urn:ietf:params:oauth:request_uri:gh_pr_[0-9a-z]{26}[\w-]{43}$/)
       assert.equal(expires_in, 90)
       const asked = new URLSearchParams({ client_id: created.client.id, request_uri })
-      const parameters_ = readAnswer(await authorize(house, asked))
+      const parameters_ = readAnswer(await authorize(testServer, asked))
       assert.equal(parameters_.get('state'), 'a state')
-      await readTokens(await redeem(house, created, parameters_.get('code')!, pkce, sign()))
+      await readTokens(await redeem(testServer, created, parameters_.get('code')!, pkce, sign()))
     }
   })
 
   test('RFC 9126 §2.1: a request_uri in the pushed body is invalid_request (N49)', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
     const parameters = authorizeParameters(created, makePkce())
-    const earlier = await readPushed(await push(house, created, parameters))
+    const earlier = await readPushed(await push(testServer, created, parameters))
     for (const request_uri of [earlier.request_uri, 'https://client.example/request', 'x']) {
-      const answer = await pushesNothing(house, () =>
-        push(house, created, parameters, { form: { request_uri } }),
+      const answer = await pushesNothing(testServer, () =>
+        push(testServer, created, parameters, { form: { request_uri } }),
       )
       await assertJson(answer, 400, 'invalid_request')
     }
     const asked = new URLSearchParams({ client_id: created.client.id, request_uri: earlier.request_uri })
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'), 'the earlier one is as good as before')
+    assert.ok(
+      readAnswer(await authorize(testServer, asked)).get('code'),
+      'the earlier one is as good as before',
+    )
   })
 
   test('RFC 9126 §2.1: without or with wrong authentication it is invalid_client (N50)', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    const other = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
+    const other = await testServer.createClient()
     const parameters = authorizeParameters(created, makePkce())
     const wrong: [Record<string, string>, Record<string, string>][] = [
       [{ client_id: created.client.id }, {}],
@@ -101,59 +104,67 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     for (const [form] of wrong) {
       const body = new URLSearchParams(parameters)
       for (const [name, value] of Object.entries(form)) body.set(name, value)
-      const answer = await pushesNothing(house, () => house.post('/oauth/par', Object.fromEntries(body)))
+      const answer = await pushesNothing(testServer, () =>
+        testServer.post('/oauth/par', Object.fromEntries(body)),
+      )
       await assertJson(answer, 401, 'invalid_client')
     }
     const anonymous = new URLSearchParams(parameters)
     anonymous.delete('client_id')
-    const answer = await pushesNothing(house, () => house.post('/oauth/par', Object.fromEntries(anonymous)))
+    const answer = await pushesNothing(testServer, () =>
+      testServer.post('/oauth/par', Object.fromEntries(anonymous)),
+    )
     await assertJson(answer, 401, 'invalid_client')
     await assertJson(
-      await pushesNothing(house, () =>
-        push(house, created, parameters, { form: { client_id: other.client.id } }),
+      await pushesNothing(testServer, () =>
+        push(testServer, created, parameters, { form: { client_id: other.client.id } }),
       ),
       400,
       'invalid_request',
     )
-    await readPushed(await push(house, created, parameters))
+    await readPushed(await push(testServer, created, parameters))
   })
 
   test('RFC 9126 §2.3: another method is 405, a body over the limit 413, too many requests 429 (N51)', async () => {
-    const house = await openHouse(dialect, { pushedRequests: { perNetwork: 3 } })
+    const testServer = await openTestServer(dialect, { pushedRequests: { perNetwork: 3 } })
     try {
-      const created = await house.createClient()
+      const created = await testServer.createClient()
       const parameters = authorizeParameters(created, makePkce())
-      const got = await house.request(`/oauth/par?${parameters}`)
+      const got = await testServer.request(`/oauth/par?${parameters}`)
       assert.equal(got.headers.get('allow'), 'POST')
       await assertJson(got, 405, 'invalid_request')
       const long = authorizeParameters(created, makePkce(), { scope: 'x'.repeat(70_000) })
-      await assertJson(await pushesNothing(house, () => push(house, created, long)), 413, 'invalid_request')
+      await assertJson(
+        await pushesNothing(testServer, () => push(testServer, created, long)),
+        413,
+        'invalid_request',
+      )
 
-      const limited = await house.createClient({ requestsPerHour: 2 })
+      const limited = await testServer.createClient({ requestsPerHour: 2 })
       const own = authorizeParameters(limited, makePkce())
-      for (let n = 0; n < 2; n++) await readPushed(await push(house, limited, own))
-      const refused = await pushesNothing(house, () => push(house, limited, own))
+      for (let n = 0; n < 2; n++) await readPushed(await push(testServer, limited, own))
+      const refused = await pushesNothing(testServer, () => push(testServer, limited, own))
       assert.ok(Number(refused.headers.get('retry-after')) > 0)
       await assertJson(refused, 429, 'temporarily_unavailable')
 
       // Nothing but an id is asked of a public client, so where it pushes from is what bounds it.
-      const anyone = await house.createClient({ tokenEndpointAuthMethod: 'none' })
+      const anyone = await testServer.createClient({ tokenEndpointAuthMethod: 'none' })
       const theirs = authorizeParameters(anyone, makePkce())
-      for (let n = 0; n < 3; n++) await readPushed(await push(house, anyone, theirs))
-      const full = await pushesNothing(house, () => push(house, anyone, theirs))
+      for (let n = 0; n < 3; n++) await readPushed(await push(testServer, anyone, theirs))
+      const full = await pushesNothing(testServer, () => push(testServer, anyone, theirs))
       assert.ok(Number(full.headers.get('retry-after')) > 0)
       await assertJson(full, 429, 'temporarily_unavailable')
-      await readPushed(await push(house, created, parameters))
-      house.clock.advance(15 * minute)
-      await readPushed(await push(house, anyone, theirs))
+      await readPushed(await push(testServer, created, parameters))
+      testServer.clock.advance(15 * minute)
+      await readPushed(await push(testServer, anyone, theirs))
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('RFC 9126 §2.3: an unregistered redirect URI, a scope not allowed, an unknown resource: no request_uri (N52)', async () => {
-    const house = await open()
-    const created = await house.createClient({ scope: ['jobs:read'] })
+    const testServer = await open()
+    const created = await testServer.createClient({ scope: ['jobs:read'] })
     for (const [overrides, error] of [
       [{ redirect_uri: 'https://elsewhere.example/callback' }, 'invalid_request'],
       [{ redirect_uri: 'https://client.example/callback/' }, 'invalid_request'],
@@ -163,31 +174,41 @@ onBothDatabases('pushed authorization requests', (dialect) => {
       [{ response_mode: 'web_message' }, 'invalid_request'],
     ] as const) {
       const parameters = authorizeParameters(created, makePkce(), overrides)
-      await assertJson(await pushesNothing(house, () => push(house, created, parameters)), 400, error)
+      await assertJson(
+        await pushesNothing(testServer, () => push(testServer, created, parameters)),
+        400,
+        error,
+      )
     }
-    const several = await house.createClient({
+    const several = await testServer.createClient({
       redirectUris: ['https://client.example/callback', 'https://client.example/other'],
     })
     const unnamed = authorizeParameters(several, makePkce(), { redirect_uri: undefined })
-    await assertJson(await pushesNothing(house, () => push(house, several, unnamed)), 400, 'invalid_request')
-    await readPushed(await push(house, created, authorizeParameters(created, makePkce())))
+    await assertJson(
+      await pushesNothing(testServer, () => push(testServer, several, unnamed)),
+      400,
+      'invalid_request',
+    )
+    await readPushed(await push(testServer, created, authorizeParameters(created, makePkce())))
   })
 
   test('RFC 9449 §10.1: dpop_jkt that is not the key of the proof is invalid_request; the key binds the code (N53)', async () => {
-    const house = await open()
-    const created = await house.createClient({ tokenEndpointAuthMethod: 'none' })
+    const testServer = await open()
+    const created = await testServer.createClient({ tokenEndpointAuthMethod: 'none' })
     const [key, other] = [await makeProofKey(), await makeProofKey()]
     const pkce = makePkce()
     const parameters = authorizeParameters(created, pkce)
-    const proof = () => proofFor(house, key, { url: `${issuer}/oauth/par` })
+    const proof = () => proofFor(testServer, key, { url: `${issuer}/oauth/par` })
     const mixed = authorizeParameters(created, pkce, { dpop_jkt: other.jkt })
-    const refused = await pushesNothing(house, async () =>
-      push(house, created, mixed, { headers: { dpop: await proof() } }),
+    const refused = await pushesNothing(testServer, async () =>
+      push(testServer, created, mixed, { headers: { dpop: await proof() } }),
     )
     await assertJson(refused, 400, 'invalid_request')
-    const elsewhere = await proofFor(house, key)
+    const elsewhere = await proofFor(testServer, key)
     await assertJson(
-      await pushesNothing(house, () => push(house, created, parameters, { headers: { dpop: elsewhere } })),
+      await pushesNothing(testServer, () =>
+        push(testServer, created, parameters, { headers: { dpop: elsewhere } }),
+      ),
       400,
       'invalid_dpop_proof',
     )
@@ -195,10 +216,10 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     for (const dpop_jkt of [undefined, key.jkt]) {
       const named = authorizeParameters(created, pkce, { dpop_jkt })
       const dpop = dpop_jkt === undefined ? once : await proof()
-      const asked = await pushed(house, created, named, { headers: { dpop } })
-      const code = readAnswer(await authorize(house, asked)).get('code')!
+      const asked = await pushed(testServer, created, named, { headers: { dpop } })
+      const code = readAnswer(await authorize(testServer, asked)).get('code')!
       const withKey = async (one: typeof key) =>
-        house.post(
+        testServer.post(
           '/oauth/token',
           {
             grant_type: 'authorization_code',
@@ -207,24 +228,26 @@ onBothDatabases('pushed authorization requests', (dialect) => {
             redirect_uri: 'https://client.example/callback',
             code_verifier: pkce.verifier,
           },
-          { dpop: await proofFor(house, one) },
+          { dpop: await proofFor(testServer, one) },
         )
-      await assertJson(await redeem(house, created, code, pkce), 400, 'invalid_grant')
+      await assertJson(await redeem(testServer, created, code, pkce), 400, 'invalid_grant')
       await assertJson(await withKey(other), 400, 'invalid_grant')
       assert.equal((await readTokens(await withKey(key))).token_type, 'DPoP')
     }
     await assertJson(
-      await pushesNothing(house, () => push(house, created, parameters, { headers: { dpop: once } })),
+      await pushesNothing(testServer, () =>
+        push(testServer, created, parameters, { headers: { dpop: once } }),
+      ),
       400,
       'invalid_dpop_proof',
     )
   })
 
   test('RFC 9126 §4: an unknown, expired or foreign request_uri gets a page, and a foreign one stays with its owner (N13)', async () => {
-    const house = await open()
-    const created = await house.createClient({ name: 'Owner of the request' })
-    const thief = await house.createClient({ name: 'Another application' })
-    const asked = await pushed(house, created, authorizeParameters(created, makePkce()))
+    const testServer = await open()
+    const created = await testServer.createClient({ name: 'Owner of the request' })
+    const thief = await testServer.createClient({ name: 'Another application' })
+    const asked = await pushed(testServer, created, authorizeParameters(created, makePkce()))
     const uri = asked.get('request_uri')!
     const names = async (client_id: string, request_uri: string) => {
       // Even a registered redirect URI beside it is not trusted with the error.
@@ -234,7 +257,7 @@ onBothDatabases('pushed authorization requests', (dialect) => {
         redirect_uri: 'https://client.example/callback',
         state: 'a state',
       })
-      const answer = await grantsNothing(house, () => authorize(house, query))
+      const answer = await grantsNothing(testServer, () => authorize(testServer, query))
       return assertPage(answer, 400, { shows: ['invalid_request_uri'], echoes: ['a state', uri] })
     }
     const pages = new Set<string>()
@@ -255,164 +278,170 @@ onBothDatabases('pushed authorization requests', (dialect) => {
       [...pages][0],
       'a foreign one too',
     )
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
-    const late = await pushed(house, created, authorizeParameters(created, makePkce()))
-    house.clock.advance(90_000)
+    assert.ok(readAnswer(await authorize(testServer, asked)).get('code'))
+    const late = await pushed(testServer, created, authorizeParameters(created, makePkce()))
+    testServer.clock.advance(90_000)
     await names(created.client.id, late.get('request_uri')!)
-    house.clock.advance(-1)
-    assert.ok(readAnswer(await authorize(house, late)).get('code'))
+    testServer.clock.advance(-1)
+    assert.ok(readAnswer(await authorize(testServer, late)).get('code'))
   })
 
   test('RFC 9126 §7.3: once its flow has ended a request_uri gets a page and no second code; until then it may be reloaded (N14)', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
     const isSpent = async (asked: URLSearchParams) => {
-      const answer = await grantsNothing(house, () => authorize(house, asked))
+      const answer = await grantsNothing(testServer, () => authorize(testServer, asked))
       await assertPage(answer, 400, { shows: ['invalid_request_uri', 'Job board'] })
     }
     const ask = (overrides = {}) =>
-      pushed(house, created, authorizeParameters(created, makePkce(), overrides))
+      pushed(testServer, created, authorizeParameters(created, makePkce(), overrides))
 
     const allowed = await ask()
-    const first = await readConsent(await house.request(`/oauth/authorize?${allowed}`))
-    const reloaded = await readConsent(await house.request(`/oauth/authorize?${allowed}`))
-    assert.ok(readAnswer(await answerConsent(house, reloaded, { decision: 'allow' })).get('code'))
+    const first = await readConsent(await testServer.request(`/oauth/authorize?${allowed}`))
+    const reloaded = await readConsent(await testServer.request(`/oauth/authorize?${allowed}`))
+    assert.ok(readAnswer(await answerConsent(testServer, reloaded, { decision: 'allow' })).get('code'))
     await isSpent(allowed)
     for (const decision of ['allow', 'deny']) {
-      const late = await grantsNothing(house, () => answerConsent(house, first, { decision }))
+      const late = await grantsNothing(testServer, () => answerConsent(testServer, first, { decision }))
       await assertPage(late, 400)
     }
     const remembered = await ask()
-    assert.ok(readAnswer(await house.request(`/oauth/authorize?${remembered}`)).get('code'))
+    assert.ok(readAnswer(await testServer.request(`/oauth/authorize?${remembered}`)).get('code'))
     await isSpent(remembered)
 
     const denied = await ask({ prompt: 'consent' })
-    assertRedirectError(await authorize(house, denied, 'deny'), 'access_denied')
+    assertRedirectError(await authorize(testServer, denied, 'deny'), 'access_denied')
     await isSpent(denied)
     const silent = await ask({ prompt: 'none', scope: 'resume:read' })
-    assertRedirectError(await authorize(house, silent), 'consent_required')
+    assertRedirectError(await authorize(testServer, silent), 'consent_required')
     await isSpent(silent)
     const given = await ask()
     given.set('gatehouse_cancelled', '1')
-    assertRedirectError(await authorize(house, given), 'access_denied')
+    assertRedirectError(await authorize(testServer, given), 'access_denied')
     await isSpent(given)
     given.delete('gatehouse_cancelled')
     await isSpent(given)
     // What was allowed when it was pushed and no longer is: the client hears of it, once.
     const narrowed = await ask({ scope: 'resume:read' })
-    await house.g.clients.change(created.client.id, { scope: ['jobs:read'] })
-    house.clock.advance(1_000)
-    assertRedirectError(await authorize(house, narrowed), 'invalid_scope')
+    await testServer.g.clients.change(created.client.id, { scope: ['jobs:read'] })
+    testServer.clock.advance(1_000)
+    assertRedirectError(await authorize(testServer, narrowed), 'invalid_scope')
     await isSpent(narrowed)
-    assert.equal((await eventsOf(house, created.client.id, 'authorize')).length, 2)
+    assert.equal((await eventsOf(testServer, created.client.id, 'authorize')).length, 2)
   })
 
   test('RFC 9126 §4: trouble of our own ends nothing: the user tries again with the same request_uri', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    const asked = await pushed(house, created, authorizeParameters(created, makePkce()))
-    const { accounts } = house.app
+    const testServer = await open()
+    const created = await testServer.createClient()
+    const asked = await pushed(testServer, created, authorizeParameters(created, makePkce()))
+    const { accounts } = testServer.app
     const { authenticate } = accounts
     accounts.authenticate = () => {
       throw new Unavailable('the provider is away')
     }
     try {
-      assertRedirectError(await authorize(house, asked), 'temporarily_unavailable')
+      assertRedirectError(await authorize(testServer, asked), 'temporarily_unavailable')
     } finally {
       accounts.authenticate = authenticate
     }
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+    assert.ok(readAnswer(await authorize(testServer, asked)).get('code'))
   })
 
   test('RFC 9126 §4: the time a person takes to sign in is not counted, and the way back says nothing of the request', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    const { account } = house.signedIn
+    const testServer = await open()
+    const created = await testServer.createClient()
+    const { account } = testServer.signedIn
     let cookie = ''
     const away = async (asked: URLSearchParams) => {
-      house.signedIn.account = null
-      const shown = await house.request(`/oauth/authorize?${asked}`, { cookie })
-      house.signedIn.account = account
+      testServer.signedIn.account = null
+      const shown = await testServer.request(`/oauth/authorize?${asked}`, { cookie })
+      testServer.signedIn.account = account
       cookie ||= shown.headers.getSetCookie()[0]!.split(';')[0]!
       return new URL(new URL(shown.headers.get('location')!).searchParams.get('to')!)
     }
     const parameters = authorizeParameters(created, makePkce(), { login_hint: 'alice@example.com' })
-    const asked = await pushed(house, created, parameters)
+    const asked = await pushed(testServer, created, parameters)
     const back = await away(asked)
     assert.deepEqual([...back.searchParams.keys()], ['client_id', 'request_uri', 'gatehouse_opened'])
-    house.clock.advance(10 * minute)
-    await assertPage(await authorize(house, asked), 400, { shows: ['invalid_request_uri'] })
+    testServer.clock.advance(10 * minute)
+    await assertPage(await authorize(testServer, asked), 400, { shows: ['invalid_request_uri'] })
 
     const [at, mac] = back.searchParams.get('gatehouse_opened')!.split('.')
-    const borrowed = await pushed(house, created, parameters)
-    house.clock.advance(2 * minute)
+    const borrowed = await pushed(testServer, created, parameters)
+    testServer.clock.advance(2 * minute)
     borrowed.set('gatehouse_opened', `${at}.${mac}`)
-    const here = (asked: URLSearchParams) => house.request(`/oauth/authorize?${asked}`, { cookie })
+    const here = (asked: URLSearchParams) => testServer.request(`/oauth/authorize?${asked}`, { cookie })
     await assertPage(await here(borrowed), 400, { shows: ['invalid_request_uri'] })
     for (const other of ['', 'gh_browser=AAAAAAAAAAAAAAAAAAAAAA']) {
-      const elsewhere = await grantsNothing(house, () => house.request(back.href, { cookie: other }))
+      const elsewhere = await grantsNothing(testServer, () =>
+        testServer.request(back.href, { cookie: other }),
+      )
       await assertPage(elsewhere, 400, { shows: ['invalid_request_uri'] })
     }
     for (const marker of [`${at}.${'A'.repeat(43)}`, `${Number(at) + 1}.${mac}`, `.${mac}`, at!]) {
       const tampered = new URL(back)
       tampered.searchParams.set('gatehouse_opened', marker)
-      const answer = await grantsNothing(house, () => here(tampered.searchParams))
+      const answer = await grantsNothing(testServer, () => here(tampered.searchParams))
       await assertPage(answer, 400, { shows: ['invalid_request_uri'] })
     }
     // Sent to sign in once more, the first moment still counts.
     const again = await away(back.searchParams)
     assert.equal(again.search, back.search)
     const shown = await readConsent(await here(again.searchParams))
-    const answer = await answerConsent(house, { ...shown, cookie }, { decision: 'allow' })
+    const answer = await answerConsent(testServer, { ...shown, cookie }, { decision: 'allow' })
     assert.ok(readAnswer(answer).get('code'))
     assert.equal(new URL(answer.headers.get('location')!).searchParams.get('state'), 'a state')
 
-    const late = await away(await pushed(house, created, parameters))
-    house.clock.advance(30 * minute)
+    const late = await away(await pushed(testServer, created, parameters))
+    testServer.clock.advance(30 * minute)
     await assertPage(await here(late.searchParams), 400, { shows: ['invalid_request_uri'] })
   })
 
   test('RFC 9126 §4: a consent page may be reloaded in its browser after the request_uri has expired, and nowhere else', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
     const parameters = authorizeParameters(created, makePkce())
     const [asked, other] = [
-      await pushed(house, created, parameters),
-      await pushed(house, created, parameters),
+      await pushed(testServer, created, parameters),
+      await pushed(testServer, created, parameters),
     ]
-    const shown = await house.request(`/oauth/authorize?${asked}`)
+    const shown = await testServer.request(`/oauth/authorize?${asked}`)
     assert.ok(shown.headers.getSetCookie().every((one) => /; HttpOnly; SameSite=Lax/.test(one)))
     const { cookie } = await readConsent(shown)
-    house.clock.advance(20 * minute)
-    await assertPage(await house.request(`/oauth/authorize?${asked}`), 400, {
+    testServer.clock.advance(20 * minute)
+    await assertPage(await testServer.request(`/oauth/authorize?${asked}`), 400, {
       shows: ['invalid_request_uri'],
     })
-    const elsewhere = await house.request(`/oauth/authorize?${other}`, { cookie })
+    const elsewhere = await testServer.request(`/oauth/authorize?${other}`, { cookie })
     await assertPage(elsewhere, 400, { shows: ['invalid_request_uri'] })
     const forged = cookie.replace(/gh_opened=(\d+)/, (_, at) => `gh_opened=${Number(at) + 1}`)
-    const tampered = await house.request(`/oauth/authorize?${asked}`, { cookie: forged })
+    const tampered = await testServer.request(`/oauth/authorize?${asked}`, { cookie: forged })
     await assertPage(tampered, 400, { shows: ['invalid_request_uri'] })
 
-    const { account } = house.signedIn
-    house.signedIn.account = null
-    const sent = await house.request(`/oauth/authorize?${asked}`, { cookie })
-    house.signedIn.account = account
+    const { account } = testServer.signedIn
+    testServer.signedIn.account = null
+    const sent = await testServer.request(`/oauth/authorize?${asked}`, { cookie })
+    testServer.signedIn.account = account
     const back = new URL(new URL(sent.headers.get('location')!).searchParams.get('to')!)
-    house.clock.advance(5 * minute)
-    const reloaded = await readConsent(await house.request(`${back.pathname}${back.search}`, { cookie }))
-    const decided = await house.post('/oauth/consent', { ...reloaded.fields, decision: 'allow' }, { cookie })
+    testServer.clock.advance(5 * minute)
+    const reloaded = await readConsent(await testServer.request(`${back.pathname}${back.search}`, { cookie }))
+    const decided = await testServer.post(
+      '/oauth/consent',
+      { ...reloaded.fields, decision: 'allow' },
+      { cookie },
+    )
     assert.ok(readAnswer(decided).get('code'))
-    const late = await house.request(`/oauth/authorize?${asked}`, { cookie })
+    const late = await testServer.request(`/oauth/authorize?${asked}`, { cookie })
     await assertPage(late, 400, { shows: ['invalid_request_uri'] })
   })
 
   test('RFC 9101 §6.3: what stands beside a pushed request_uri is ignored (N36)', async () => {
-    const house = await open()
-    const created = await house.createClient({
+    const testServer = await open()
+    const created = await testServer.createClient({
       redirectUris: ['https://client.example/callback', 'https://client.example/other'],
     })
     const pkce = makePkce()
-    const asked = await pushed(house, created, authorizeParameters(created, pkce, { state: undefined }))
+    const asked = await pushed(testServer, created, authorizeParameters(created, pkce, { state: undefined }))
     for (const [name, value] of Object.entries({
       redirect_uri: 'https://client.example/other',
       scope: 'resume:read',
@@ -424,20 +453,23 @@ onBothDatabases('pushed authorization requests', (dialect) => {
     })) {
       asked.set(name, value)
     }
-    const answer = readAnswer(await authorize(house, asked), 'https://client.example/callback')
+    const answer = readAnswer(await authorize(testServer, asked), 'https://client.example/callback')
     assert.equal(answer.get('state'), null)
-    const tokens = await readTokens(await redeem(house, created, answer.get('code')!, pkce))
+    const tokens = await readTokens(await redeem(testServer, created, answer.get('code')!, pkce))
     assert.equal(tokens.scope, 'jobs:read')
   })
 
   test('RFC 9126 §5, §6: where a pushed request is required, every other one is invalid_request (N38)', async () => {
-    const house = await open()
-    const strict = await house.createClient({ requirePushedAuthorizationRequests: true })
+    const testServer = await open()
+    const strict = await testServer.createClient({ requirePushedAuthorizationRequests: true })
     const plain = authorizeParameters(strict, makePkce())
-    assertRedirectError(await grantsNothing(house, () => authorize(house, plain)), 'invalid_request')
-    assert.ok(readAnswer(await authorize(house, await pushed(house, strict, plain))).get('code'))
+    assertRedirectError(
+      await grantsNothing(testServer, () => authorize(testServer, plain)),
+      'invalid_request',
+    )
+    assert.ok(readAnswer(await authorize(testServer, await pushed(testServer, strict, plain))).get('code'))
 
-    const everywhere = await openHouse(dialect, { pushedRequests: { required: true, lifetime: 300 } })
+    const everywhere = await openTestServer(dialect, { pushedRequests: { required: true, lifetime: 300 } })
     try {
       const metadata = (await (
         await everywhere.request('/.well-known/oauth-authorization-server')
@@ -461,36 +493,36 @@ onBothDatabases('pushed authorization requests', (dialect) => {
   })
 
   test('RFC 9126 §5: a server that accepts none says so, and answers a push with invalid_request', async () => {
-    const house = await openHouse(dialect, { pushedRequests: { accepted: false } })
+    const testServer = await openTestServer(dialect, { pushedRequests: { accepted: false } })
     try {
-      const metadata = await (await house.request('/.well-known/oauth-authorization-server')).text()
+      const metadata = await (await testServer.request('/.well-known/oauth-authorization-server')).text()
       assert.doesNotMatch(metadata, /pushed_authorization/)
-      const created = await house.createClient()
+      const created = await testServer.createClient()
       const parameters = authorizeParameters(created, makePkce())
       await assertJson(
-        await pushesNothing(house, () => push(house, created, parameters)),
+        await pushesNothing(testServer, () => push(testServer, created, parameters)),
         400,
         'invalid_request',
       )
-      assert.ok(readAnswer(await authorize(house, parameters)).get('code'))
+      assert.ok(readAnswer(await authorize(testServer, parameters)).get('code'))
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('C4: of a pushed request neither its name nor a credential is stored', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
     const { client, secret } = created
-    const asked = await pushed(house, created, authorizeParameters(created, makePkce()))
-    const posted = await house.post('/oauth/par', {
+    const asked = await pushed(testServer, created, authorizeParameters(created, makePkce()))
+    const posted = await testServer.post('/oauth/par', {
       ...Object.fromEntries(authorizeParameters(created, makePkce())),
       client_id: client.id,
       client_secret: secret!,
     })
     await readPushed(posted)
     const rows = JSON.stringify(
-      await house.app.server.db.query(
+      await testServer.app.server.db.query(
         sql`select * from pushed_authorization_requests where client_id = ${client.id}`,
       ),
     )
@@ -500,77 +532,82 @@ onBothDatabases('pushed authorization requests', (dialect) => {
   })
 
   test('F13: a pushed request is removed once nobody can be deciding about it any more', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const created = await house.createClient()
-      const { server } = house.app
+      const created = await testServer.createClient()
+      const { server } = testServer.app
       const cleanUp = jobsOf(server).find(({ name }) => name === 'clean_up')!
       const run = () => cleanUp.run({ previous: null, pause: async () => {} })
-      house.signedIn.account = null
-      const asked = await pushed(house, created, authorizeParameters(created, makePkce()))
-      house.clock.advance(89_000)
-      const shown = await authorize(house, asked)
+      testServer.signedIn.account = null
+      const asked = await pushed(testServer, created, authorizeParameters(created, makePkce()))
+      testServer.clock.advance(89_000)
+      const shown = await authorize(testServer, asked)
       const back = new URL(new URL(shown.headers.get('location')!).searchParams.get('to')!)
-      house.signedIn.account = alice
-      house.clock.advance(29 * minute)
+      testServer.signedIn.account = alice
+      testServer.clock.advance(29 * minute)
       const cookie = shown.headers.getSetCookie()[0]!.split(';')[0]!
-      const page = { ...(await readConsent(await house.request(back.href, { cookie }))), cookie }
-      house.clock.advance(29 * minute)
+      const page = { ...(await readConsent(await testServer.request(back.href, { cookie }))), cookie }
+      testServer.clock.advance(29 * minute)
       await run()
-      assert.ok(readAnswer(await answerConsent(house, page, { decision: 'allow' })).get('code'))
-      house.clock.advance(5 * minute)
+      assert.ok(readAnswer(await answerConsent(testServer, page, { decision: 'allow' })).get('code'))
+      testServer.clock.advance(5 * minute)
       await run()
-      assert.equal(await countPushed(house), 0)
+      assert.equal(await countPushed(testServer), 0)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('OpenID Connect Core §3.1.2.2: a request pushed for one user is answered to nobody else (R22, N29)', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    house.signedIn.account = { ...bob, authTime: house.clock.now() }
-    const { id_token } = (await obtainTokens(house, created, { scope: 'openid' })) as { id_token?: string }
+    const testServer = await open()
+    const created = await testServer.createClient()
+    testServer.signedIn.account = { ...bob, authTime: testServer.clock.now() }
+    const { id_token } = (await obtainTokens(testServer, created, { scope: 'openid' })) as {
+      id_token?: string
+    }
     const pushFor = (more: Record<string, string>) =>
       pushed(
-        house,
+        testServer,
         created,
         authorizeParameters(created, makePkce(), { scope: 'openid', id_token_hint: id_token, ...more }),
       )
-    assert.ok(readAnswer(await authorize(house, await pushFor({}))).get('code'))
+    assert.ok(readAnswer(await authorize(testServer, await pushFor({}))).get('code'))
     const kept = sql<{
       subject: string
       request: string
     }>`select subject, request from pushed_authorization_requests
       where client_id = ${created.client.id}`
     assert.deepEqual(
-      (await house.app.server.db.query(kept)).map((row) => row.subject),
+      (await testServer.app.server.db.query(kept)).map((row) => row.subject),
       ['bob'],
     )
-    assert.ok((await house.app.server.db.query(kept)).every((row) => !row.request.includes(id_token!)))
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    assert.ok((await testServer.app.server.db.query(kept)).every((row) => !row.request.includes(id_token!)))
+    testServer.signedIn.account = { ...alice, authTime: testServer.clock.now() }
     const silent = await pushFor({ prompt: 'none' })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, silent)), 'login_required')
-    const sent = await house.request(`/oauth/authorize?${await pushFor({})}`)
+    assertRedirectError(
+      await grantsNothing(testServer, () => authorize(testServer, silent)),
+      'login_required',
+    )
+    const sent = await testServer.request(`/oauth/authorize?${await pushFor({})}`)
     const back = new URL(sent.headers.get('location')!).searchParams.get('to')!
-    assertRedirectError(await grantsNothing(house, () => house.request(back)), 'login_required')
+    assertRedirectError(await grantsNothing(testServer, () => testServer.request(back)), 'login_required')
   })
 
   test('RFC 9126 §4: the page that signs the user in names the client of a pushed request', async () => {
-    const house = await openHouse(dialect, { accounts: undefined })
+    const testServer = await openTestServer(dialect, { accounts: undefined })
     try {
-      const created = await house.createClient({ name: 'Pushing client' })
-      const asked = await pushed(house, created, authorizeParameters(created, makePkce()))
-      const sent = await house.request(`/oauth/authorize?${asked}`)
-      const page = await house.request(sent.headers.get('location')!)
+      const created = await testServer.createClient({ name: 'Pushing client' })
+      const asked = await pushed(testServer, created, authorizeParameters(created, makePkce()))
+      const sent = await testServer.request(`/oauth/authorize?${asked}`)
+      const page = await testServer.request(sent.headers.get('location')!)
       const html = await page.text()
       assert.match(html, /Pushing client/)
       assert.doesNotMatch(page.headers.get('content-security-policy')!, /form-action/)
       const cancel = /href="([^"]*gatehouse_cancelled=1)"/.exec(html)![1]!.replaceAll('&amp;', '&')
       assert.doesNotMatch(cancel, /state|challenge/)
-      assertRedirectError(await house.request(cancel), 'access_denied')
+      assertRedirectError(await testServer.request(cancel), 'access_denied')
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })

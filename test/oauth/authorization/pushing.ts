@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { sql } from '../../../src/db/sql.ts'
 import type { CreatedClient } from '../../../src/oauth/clients/client-operations.ts'
 import { credentials } from '../../support/flow.ts'
-import type { House } from '../../support/gatehouse.ts'
+import type { TestServer } from '../../support/gatehouse.ts'
 
 /** Pushes the parameters of an authorization request, authenticated as the client is. */
 export function push(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   parameters: URLSearchParams,
   more: { form?: Record<string, string>; headers?: Record<string, string> } = {},
@@ -16,7 +16,7 @@ export function push(
   const own = credentials(created)
   const body = new URLSearchParams(parameters)
   for (const [name, value] of Object.entries({ ...own.form, ...more.form })) body.set(name, value)
-  return house.request('/oauth/par', {
+  return server.request('/oauth/par', {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...own.headers, ...more.headers },
     body: body.toString(),
@@ -31,17 +31,17 @@ export async function readPushed(response: Response): Promise<{ request_uri: str
 
 /** Pushes a request and answers what the client sends its user with. */
 export async function pushed(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   parameters: URLSearchParams,
   more: Parameters<typeof push>[3] = {},
 ): Promise<URLSearchParams> {
-  const { request_uri } = await readPushed(await push(house, created, parameters, more))
+  const { request_uri } = await readPushed(await push(server, created, parameters, more))
   return new URLSearchParams({ client_id: created.client.id, request_uri })
 }
 
-export async function countPushed(house: House): Promise<number> {
-  const [row] = await house.app.server.db.query(
+export async function countPushed(server: TestServer): Promise<number> {
+  const [row] = await server.app.server.db.query(
     sql<{ count: number }>`select count(*) as count from pushed_authorization_requests`,
   )
   return Number(row!.count)

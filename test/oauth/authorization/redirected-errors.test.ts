@@ -3,20 +3,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answerConsent, authorizeParameters, makePkce, readConsent } from '../../support/flow.ts'
-import { bob, type House, houseFor, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import {
+  bob,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+  testServerFor,
+} from '../../support/gatehouse.ts'
 import { asCreated, registered } from '../../support/registration.ts'
 import { assertPage, assertRedirectError, readAnswer } from '../answers.ts'
 import { pushed } from './pushing.ts'
 
 type Created = ReturnType<typeof asCreated>
 
-const ask = (house: House, client: Created, more: Record<string, string | undefined> = {}) =>
-  house.request(`/oauth/authorize?${authorizeParameters(client, makePkce(), more)}`)
+const ask = (server: TestServer, client: Created, more: Record<string, string | undefined> = {}) =>
+  server.request(`/oauth/authorize?${authorizeParameters(client, makePkce(), more)}`)
 
-async function allow(house: House, client: Created, more: Record<string, string> = {}): Promise<void> {
-  const shown = await readConsent(await ask(house, client, { prompt: 'consent', ...more }))
+async function allow(server: TestServer, client: Created, more: Record<string, string> = {}): Promise<void> {
+  const shown = await readConsent(await ask(server, client, { prompt: 'consent', ...more }))
   assert.ok(
-    readAnswer(await answerConsent(house, shown, { decision: 'allow' }), more.redirect_uri).get('code'),
+    readAnswer(await answerConsent(server, shown, { decision: 'allow' }), more.redirect_uri).get('code'),
   )
 }
 
@@ -32,91 +38,91 @@ const wrong: [Record<string, string | undefined>, string][] = [
 ]
 
 onBothDatabases('errors of a self-registered client', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     registration: { policy: 'open' },
     selfRegisteredClients: { redirects: ['https', 'loopback', 'private_use'] },
   })
 
   test('RFC 9700 §4.11.2: go to the redirect where the user allowed that host, and nowhere else', async () => {
-    const house = await open()
+    const server = await open()
     const uris = ['https://client.example/callback', 'https://other.example/callback']
-    const client = asCreated(await registered(house, { redirect_uris: uris }))
-    house.clock.advance(10_000)
+    const client = asCreated(await registered(server, { redirect_uris: uris }))
+    server.clock.advance(10_000)
     for (const [more] of wrong)
-      await assertPage(await ask(house, client, more), 400, { shows: ['Continue to <bdi>client.example'] })
-    await allow(house, client)
-    for (const [more, error] of wrong) assertRedirectError(await ask(house, client, more), error)
-    assert.ok(readAnswer(await ask(house, client, { prompt: 'none' })).get('code'))
+      await assertPage(await ask(server, client, more), 400, { shows: ['Continue to <bdi>client.example'] })
+    await allow(server, client)
+    for (const [more, error] of wrong) assertRedirectError(await ask(server, client, more), error)
+    assert.ok(readAnswer(await ask(server, client, { prompt: 'none' })).get('code'))
     for (const [more] of wrong) {
-      const elsewhere = await ask(house, client, { ...more, redirect_uri: uris[1]! })
+      const elsewhere = await ask(server, client, { ...more, redirect_uri: uris[1]! })
       await assertPage(elsewhere, 400, { shows: ['Continue to <bdi>other.example'] })
     }
   })
 
   test('RFC 8252 §7.1: what follows a private-use scheme is not the web host of that name: no error, no code, no name of it', async () => {
-    const house = await open()
+    const server = await open()
     for (const [web, app] of [
       ['https://client.example/callback', 'com.example.other://client.example/callback'],
       ['http://localhost/callback', 'com.example.other://localhost/callback'],
     ] as const) {
       const client = asCreated(
-        await registered(house, {
+        await registered(server, {
           redirect_uris: [web, app],
           token_endpoint_auth_method: 'client_secret_basic',
         }),
       )
-      await allow(house, client, { redirect_uri: web })
+      await allow(server, client, { redirect_uri: web })
       const place = app.slice(0, app.lastIndexOf('/'))
       for (const [more] of wrong) {
-        const elsewhere = await ask(house, client, { ...more, redirect_uri: app })
+        const elsewhere = await ask(server, client, { ...more, redirect_uri: app })
         await assertPage(elsewhere, 400, { shows: [`Continue to <bdi>${place}<`] })
       }
-      await assertPage(await ask(house, client, { prompt: 'none', redirect_uri: app }), 400)
-      await assertPage(await ask(house, client, { redirect_uri: app }), 200, {
+      await assertPage(await ask(server, client, { prompt: 'none', redirect_uri: app }), 400)
+      await assertPage(await ask(server, client, { redirect_uri: app }), 200, {
         shows: [`your own computer, <strong><bdi>${place}<`],
       })
     }
   })
 
   test('OpenID Connect Core §3.1.2.6: a consent of another user, or of one who is signed out, vouches for nothing', async () => {
-    const house = await open()
-    const client = asCreated(await registered(house))
-    await allow(house, client)
-    const own = house.signedIn.account
-    for (const account of [{ ...bob, authTime: house.clock.now() }, null]) {
-      house.signedIn.account = account
-      await assertPage(await ask(house, client, { prompt: 'none' }), 400)
-      await assertPage(await ask(house, client, { scope: 'unknown' }), 400)
+    const server = await open()
+    const client = asCreated(await registered(server))
+    await allow(server, client)
+    const own = server.signedIn.account
+    for (const account of [{ ...bob, authTime: server.clock.now() }, null]) {
+      server.signedIn.account = account
+      await assertPage(await ask(server, client, { prompt: 'none' }), 400)
+      await assertPage(await ask(server, client, { scope: 'unknown' }), 400)
     }
-    house.signedIn.account = own
+    server.signedIn.account = own
   })
 
   test('RFC 9700 §4.11.2: a withdrawn consent vouches no more', async () => {
-    const house = await open()
-    const client = asCreated(await registered(house))
-    await allow(house, client)
-    assertRedirectError(await ask(house, client, { scope: 'unknown' }), 'invalid_scope')
-    const page = await readConsent(await house.request('/account/apps'))
+    const server = await open()
+    const client = asCreated(await registered(server))
+    await allow(server, client)
+    assertRedirectError(await ask(server, client, { scope: 'unknown' }), 'invalid_scope')
+    const page = await readConsent(await server.request('/account/apps'))
     const token = page.html.split(client.client.id)[1]!.match(/name="form_token" value="([^"]+)"/)![1]!
-    await house.post(
+    await server.post(
       '/account/apps',
       { client: client.client.id, form_token: token },
       { cookie: page.cookie },
     )
-    await assertPage(await ask(house, client, { scope: 'unknown' }), 400)
+    await assertPage(await ask(server, client, { scope: 'unknown' }), 400)
   })
 
   test('RFC 9126 §4: a pushed request ends with such an error, too', async () => {
-    const house = await open()
-    const client = asCreated(await registered(house))
-    await allow(house, client)
+    const server = await open()
+    const client = asCreated(await registered(server))
+    await allow(server, client)
     const asked = await pushed(
-      house,
+      server,
       client,
       authorizeParameters(client, makePkce(), { prompt: 'none', scope: 'resume:read' }),
     )
-    assertRedirectError(await house.request(`/oauth/authorize?${asked}`), 'consent_required')
-    await assertPage(await house.request(`/oauth/authorize?${asked}`), 400)
+    assertRedirectError(await server.request(`/oauth/authorize?${asked}`), 'consent_required')
+    await assertPage(await server.request(`/oauth/authorize?${asked}`), 400)
   })
 })
 
@@ -126,27 +132,27 @@ for (const [redirectErrors, what] of [
 ] as const) {
   onBothDatabases(`selfRegisteredClients.redirectErrors: ${redirectErrors}`, (dialect) => {
     test(`RFC 9700 §4.11.2: all of them ${what}, whatever was allowed`, async () => {
-      const house = await openHouse(dialect, {
+      const server = await openTestServer(dialect, {
         registration: { policy: 'open' },
         selfRegisteredClients: { redirectErrors },
       })
       try {
-        const client = asCreated(await registered(house))
-        house.clock.advance(10_000)
+        const client = asCreated(await registered(server))
+        server.clock.advance(10_000)
         for (const allowed of [false, true]) {
-          if (allowed) await allow(house, client)
+          if (allowed) await allow(server, client)
           for (const [more, error] of wrong) {
-            const answer = await ask(house, client, more)
+            const answer = await ask(server, client, more)
             if (redirectErrors === 'always') assertRedirectError(answer, error)
             else await assertPage(answer, 400)
           }
         }
-        house.signedIn.account = null
-        const signedOut = await ask(house, client, { prompt: 'none' })
+        server.signedIn.account = null
+        const signedOut = await ask(server, client, { prompt: 'none' })
         if (redirectErrors === 'always') assertRedirectError(signedOut, 'login_required')
         else await assertPage(signedOut, 400)
       } finally {
-        await house.close()
+        await server.close()
       }
     })
   })
@@ -155,24 +161,24 @@ for (const [redirectErrors, what] of [
 onBothDatabases('errors of a client that was registered with an initial access token', (dialect) => {
   test('RFC 7591 §3: go to the redirect, also before anybody allowed anything, unless they never do', async () => {
     for (const redirectErrors of [undefined, 'never'] as const) {
-      const house = await openHouse(dialect, {
+      const server = await openTestServer(dialect, {
         registration: { policy: 'initial_access_token' },
         selfRegisteredClients: redirectErrors === undefined ? {} : { redirectErrors },
       })
       try {
-        const { token } = await house.g.clients.createInitialAccessToken({ name: 'A partner', uses: 1 })
-        const client = asCreated(await registered(house, {}, { token }))
-        house.signedIn.account = null
+        const { token } = await server.g.clients.createInitialAccessToken({ name: 'A partner', uses: 1 })
+        const client = asCreated(await registered(server, {}, { token }))
+        server.signedIn.account = null
         for (const [more, error] of [
           [{ prompt: 'none' }, 'login_required'],
           ...wrong.slice(2),
         ] as typeof wrong) {
-          const answer = await ask(house, client, more)
+          const answer = await ask(server, client, more)
           if (redirectErrors === undefined) assertRedirectError(answer, error)
           else await assertPage(answer, 400)
         }
       } finally {
-        await house.close()
+        await server.close()
       }
     }
   })

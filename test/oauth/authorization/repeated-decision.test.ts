@@ -14,24 +14,24 @@ import {
 import {
   bob,
   formText,
-  type House,
-  houseFor,
   issuer,
   onBothDatabases,
   secret,
+  type TestServer,
+  testServerFor,
 } from '../../support/gatehouse.ts'
 import { holdEvents } from '../../support/hold.ts'
 import { assertPage, assertRedirectError, eventsOf, grantsNothing, readAnswer } from '../answers.ts'
 import { pushed } from './pushing.ts'
 
-type Created = Awaited<ReturnType<House['createClient']>>
+type Created = Awaited<ReturnType<TestServer['createClient']>>
 
 interface Asked extends ShownConsent {
   pkce: Pkce
 }
 
 async function show(
-  house: House,
+  server: TestServer,
   client: Created,
   { cookie, push, ...overrides }: { cookie?: string; push?: boolean } & Record<string, unknown> = {},
 ): Promise<Asked> {
@@ -40,15 +40,15 @@ async function show(
     prompt: 'consent',
     ...(overrides as Record<string, string>),
   })
-  const query = push ? await pushed(house, client, asked) : asked
-  const answer = await house.request(`/oauth/authorize?${query}`, cookie === undefined ? {} : { cookie })
+  const query = push ? await pushed(server, client, asked) : asked
+  const answer = await server.request(`/oauth/authorize?${query}`, cookie === undefined ? {} : { cookie })
   assert.equal(answer.status, 200)
   const shown = await readConsent(answer)
   return { ...shown, pkce, ...(cookie === undefined ? {} : { cookie }) }
 }
 
-const allow = (house: House, shown: ShownConsent) => answerConsent(house, shown, { decision: 'allow' })
-const deny = (house: House, shown: ShownConsent) => answerConsent(house, shown, { decision: 'deny' })
+const allow = (server: TestServer, shown: ShownConsent) => answerConsent(server, shown, { decision: 'allow' })
+const deny = (server: TestServer, shown: ShownConsent) => answerConsent(server, shown, { decision: 'deny' })
 const locationOf = (answer: Response) => answer.headers.get('location')
 
 /** The link of a page with these words. */
@@ -61,121 +61,121 @@ function linkOf(page: string, words: string): string {
 }
 
 onBothDatabases('a decision that is sent again', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   for (const push of [false, true]) {
     const kind = push ? 'a pushed request' : 'a request'
 
     test(`RFC 6749 §4.1.2: Allow sent again for ${kind} gets the same redirect, whose code is good once`, async () => {
-      const house = await open()
-      const client = await house.createClient()
-      const shown = await show(house, client, { push })
-      const first = await allow(house, shown)
+      const server = await open()
+      const client = await server.createClient()
+      const shown = await show(server, client, { push })
+      const first = await allow(server, shown)
       const code = readAnswer(first).get('code')!
-      const second = await grantsNothing(house, () => allow(house, shown))
+      const second = await grantsNothing(server, () => allow(server, shown))
       assert.equal(locationOf(second), locationOf(first))
-      assert.equal((await eventsOf(house, client.client.id, 'authorize')).length, 1)
-      await readTokens(await redeem(house, client, code, shown.pkce))
+      assert.equal((await eventsOf(server, client.client.id, 'authorize')).length, 1)
+      await readTokens(await redeem(server, client, code, shown.pkce))
       // The client has it: the same code again would end what it was exchanged for.
-      const third = await grantsNothing(house, () => allow(house, shown))
+      const third = await grantsNothing(server, () => allow(server, shown))
       await assertPage(third, 400, { shows: ['already'], echoes: [code] })
     })
 
     test(`RFC 6749 §4.1.2.1: Deny sent again for ${kind} gets the same redirect`, async () => {
-      const house = await open()
-      const client = await house.createClient()
-      const shown = await show(house, client, { push })
-      const first = await deny(house, shown)
+      const server = await open()
+      const client = await server.createClient()
+      const shown = await show(server, client, { push })
+      const first = await deny(server, shown)
       assertRedirectError(first, 'access_denied')
-      const second = await grantsNothing(house, () => deny(house, shown))
+      const second = await grantsNothing(server, () => deny(server, shown))
       assert.equal(locationOf(second), locationOf(first))
-      assert.equal((await eventsOf(house, client.client.id, 'authorize_denied')).length, 1)
+      assert.equal((await eventsOf(server, client.client.id, 'authorize_denied')).length, 1)
     })
 
     test(`RFC 6749 §10.12: the first decision on ${kind} stands, and the page says which it was`, async () => {
-      const house = await open()
-      const client = await house.createClient({ clientUri: 'https://client.example/start' })
+      const server = await open()
+      const client = await server.createClient({ clientUri: 'https://client.example/start' })
       for (const [first, other, says] of [
         [allow, deny, 'You already allowed this request'],
         [deny, allow, 'You already denied this request'],
       ] as const) {
-        const shown = await show(house, client, { push })
-        const answer = await first(house, shown)
-        const page = await assertPage(await grantsNothing(house, () => other(house, shown)), 400, {
+        const shown = await show(server, client, { push })
+        const answer = await first(server, shown)
+        const page = await assertPage(await grantsNothing(server, () => other(server, shown)), 400, {
           shows: [says],
         })
         assert.equal(linkOf(page, 'Back to Job board'), 'https://client.example/start')
-        assert.equal(locationOf(await first(house, shown)), locationOf(answer), 'and what it was stays so')
+        assert.equal(locationOf(await first(server, shown)), locationOf(answer), 'and what it was stays so')
       }
     })
   }
 
   test('Form Post Response Mode §2: the answer in a form is the same, too', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client, { response_mode: 'form_post' })
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client, { response_mode: 'form_post' })
     const codeIn = async (answer: Response) => /name="code" value="([^"]+)"/.exec(await answer.text())?.[1]
-    const code = await codeIn(await allow(house, shown))
+    const code = await codeIn(await allow(server, shown))
     assert.ok(code)
-    assert.equal(await codeIn(await allow(house, shown)), code)
+    assert.equal(await codeIn(await allow(server, shown)), code)
   })
 
   test('RFC 6749 §10.12: another browser, another user and nobody learn nothing of a decision', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
-    const elsewhere = await show(house, client)
-    const own = house.signedIn.account
-    const first = await allow(house, shown)
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
+    const elsewhere = await show(server, client)
+    const own = server.signedIn.account
+    const first = await allow(server, shown)
     const code = readAnswer(first).get('code')!
-    await assertPage(await allow(house, { ...shown, cookie: elsewhere.cookie }), 403, { echoes: [code] })
-    for (const account of [{ ...bob, authTime: house.clock.now() }, null]) {
-      house.signedIn.account = account
-      await assertPage(await allow(house, shown), 403, { echoes: [code] })
+    await assertPage(await allow(server, { ...shown, cookie: elsewhere.cookie }), 403, { echoes: [code] })
+    for (const account of [{ ...bob, authTime: server.clock.now() }, null]) {
+      server.signedIn.account = account
+      await assertPage(await allow(server, shown), 403, { echoes: [code] })
     }
-    house.signedIn.account = own
-    assert.equal(locationOf(await allow(house, shown)), locationOf(first))
+    server.signedIn.account = own
+    assert.equal(locationOf(await allow(server, shown)), locationOf(first))
   })
 
   test('RFC 6749 §4.1.2: once its code has expired, Allow is not answered again, and nothing once the form has', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const [allowed, denied] = [await show(house, client), await show(house, client)]
-    await allow(house, allowed)
-    await deny(house, denied)
-    house.clock.advance(300_000)
-    await assertPage(await grantsNothing(house, () => allow(house, allowed)), 400, {
+    const server = await open()
+    const client = await server.createClient()
+    const [allowed, denied] = [await show(server, client), await show(server, client)]
+    await allow(server, allowed)
+    await deny(server, denied)
+    server.clock.advance(300_000)
+    await assertPage(await grantsNothing(server, () => allow(server, allowed)), 400, {
       shows: ['You already allowed this request'],
     })
-    assertRedirectError(await deny(house, denied), 'access_denied')
-    house.clock.advance(25 * 60_000)
+    assertRedirectError(await deny(server, denied), 'access_denied')
+    server.clock.advance(25 * 60_000)
     for (const send of [allow, deny]) {
       for (const form of [allowed, denied])
-        await assertPage(await grantsNothing(house, () => send(house, form)), 400)
+        await assertPage(await grantsNothing(server, () => send(server, form)), 400)
     }
   })
 
   test('R10: when the root secret was rotated meanwhile, it is still the same code', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
-    const first = await allow(house, shown)
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
+    const first = await allow(server, shown)
     const next = 'another test secret that is long enough, too'
-    await house.app.replaceSecrets([next, secret], 0)
+    await server.app.replaceSecrets([next, secret], 0)
     try {
-      assert.equal(locationOf(await allow(house, shown)), locationOf(first))
+      assert.equal(locationOf(await allow(server, shown)), locationOf(first))
     } finally {
-      await house.app.replaceSecrets([secret, next], 0)
-      await house.app.replaceSecrets([secret], 0)
+      await server.app.replaceSecrets([secret, next], 0)
+      await server.app.replaceSecrets([secret], 0)
     }
   })
 
   test('C4: nothing that is stored yields the code', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
-    const code = readAnswer(await allow(house, shown)).get('code')!
-    const { db } = house.app.server
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
+    const code = readAnswer(await allow(server, shown)).get('code')!
+    const { db } = server.app.server
     const rows = [
       await db.query(sql`select * from authorization_requests`),
       await db.query(sql`select * from codes`),
@@ -186,9 +186,9 @@ onBothDatabases('a decision that is sent again', (dialect) => {
   })
 
   test('RFC 6749 §10.12: two processes that get it at one moment answer with the same redirect', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const { g: twin } = await house.twin()
+    const server = await open()
+    const client = await server.createClient()
+    const { g: twin } = await server.twin()
     const send = (g: typeof twin, shown: ShownConsent, decision: string) =>
       g.fetch(
         new Request(`${issuer}/oauth/consent`, {
@@ -200,12 +200,12 @@ onBothDatabases('a decision that is sent again', (dialect) => {
       )
     for (const push of [false, true]) {
       for (const decision of ['allow', 'deny']) {
-        const shown = await show(house, client, { push })
+        const shown = await show(server, client, { push })
         // On PostgreSQL both have read the form before either decides; SQLite has one writer.
         const hold =
-          dialect === 'postgres' ? await holdEvents(house.app.settings.database as string) : undefined
+          dialect === 'postgres' ? await holdEvents(server.app.settings.database as string) : undefined
         await hold?.close()
-        const both = [send(house.g, shown, decision), send(twin, shown, decision)]
+        const both = [send(server.g, shown, decision), send(twin, shown, decision)]
         await hold?.waiting(2, ...both)
         await hold?.open()
         const [one, other] = await Promise.all(both)
@@ -214,45 +214,45 @@ onBothDatabases('a decision that is sent again', (dialect) => {
         assert.equal(locationOf(other!), locationOf(one!))
       }
     }
-    assert.equal((await eventsOf(house, client.client.id, 'authorize')).length, 2)
-    assert.equal((await eventsOf(house, client.client.id, 'authorize_denied')).length, 2)
+    assert.equal((await eventsOf(server, client.client.id, 'authorize')).length, 2)
+    assert.equal((await eventsOf(server, client.client.id, 'authorize_denied')).length, 2)
   })
 })
 
 onBothDatabases('a form that counts no more', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
-  const startsAgain = async (house: House, answer: Response, status: number, cookie: string) => {
+  const startsAgain = async (server: TestServer, answer: Response, status: number, cookie: string) => {
     const page = await assertPage(answer, status)
     const again = linkOf(page, 'Start again')
     assert.ok(again.startsWith('/oauth/authorize?'), again)
-    const shown = await readConsent(await house.request(again, { cookie }))
-    assert.ok(readAnswer(await allow(house, { ...shown, cookie: shown.cookie || cookie })).get('code'))
+    const shown = await readConsent(await server.request(again, { cookie }))
+    assert.ok(readAnswer(await allow(server, { ...shown, cookie: shown.cookie || cookie })).get('code'))
   }
 
   test('RFC 6749 §10.5: who took too long starts again from the page that says so', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
-    house.clock.advance(30 * 60_000)
-    await startsAgain(house, await allow(house, shown), 400, shown.cookie)
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
+    server.clock.advance(30 * 60_000)
+    await startsAgain(server, await allow(server, shown), 400, shown.cookie)
   })
 
   test('RFC 6749 §10.12: who is signed in as somebody else by now, or in another browser session, starts again', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
-    const own = house.signedIn.account
-    house.signedIn.account = { ...bob, authTime: house.clock.now() }
-    await startsAgain(house, await allow(house, shown), 403, shown.cookie)
-    house.signedIn.account = own
-    await startsAgain(house, await allow(house, { ...shown, cookie: '' }), 403, shown.cookie)
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
+    const own = server.signedIn.account
+    server.signedIn.account = { ...bob, authTime: server.clock.now() }
+    await startsAgain(server, await allow(server, shown), 403, shown.cookie)
+    server.signedIn.account = own
+    await startsAgain(server, await allow(server, { ...shown, cookie: '' }), 403, shown.cookie)
   })
 
   test('RFC 9700 §4.11: the way on is an authorization request of ours, whatever the form says', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const shown = await show(house, client)
+    const server = await open()
+    const client = await server.createClient()
+    const shown = await show(server, client)
     for (const again of [
       'https://evil.example/',
       '//evil.example/',
@@ -260,23 +260,23 @@ onBothDatabases('a form that counts no more', (dialect) => {
       'javascript:alert(1)',
     ]) {
       const fields = { ...shown.fields, again, form_token: 'x' }
-      const page = await assertPage(await allow(house, { ...shown, fields }), 403)
+      const page = await assertPage(await allow(server, { ...shown, fields }), 403)
       assert.doesNotMatch(page, /Start again|evil|javascript/)
     }
   })
 
   test('RFC 9126 §4: a pushed request that was used leads back to the application', async () => {
-    const house = await open()
+    const server = await open()
     const registered = { clientUri: 'https://client.example/start' }
-    const client = await house.createClient(registered)
-    const asked = await pushed(house, client, authorizeParameters(client, makePkce(), { prompt: 'consent' }))
-    await allow(house, await readConsent(await house.request(`/oauth/authorize?${asked}`)))
-    const page = await assertPage(await house.request(`/oauth/authorize?${asked}`), 400)
+    const client = await server.createClient(registered)
+    const asked = await pushed(server, client, authorizeParameters(client, makePkce(), { prompt: 'consent' }))
+    await allow(server, await readConsent(await server.request(`/oauth/authorize?${asked}`)))
+    const page = await assertPage(await server.request(`/oauth/authorize?${asked}`), 400)
     assert.equal(linkOf(page, 'Back to Job board'), registered.clientUri)
     // Where a sign-in begins at the client is the better way, where it is known (OpenID Connect Core §4).
-    await house.g.clients.change(client.client.id, { initiateLoginUri: 'https://client.example/login' })
-    house.clock.advance(1_000)
-    const later = await assertPage(await house.request(`/oauth/authorize?${asked}`), 400)
+    await server.g.clients.change(client.client.id, { initiateLoginUri: 'https://client.example/login' })
+    server.clock.advance(1_000)
+    const later = await assertPage(await server.request(`/oauth/authorize?${asked}`), 400)
     assert.equal(
       linkOf(later, 'Back to Job board'),
       `https://client.example/login?iss=${encodeURIComponent(issuer)}`,
@@ -284,11 +284,11 @@ onBothDatabases('a form that counts no more', (dialect) => {
   })
 
   test('a client that names no page of its own is found at the origin of its answers, if an administrator registered it', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const asked = await pushed(house, client, authorizeParameters(client, makePkce(), { prompt: 'consent' }))
-    await allow(house, await readConsent(await house.request(`/oauth/authorize?${asked}`)))
-    const page = await assertPage(await house.request(`/oauth/authorize?${asked}`), 400)
+    const server = await open()
+    const client = await server.createClient()
+    const asked = await pushed(server, client, authorizeParameters(client, makePkce(), { prompt: 'consent' }))
+    await allow(server, await readConsent(await server.request(`/oauth/authorize?${asked}`)))
+    const page = await assertPage(await server.request(`/oauth/authorize?${asked}`), 400)
     assert.equal(linkOf(page, 'Back to Job board'), 'https://client.example/')
   })
 })

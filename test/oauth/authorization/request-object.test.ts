@@ -13,7 +13,7 @@ import {
   readTokens,
   redeem,
 } from '../../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../../support/gatehouse.ts'
+import { issuer, onBothDatabases, type TestServer, testServerFor } from '../../support/gatehouse.ts'
 import { requestClaims, requestObject, withObject } from '../../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from '../answers.ts'
 import { countPushed, push, pushed } from './pushing.ts'
@@ -22,8 +22,8 @@ const minute = 60_000
 const { ES256, RS256 } = clientKeys
 
 /** What is no request object, by what is wrong with it. `good` signs the parameters as it should be. */
-function broken(created: CreatedClient, house: House): [what: string, request: string][] {
-  const { clock } = house
+function broken(created: CreatedClient, testServer: TestServer): [what: string, request: string][] {
+  const { clock } = testServer
   const now = Math.floor(clock.now() / 1_000)
   const parameters = authorizeParameters(created, makePkce())
   const sign = (
@@ -98,37 +98,37 @@ function broken(created: CreatedClient, house: House): [what: string, request: s
 }
 
 onBothDatabases('request objects', (dialect) => {
-  const open = houseFor(dialect)
-  const signing = (house: House, key: SigningKey = ES256, more = {}) =>
-    house.createClient({ jwks: { keys: [key.publicJwk] }, ...more })
+  const open = testServerFor(dialect)
+  const signing = (testServer: TestServer, key: SigningKey = ES256, more = {}) =>
+    testServer.createClient({ jwks: { keys: [key.publicJwk] }, ...more })
 
   test('RFC 9101 §6.2, §6.3: a request in a JWT of the client, with every algorithm, at both endpoints', async () => {
-    const house = await open()
+    const testServer = await open()
     for (const alg of algorithms) {
       const key = clientKeys[alg]
-      const created = await signing(house, key)
+      const created = await signing(testServer, key)
       for (const way of ['authorize', 'push'] as const) {
         const pkce = makePkce()
         const parameters = authorizeParameters(created, pkce, { prompt: 'consent' })
-        const object = requestObject(created, key, house.clock, parameters, {
+        const object = requestObject(created, key, testServer.clock, parameters, {
           resource: [issuer],
           max_age: 3_600,
         })
         const sent = withObject(created, object)
-        const asked = way === 'authorize' ? sent : await pushed(house, created, sent)
-        const answer = readAnswer(await authorize(house, asked))
+        const asked = way === 'authorize' ? sent : await pushed(testServer, created, sent)
+        const answer = readAnswer(await authorize(testServer, asked))
         assert.equal(answer.get('state'), 'a state')
-        await readTokens(await redeem(house, created, answer.get('code')!, pkce))
+        await readTokens(await redeem(testServer, created, answer.get('code')!, pkce))
       }
     }
   })
 
   test('RFC 9101 §10.8: typ says what it is, and clocks may differ by a little', async () => {
-    const house = await open()
-    const created = await signing(house)
+    const testServer = await open()
+    const created = await signing(testServer)
     const parameters = authorizeParameters(created, makePkce())
-    const now = Math.floor(house.clock.now() / 1_000)
-    readAnswer(await authorize(house, parameters))
+    const now = Math.floor(testServer.clock.now() / 1_000)
+    readAnswer(await authorize(testServer, parameters))
     for (const [overrides, header] of [
       [{}, { typ: undefined }],
       [{}, { typ: 'JWT' }],
@@ -141,18 +141,20 @@ onBothDatabases('request objects', (dialect) => {
       [{ sub: 'a person', jti: 'x' }, {}],
       [{}, { kid: undefined }],
     ]) {
-      const object = requestObject(created, ES256, house.clock, parameters, overrides, header)
-      const answer = await authorize(house, withObject(created, object))
+      const object = requestObject(created, ES256, testServer.clock, parameters, overrides, header)
+      const answer = await authorize(testServer, withObject(created, object))
       assert.ok(readAnswer(answer).get('code'), JSON.stringify([overrides, header]))
     }
   })
 
   test('RFC 9101 §5, §6.2: a request object that is none of this client’s, for this server, now, is invalid_request_object (N34)', async () => {
-    const house = await open()
-    const created = await signing(house)
+    const testServer = await open()
+    const created = await signing(testServer)
     const outside = { redirect_uri: 'https://client.example/callback', state: 'a state' }
-    for (const [what, request] of broken(created, house)) {
-      const answer = await grantsNothing(house, () => authorize(house, withObject(created, request, outside)))
+    for (const [what, request] of broken(created, testServer)) {
+      const answer = await grantsNothing(testServer, () =>
+        authorize(testServer, withObject(created, request, outside)),
+      )
       assert.equal(
         new URL(answer.headers.get('location') ?? 'about:').searchParams.get('error'),
         'invalid_request_object',
@@ -160,56 +162,58 @@ onBothDatabases('request objects', (dialect) => {
       )
       assertRedirectError(answer, 'invalid_request_object')
       // Nothing in the object is believed, not even where the answer would go.
-      const nowhere = await grantsNothing(house, () => authorize(house, withObject(created, request)))
+      const nowhere = await grantsNothing(testServer, () =>
+        authorize(testServer, withObject(created, request)),
+      )
       await assertPage(nowhere, 400, { shows: ['invalid_request_object', 'Job board'], echoes: ['a state'] })
       const stranger = withObject(created, request, { redirect_uri: 'https://elsewhere.example/' })
-      await assertPage(await grantsNothing(house, () => authorize(house, stranger)))
-      const before = await countPushed(house)
-      const refused = await push(house, created, withObject(created, request, outside))
+      await assertPage(await grantsNothing(testServer, () => authorize(testServer, stranger)))
+      const before = await countPushed(testServer)
+      const refused = await push(testServer, created, withObject(created, request, outside))
       await assertJson(refused, 400, 'invalid_request_object')
-      assert.equal(await countPushed(house), before, what)
+      assert.equal(await countPushed(testServer), before, what)
     }
-    const object = requestObject(created, ES256, house.clock, authorizeParameters(created, makePkce()))
-    assert.ok(readAnswer(await authorize(house, withObject(created, object))).get('code'))
+    const object = requestObject(created, ES256, testServer.clock, authorizeParameters(created, makePkce()))
+    assert.ok(readAnswer(await authorize(testServer, withObject(created, object))).get('code'))
   })
 
   test('RFC 9101 §10.2: a client signs with the algorithm it registered and with no other (N34)', async () => {
-    const house = await open()
+    const testServer = await open()
     const keys = { jwks: { keys: [ES256.publicJwk, RS256.publicJwk] } }
-    const created = await house.createClient({ ...keys, requestObjectSigningAlg: 'ES256' })
+    const created = await testServer.createClient({ ...keys, requestObjectSigningAlg: 'ES256' })
     const parameters = authorizeParameters(created, makePkce())
     const sign = (key: SigningKey) =>
-      withObject(created, requestObject(created, key, house.clock, parameters), {
+      withObject(created, requestObject(created, key, testServer.clock, parameters), {
         redirect_uri: 'https://client.example/callback',
         state: 'a state',
       })
     assertRedirectError(
-      await grantsNothing(house, () => authorize(house, sign(RS256))),
+      await grantsNothing(testServer, () => authorize(testServer, sign(RS256))),
       'invalid_request_object',
     )
-    assert.ok(readAnswer(await authorize(house, sign(ES256))).get('code'))
+    assert.ok(readAnswer(await authorize(testServer, sign(ES256))).get('code'))
   })
 
   test('RFC 9101 §5: a client_id that is not the one in the object is invalid_request_object (N35)', async () => {
-    const house = await open()
-    const created = await signing(house)
-    const other = await signing(house)
-    const object = requestObject(created, ES256, house.clock, authorizeParameters(created, makePkce()))
+    const testServer = await open()
+    const created = await signing(testServer)
+    const other = await signing(testServer)
+    const object = requestObject(created, ES256, testServer.clock, authorizeParameters(created, makePkce()))
     const outside = { redirect_uri: 'https://client.example/callback', state: 'a state' }
     const borrowed = withObject(other, object, outside)
     assertRedirectError(
-      await grantsNothing(house, () => authorize(house, borrowed)),
+      await grantsNothing(testServer, () => authorize(testServer, borrowed)),
       'invalid_request_object',
     )
-    await assertJson(await push(house, other, withObject(other, object)), 400, 'invalid_request_object')
+    await assertJson(await push(testServer, other, withObject(other, object)), 400, 'invalid_request_object')
     const nobody = new URLSearchParams({ request: object })
-    await assertPage(await grantsNothing(house, () => authorize(house, nobody)))
-    assert.ok(readAnswer(await authorize(house, withObject(created, object))).get('code'))
+    await assertPage(await grantsNothing(testServer, () => authorize(testServer, nobody)))
+    assert.ok(readAnswer(await authorize(testServer, withObject(created, object))).get('code'))
   })
 
   test('RFC 9101 §6.3: what stands beside a request object is ignored, at both endpoints (N36)', async () => {
-    const house = await open()
-    const created = await signing(house, ES256, {
+    const testServer = await open()
+    const created = await signing(testServer, ES256, {
       redirectUris: ['https://client.example/callback', 'https://client.example/other'],
     })
     const beside = {
@@ -227,116 +231,129 @@ onBothDatabases('request objects', (dialect) => {
     for (const way of ['authorize', 'push'] as const) {
       const pkce = makePkce()
       const parameters = authorizeParameters(created, pkce, { state: undefined })
-      const sent = withObject(created, requestObject(created, ES256, house.clock, parameters), beside)
-      const asked = way === 'authorize' ? sent : await pushed(house, created, sent)
-      const answer = readAnswer(await authorize(house, asked), 'https://client.example/callback')
+      const sent = withObject(created, requestObject(created, ES256, testServer.clock, parameters), beside)
+      const asked = way === 'authorize' ? sent : await pushed(testServer, created, sent)
+      const answer = readAnswer(await authorize(testServer, asked), 'https://client.example/callback')
       assert.equal(answer.get('state'), null, 'what is absent inside stays absent')
-      const tokens = await readTokens(await redeem(house, created, answer.get('code')!, pkce))
+      const tokens = await readTokens(await redeem(testServer, created, answer.get('code')!, pkce))
       assert.equal(tokens.scope, 'jobs:read')
     }
     // Not even what the object lacks is taken from beside it.
     const bare = authorizeParameters(created, makePkce(), { code_challenge: undefined })
-    const lacking = withObject(created, requestObject(created, ES256, house.clock, bare), {
+    const lacking = withObject(created, requestObject(created, ES256, testServer.clock, bare), {
       code_challenge: makePkce().challenge,
       code_challenge_method: 'S256',
     })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, lacking)), 'invalid_request')
-    await assertJson(await push(house, created, lacking), 400, 'invalid_request')
+    assertRedirectError(
+      await grantsNothing(testServer, () => authorize(testServer, lacking)),
+      'invalid_request',
+    )
+    await assertJson(await push(testServer, created, lacking), 400, 'invalid_request')
   })
 
   test('RFC 9101 §10.5: a client that must sign its requests gets invalid_request for every other one', async () => {
-    const house = await open()
-    const created = await signing(house, ES256, { requireSignedRequestObject: true })
+    const testServer = await open()
+    const created = await signing(testServer, ES256, { requireSignedRequestObject: true })
     const parameters = authorizeParameters(created, makePkce())
-    assertRedirectError(await grantsNothing(house, () => authorize(house, parameters)), 'invalid_request')
-    await assertJson(await push(house, created, parameters), 400, 'invalid_request')
-    const sent = withObject(created, requestObject(created, ES256, house.clock, parameters))
-    assert.ok(readAnswer(await authorize(house, sent)).get('code'))
-    assert.ok(readAnswer(await authorize(house, await pushed(house, created, sent))).get('code'))
+    assertRedirectError(
+      await grantsNothing(testServer, () => authorize(testServer, parameters)),
+      'invalid_request',
+    )
+    await assertJson(await push(testServer, created, parameters), 400, 'invalid_request')
+    const sent = withObject(created, requestObject(created, ES256, testServer.clock, parameters))
+    assert.ok(readAnswer(await authorize(testServer, sent)).get('code'))
+    assert.ok(readAnswer(await authorize(testServer, await pushed(testServer, created, sent))).get('code'))
   })
 
   test('RFC 9101 §7: a client without keys gets request_not_supported, at both endpoints (N32)', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    const object = requestObject(created, ES256, house.clock, authorizeParameters(created, makePkce()))
+    const testServer = await open()
+    const created = await testServer.createClient()
+    const object = requestObject(created, ES256, testServer.clock, authorizeParameters(created, makePkce()))
     const sent = withObject(created, object, {
       redirect_uri: 'https://client.example/callback',
       state: 'a state',
     })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, sent)), 'request_not_supported')
-    await assertJson(await push(house, created, sent), 400, 'request_not_supported')
-    await house.g.clients.change(created.client.id, { jwks: { keys: [ES256.publicJwk] } })
-    house.clock.advance(1_000)
-    assert.ok(readAnswer(await authorize(house, sent)).get('code'))
+    assertRedirectError(
+      await grantsNothing(testServer, () => authorize(testServer, sent)),
+      'request_not_supported',
+    )
+    await assertJson(await push(testServer, created, sent), 400, 'request_not_supported')
+    await testServer.g.clients.change(created.client.id, { jwks: { keys: [ES256.publicJwk] } })
+    testServer.clock.advance(1_000)
+    assert.ok(readAnswer(await authorize(testServer, sent)).get('code'))
   })
 
   test('RFC 9101 §6.2: what expires while its user signs in has not expired', async () => {
-    const house = await open()
-    const created = await signing(house)
+    const testServer = await open()
+    const created = await signing(testServer)
     const parameters = authorizeParameters(created, makePkce())
-    const sent = withObject(created, requestObject(created, ES256, house.clock, parameters))
-    const { account } = house.signedIn
-    house.signedIn.account = null
-    const shown = await authorize(house, sent)
-    house.signedIn.account = account
+    const sent = withObject(created, requestObject(created, ES256, testServer.clock, parameters))
+    const { account } = testServer.signedIn
+    testServer.signedIn.account = null
+    const shown = await authorize(testServer, sent)
+    testServer.signedIn.account = account
     const back = new URL(new URL(shown.headers.get('location')!).searchParams.get('to')!)
     assert.deepEqual([...back.searchParams.keys()], ['client_id', 'request', 'gatehouse_opened'])
-    house.clock.advance(20 * minute)
-    await assertPage(await grantsNothing(house, () => authorize(house, sent)), 400, {
+    testServer.clock.advance(20 * minute)
+    await assertPage(await grantsNothing(testServer, () => authorize(testServer, sent)), 400, {
       shows: ['invalid_request_object'],
     })
-    const elsewhere = await grantsNothing(house, () => authorize(house, back.searchParams))
+    const elsewhere = await grantsNothing(testServer, () => authorize(testServer, back.searchParams))
     await assertPage(elsewhere, 400, { shows: ['invalid_request_object'] })
     const cookie = shown.headers.getSetCookie()[0]!.split(';')[0]!
-    const consent = await readConsent(await house.request(back.href, { cookie }))
-    const allowed = await answerConsent(house, { ...consent, cookie }, { decision: 'allow' })
+    const consent = await readConsent(await testServer.request(back.href, { cookie }))
+    const allowed = await answerConsent(testServer, { ...consent, cookie }, { decision: 'allow' })
     assert.ok(readAnswer(allowed).get('code'))
   })
 
   test('RFC 9101 §7: keys that cannot be had now are temporarily_unavailable, keys nobody may fetch invalid_request_object', async () => {
-    const house = await open()
+    const testServer = await open()
     for (const [jwksUri, error, status] of [
       ['https://127.0.0.1:1/jwks.json', 'temporarily_unavailable', 503],
       ['https://169.254.169.254/jwks.json', 'invalid_request_object', 400],
     ] as const) {
-      const created = await house.createClient({ jwksUri })
-      const object = requestObject(created, ES256, house.clock, authorizeParameters(created, makePkce()))
+      const created = await testServer.createClient({ jwksUri })
+      const object = requestObject(created, ES256, testServer.clock, authorizeParameters(created, makePkce()))
       const sent = withObject(created, object, {
         redirect_uri: 'https://client.example/callback',
         state: 'a state',
       })
-      assertRedirectError(await grantsNothing(house, () => authorize(house, sent)), error)
-      await assertJson(await push(house, created, sent), status, error)
+      assertRedirectError(await grantsNothing(testServer, () => authorize(testServer, sent)), error)
+      await assertJson(await push(testServer, created, sent), status, error)
     }
   })
 
   test('RFC 9101 §4: objects and lists in the claims are parameters in JSON', async () => {
-    const house = await open()
-    const created = await signing(house)
-    const claims = requestClaims(created, house.clock.now(), authorizeParameters(created, makePkce()), {
+    const testServer = await open()
+    const created = await signing(testServer)
+    const claims = requestClaims(created, testServer.clock.now(), authorizeParameters(created, makePkce()), {
       authorization_details: [{ type: 'unknown' }],
     })
     const sent = withObject(created, signJwt(ES256, 'oauth-authz-req+jwt', claims))
     assertRedirectError(
-      await grantsNothing(house, () => authorize(house, sent)),
+      await grantsNothing(testServer, () => authorize(testServer, sent)),
       'invalid_authorization_details',
     )
-    const scopes = requestObject(created, ES256, house.clock, authorizeParameters(created, makePkce()), {
+    const scopes = requestObject(created, ES256, testServer.clock, authorizeParameters(created, makePkce()), {
       scope: ['jobs:read'],
     })
-    assertRedirectError(await authorize(house, withObject(created, scopes)), 'invalid_scope')
+    assertRedirectError(await authorize(testServer, withObject(created, scopes)), 'invalid_scope')
   })
 
   test('RFC 9126 §3: the client authenticates beside the request object it pushes', async () => {
-    const house = await open()
-    const created = await house.createClient(registeredWith(ES256))
+    const testServer = await open()
+    const created = await testServer.createClient(registeredWith(ES256))
     const pkce = makePkce()
-    const object = requestObject(created, ES256, house.clock, authorizeParameters(created, pkce))
+    const object = requestObject(created, ES256, testServer.clock, authorizeParameters(created, pkce))
     const sent = withObject(created, object)
-    const asked = await pushed(house, created, sent, { form: assertion(created, ES256, house.clock) })
-    const code = readAnswer(await authorize(house, asked)).get('code')!
-    await readTokens(await redeem(house, created, code, pkce, assertion(created, ES256, house.clock)))
-    const refused = await push(house, created, sent)
+    const asked = await pushed(testServer, created, sent, {
+      form: assertion(created, ES256, testServer.clock),
+    })
+    const code = readAnswer(await authorize(testServer, asked)).get('code')!
+    await readTokens(
+      await redeem(testServer, created, code, pkce, assertion(created, ES256, testServer.clock)),
+    )
+    const refused = await push(testServer, created, sent)
     await assertJson(refused, 401, 'invalid_client')
   })
 })

@@ -1,4 +1,4 @@
-// What the walk along the metadata goes with: a house where everything is on, and requests that use one value of it each.
+// What the walk along the metadata goes with: a server where everything is on, and requests that use one value of it each.
 
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
@@ -20,7 +20,7 @@ import {
   readTokens,
   type Tokens,
 } from '../../support/flow.ts'
-import { alice, type Dialect, type House, openHouse, scopes } from '../../support/gatehouse.ts'
+import { alice, type Dialect, openTestServer, scopes, type TestServer } from '../../support/gatehouse.ts'
 
 export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const api = 'https://jobs.example'
@@ -28,9 +28,9 @@ export const acrValues = ['urn:example:password', 'urn:example:second-factor']
 /** Where TLS ends. */
 const proxy = '10.1.2.3'
 
-/** A house where everything is on that can be on, with everything a client needs to use it. */
+/** A server where everything is on that can be on, with everything a client needs to use it. */
 export interface Walk {
-  house: House
+  server: TestServer
   metadata: Record<string, unknown>
   documents: Documents
   certificate: Certificate
@@ -39,9 +39,9 @@ export interface Walk {
   close(): Promise<void>
 }
 
-const accounts = (at: { house?: House }): Accounts => ({
+const accounts = (at: { server?: TestServer }): Accounts => ({
   authenticate(_request, ask) {
-    const { signedIn } = at.house!
+    const { signedIn } = at.server!
     const { account } = signedIn
     const enough = !ask.acrValues?.length || ask.acrValues.includes(account?.acr ?? '')
     if (account && enough && (account.authTime ?? 0) >= (ask.notBefore ?? 0)) return account
@@ -51,7 +51,7 @@ const accounts = (at: { house?: House }): Accounts => ({
   claimNames: ['preferred_username', 'email_verified'],
   claims: () => ({ preferred_username: 'alice', email_verified: true }),
   signOut(_request, returnTo) {
-    at.house!.signedIn.account = null
+    at.server!.signedIn.account = null
     return Response.redirect(returnTo, 303)
   },
 })
@@ -59,7 +59,7 @@ const accounts = (at: { house?: House }): Accounts => ({
 export async function openWalk(dialect: Dialect): Promise<Walk> {
   const documents = await openDocuments()
   const authority: Authority = makeAuthority('Clients of Example', Date.UTC(2026, 0, 15, 12))
-  const at: { house?: House } = {}
+  const at: { server?: TestServer } = {}
   const config: Partial<Config> = {
     accounts: accounts(at),
     scopes,
@@ -95,9 +95,9 @@ export async function openWalk(dialect: Dialect): Promise<Walk> {
     sessions: { quota: 10_000 },
     limits: { failuresPerNetwork: 100_000, clientAuthenticationFailures: 100_000 },
   }
-  const house = (at.house = await openHouse(dialect, config))
-  signIn(house)
-  const agent = await house.createClient({
+  const server = (at.server = await openTestServer(dialect, config))
+  signIn(server)
+  const agent = await server.createClient({
     id: 'agent',
     grantTypes: [
       'authorization_code',
@@ -110,30 +110,30 @@ export async function openWalk(dialect: Dialect): Promise<Walk> {
     postLogoutRedirectUris: ['https://client.example/goodbye'],
   })
   return {
-    house,
-    metadata: await metadataOf(house),
+    server,
+    metadata: await metadataOf(server),
     documents,
     certificate: authority.issue(['client.example'], 'client'),
     agent,
     async close() {
-      await house.close()
+      await server.close()
       await documents.close()
     },
   }
 }
 
-export async function metadataOf(house: House): Promise<Record<string, unknown>> {
-  const answer = await house.request('/.well-known/openid-configuration')
+export async function metadataOf(server: TestServer): Promise<Record<string, unknown>> {
+  const answer = await server.request('/.well-known/openid-configuration')
   assert.equal(answer.status, 200)
   return (await answer.json()) as Record<string, unknown>
 }
 
 /** Alice, as strongly as one can be, just now. */
-export function signIn(house: House, more: Partial<typeof alice> = {}): void {
-  house.clock.advance(1_000)
-  house.signedIn.account = {
+export function signIn(server: TestServer, more: Partial<typeof alice> = {}): void {
+  server.clock.advance(1_000)
+  server.signedIn.account = {
     ...alice,
-    authTime: house.clock.now(),
+    authTime: server.clock.now(),
     acr: acrValues[1]!,
     amr: ['pwd', 'otp'],
     sessionId: 'the only sign-in',
@@ -158,7 +158,7 @@ export interface Prover {
 
 /** Makes a client of this method; with an algorithm for `private_key_jwt`. */
 export async function makeProver(
-  { house, certificate }: Walk,
+  { server, certificate }: Walk,
   method: string,
   alg: Algorithm = 'ES256',
   input: Partial<ClientInput> = {},
@@ -178,7 +178,7 @@ export async function makeProver(
     none: [{}, (client) => ({ headers: {}, form: named(client) })],
     private_key_jwt: [
       registeredWith(keyNamed(alg)),
-      (client) => ({ headers: {}, form: assertion(client, keyNamed(alg), house.clock) }),
+      (client) => ({ headers: {}, form: assertion(client, keyNamed(alg), server.clock) }),
     ],
     tls_client_auth: [
       { tlsClientAuthSanDns: 'client.example' },
@@ -192,18 +192,22 @@ export async function makeProver(
   const kind = kinds[method]
   assert.ok(kind, `somebody who authenticates by ${method}`)
   const [metadata, proof] = kind
-  const client = await house.createClient({ tokenEndpointAuthMethod: method as never, ...metadata, ...input })
+  const client = await server.createClient({
+    tokenEndpointAuthMethod: method as never,
+    ...metadata,
+    ...input,
+  })
   return { client, proof: () => proof(client) }
 }
 
 /** A form to an endpoint, over the proxy that ends TLS. */
 export function send(
-  { house }: Walk,
+  { server }: Walk,
   path: string,
   form: Record<string, string>,
   { form: more, headers }: ReturnType<Prover['proof']>,
 ): Promise<Response> {
-  return house.request(path, {
+  return server.request(path, {
     method: 'POST',
     address: proxy,
     headers: {
@@ -223,7 +227,7 @@ export async function tokensFor(
   headers: Record<string, string> = {},
 ): Promise<Tokens & { id_token?: string }> {
   const pkce = makePkce()
-  const code = await obtainCode(walk.house, prover.client, pkce, asked)
+  const code = await obtainCode(walk.server, prover.client, pkce, asked)
   const proof = prover.proof()
   const form = {
     grant_type: 'authorization_code',
@@ -240,10 +244,10 @@ export async function tokensFor(
 
 /** The query of a correct authorization request of a new client. */
 export async function askedBy(
-  { house }: Walk,
+  { server }: Walk,
   more: Record<string, string> = {},
   input: Partial<ClientInput> = {},
 ) {
-  const client = await house.createClient(input)
+  const client = await server.createClient(input)
   return { client, query: authorizeParameters(client, makePkce(), more) }
 }

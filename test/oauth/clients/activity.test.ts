@@ -4,22 +4,22 @@ import { Unavailable } from '../../../src/db/database.ts'
 import { sql } from '../../../src/db/sql.ts'
 import { countActivity } from '../../../src/oauth/clients/activity.ts'
 import { obtainTokens } from '../../support/flow.ts'
-import { houseFor, onBothDatabases } from '../../support/gatehouse.ts'
+import { onBothDatabases, testServerFor } from '../../support/gatehouse.ts'
 
 onBothDatabases('activity', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('C26: uses are counted in memory and written together; what could not be written is written next time', async () => {
-    const house = await open()
-    await obtainTokens(house, await house.createClient())
-    const { db } = house.app.server
+    const server = await open()
+    await obtainTokens(server, await server.createClient())
+    const { db } = server.app.server
     const [session] = await db.query<{ id: string; client_id: string }>(
       sql`select id, client_id from sessions`,
     )
     let broken = true
     const writes: unknown[] = []
     const activity = countActivity({
-      now: house.clock.now,
+      now: server.clock.now,
       db: {
         ...db,
         write: (operation, input) => {
@@ -35,7 +35,7 @@ onBothDatabases('activity', (dialect) => {
     activity.clientUsed(session!.client_id, { authorizations: 1 })
     broken = false
     writes.length = 0
-    house.clock.advance(1_000)
+    server.clock.advance(1_000)
     await activity.flush()
     assert.equal(writes.length, 2, 'one write each')
     const [counted] = await db.query<{ uses: number; tokens: number; authorizations: number }>(sql`

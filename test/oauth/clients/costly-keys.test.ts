@@ -7,7 +7,7 @@ import { countCrypto } from '../../support/counted-crypto.ts'
 import { openDocuments } from '../../support/documents.ts'
 import { makeProofKey, proofFor } from '../../support/dpop.ts'
 import { authorizeParameters, credentials, makePkce } from '../../support/flow.ts'
-import { houseFor, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { issuer, onBothDatabases, openTestServer, testServerFor } from '../../support/gatehouse.ts'
 import { publicMetadata, register } from '../../support/registration.ts'
 import { requestObject, withObject } from '../../support/request-objects.ts'
 import { assertJson } from '../answers.ts'
@@ -37,7 +37,7 @@ function forged(bits: number, claims: object, header: Record<string, unknown>): 
 }
 
 onBothDatabases('keys that cost', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     outbound: { ca: documents.ca },
     registration: { policy: 'open' },
     selfRegisteredClients: { perNetworkPerHour: 10_000 },
@@ -45,35 +45,35 @@ onBothDatabases('keys that cost', (dialect) => {
   })
   let sets = 0
   async function publish(keys: object[]) {
-    const house = await open()
+    const server = await open()
     const path = `/costly-${dialect}-${++sets}.json`
     documents.serve(path, { keys })
-    const created = await house.createClient({
+    const created = await server.createClient({
       tokenEndpointAuthMethod: 'private_key_jwt',
       jwksUri: documents.origin + path,
     })
-    return { house, created }
+    return { server, created }
   }
   const pinned = async (keys: object[]) => {
-    const house = await open()
+    const server = await open()
     return {
-      house,
-      created: await house.createClient({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys } }),
+      server,
+      created: await server.createClient({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys } }),
     }
   }
 
   test('RFC 8725 §3.5: twenty RSA keys of 8,192 bits with a huge exponent cost no verification at all', async () => {
-    const { house, created } = await publish(many(20, () => rsaJwk(8_192, huge)))
-    const claims = assertionClaims(created.client.id, house.clock.now())
+    const { server, created } = await publish(many(20, () => rsaJwk(8_192, huge)))
+    const claims = assertionClaims(created.client.id, server.clock.now())
     const parameters = authorizeParameters(created, makePkce())
     const header = { alg: 'RS256', typ: 'oauth-authz-req+jwt' }
     const object = forged(8_192, { ...claims, ...Object.fromEntries(parameters), sub: undefined }, header)
     const client_assertion = forged(8_192, claims, { alg: 'RS256' })
     const counts = await countCrypto(async () => {
-      const shown = await house.request(`/oauth/authorize?${withObject(created, object)}`)
+      const shown = await server.request(`/oauth/authorize?${withObject(created, object)}`)
       assert.equal(shown.status, 400)
       await assertJson(
-        await house.post('/oauth/revoke', {
+        await server.post('/oauth/revoke', {
           token: 'x',
           client_assertion_type: assertionType,
           client_assertion,
@@ -86,9 +86,9 @@ onBothDatabases('keys that cost', (dialect) => {
   })
 
   test('RFC 7517 §4.5: one key is tried for a kid, and two without, however many a set has', async () => {
-    const { house, created } = await publish(many(16, () => generateSigningKey().publicJwk))
+    const { server, created } = await publish(many(16, () => generateSigningKey().publicJwk))
     const signed = (header: Record<string, unknown>) =>
-      house.post('/oauth/revoke', { token: 'x', ...assertion(created, ES256, house.clock, {}, header) })
+      server.post('/oauth/revoke', { token: 'x', ...assertion(created, ES256, server.clock, {}, header) })
     await assertJson(await signed({ kid: undefined }), 401, 'invalid_client')
     const unnamed = await countCrypto(async () => {
       await assertJson(await signed({ kid: undefined }), 401, 'invalid_client')
@@ -98,9 +98,9 @@ onBothDatabases('keys that cost', (dialect) => {
     const same = await publish(many(16, () => ({ ...generateSigningKey().publicJwk, kid: 'same' })))
     const named = await countCrypto(async () => {
       await assertJson(
-        await house.post('/oauth/revoke', {
+        await server.post('/oauth/revoke', {
           token: 'x',
-          ...assertion(same.created, ES256, house.clock, {}, { kid: 'same' }),
+          ...assertion(same.created, ES256, server.clock, {}, { kid: 'same' }),
         }),
         401,
         'invalid_client',
@@ -110,20 +110,20 @@ onBothDatabases('keys that cost', (dialect) => {
 
     const good = await publish([RS256.publicJwk, generateSigningKey().publicJwk, ES256.publicJwk])
     for (const header of [{}, { kid: undefined }]) {
-      const asked = assertion(good.created, ES256, house.clock, {}, header)
-      assert.equal((await house.post('/oauth/revoke', { token: 'x', ...asked })).status, 200)
+      const asked = assertion(good.created, ES256, server.clock, {}, header)
+      assert.equal((await server.post('/oauth/revoke', { token: 'x', ...asked })).status, 200)
     }
   })
 
   test('RFC 7517 §5: the keys of a client are read once, and no more often than they change', async () => {
-    for (const { house, created } of [
+    for (const { server, created } of [
       await pinned([RS256.publicJwk, ES256.publicJwk]),
       await publish([RS256.publicJwk, ES256.publicJwk]),
     ]) {
       const good = async (key: SigningKey) => {
-        const answer = await house.post('/oauth/revoke', {
+        const answer = await server.post('/oauth/revoke', {
           token: 'x',
-          ...assertion(created, key, house.clock),
+          ...assertion(created, key, server.clock),
         })
         assert.equal(answer.status, 200)
       }
@@ -131,7 +131,7 @@ onBothDatabases('keys that cost', (dialect) => {
       await good(RS256)
       const counts = await countCrypto(async () => {
         for (let n = 0; n < 5; n++) {
-          house.clock.advance(1_500)
+          server.clock.advance(1_500)
           await good(ES256)
           await good(RS256)
         }
@@ -141,7 +141,7 @@ onBothDatabases('keys that cost', (dialect) => {
   })
 
   test('RFC 7591 §3.2.2: keys beyond the limits are refused at registration, with the limit', async () => {
-    const house = await open()
+    const server = await open()
     const es = ES256.publicJwk
     const cases: [keys: object[], said: RegExp][] = [
       [[rsaJwk(8_192, 65_537)], /jwks\.keys\[0\].*2048 to 4096/],
@@ -155,12 +155,12 @@ onBothDatabases('keys that cost', (dialect) => {
     ]
     for (const [keys, said] of cases) {
       const metadata = { ...publicMetadata, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } }
-      const answer = await register(house, metadata)
+      const answer = await register(server, metadata)
       const body = (await answer.json()) as { error: string; error_description: string }
       assert.deepEqual([answer.status, body.error], [400, 'invalid_client_metadata'], JSON.stringify(body))
       assert.match(body.error_description, said)
       await assert.rejects(
-        house.createClient({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys } }),
+        server.createClient({ tokenEndpointAuthMethod: 'private_key_jwt', jwks: { keys } }),
         said,
       )
     }
@@ -170,7 +170,7 @@ onBothDatabases('keys that cost', (dialect) => {
       [es, { kty: 'EC', crv: 'P-384', x: 'x', y: 'y' }],
     ]) {
       const metadata = { ...publicMetadata, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } }
-      assert.equal((await register(house, metadata)).status, 201)
+      assert.equal((await register(server, metadata)).status, 201)
     }
   })
 })
@@ -180,11 +180,11 @@ onBothDatabases('signatures that do not hold', (dialect) => {
   const near = '198.51.100.1'
 
   test('RFC 6819 §5.1.4.2.3: after enough bad signatures of a client from a network none is verified; others are', async () => {
-    const house = await openHouse(dialect, { limits })
+    const server = await openTestServer(dialect, { limits })
     try {
       const [mine, other] = await Promise.all(
         ['mine', 'other'].map((id) =>
-          house.createClient({
+          server.createClient({
             id,
             tokenEndpointAuthMethod: 'private_key_jwt',
             jwks: { keys: [ES256.publicJwk] },
@@ -192,13 +192,13 @@ onBothDatabases('signatures that do not hold', (dialect) => {
         ),
       )
       const ask = (created: typeof mine, key: SigningKey, address: string) =>
-        house.request('/oauth/revoke', {
+        server.request('/oauth/revoke', {
           method: 'POST',
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
           address,
           body: new URLSearchParams({
             token: 'x',
-            ...assertion(created!, key, house.clock, {}, { kid: ES256.kid }),
+            ...assertion(created!, key, server.clock, {}, { kid: ES256.kid }),
           }).toString(),
         })
       const stranger = generateSigningKey()
@@ -221,43 +221,43 @@ onBothDatabases('signatures that do not hold', (dialect) => {
         200,
         'strangers lock no proven client out',
       )
-      house.clock.advance(15 * 60_000)
+      server.clock.advance(15 * 60_000)
       assert.equal((await ask(mine!, ES256, near)).status, 200, 'the window ends')
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('RFC 9101 §10.8: bad request objects, hints and proofs of a network stop being verified', async () => {
-    const house = await openHouse(dialect, { limits })
+    const server = await openTestServer(dialect, { limits })
     try {
-      const created = await house.createClient({ jwks: { keys: [ES256.publicJwk] } })
+      const created = await server.createClient({ jwks: { keys: [ES256.publicJwk] } })
       const stranger = generateSigningKey()
       const parameters = authorizeParameters(created, makePkce())
-      const object = () => requestObject(created, stranger, house.clock, parameters, {}, { kid: ES256.kid })
+      const object = () => requestObject(created, stranger, server.clock, parameters, {}, { kid: ES256.kid })
       const hint = signJwt(
         stranger,
         'JWT',
         { iss: issuer, sub: 'x', aud: created.client.id, iat: 1, exp: 2, at_hash: 'x' },
-        { kid: house.app.server.keys.current('ES256').kid },
+        { kid: server.app.server.keys.current('ES256').kid },
       )
       const key = await makeProofKey()
       const wrong = await makeProofKey()
       const asks: Record<string, () => Promise<Response>> = {
         object: () =>
-          house.request(`/oauth/authorize?${withObject(created, object())}`, { address: '192.0.2.1' }),
+          server.request(`/oauth/authorize?${withObject(created, object())}`, { address: '192.0.2.1' }),
         hint: () =>
-          house.request(
+          server.request(
             `/oauth/authorize?${authorizeParameters(created, makePkce(), { scope: 'openid', id_token_hint: hint })}`,
             { address: '192.0.2.2' },
           ),
         proof: async () =>
-          house.request('/oauth/token', {
+          server.request('/oauth/token', {
             method: 'POST',
             address: '192.0.2.3',
             headers: {
               'content-type': 'application/x-www-form-urlencoded',
-              dpop: await proofFor(house, key, { signedBy: wrong }),
+              dpop: await proofFor(server, key, { signedBy: wrong }),
               ...credentials(created).headers,
             },
             body: 'grant_type=client_credentials',
@@ -277,7 +277,7 @@ onBothDatabases('signatures that do not hold', (dialect) => {
         assert.equal(counts.verify, 0, what)
       }
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 })

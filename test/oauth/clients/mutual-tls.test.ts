@@ -12,15 +12,15 @@ import { introspect, makePkce, obtainCode, readTokens, type Tokens } from '../..
 import {
   basic,
   formText,
-  type House,
-  houseFor,
   issuer,
   onBothDatabases,
-  openHouse,
+  openTestServer,
+  type TestServer,
+  testServerFor,
 } from '../../support/gatehouse.ts'
 import { assertJson, grantsNothing } from '../answers.ts'
 
-type Created = Awaited<ReturnType<House['createClient']>>
+type Created = Awaited<ReturnType<TestServer['createClient']>>
 
 const noon = Date.UTC(2026, 0, 15, 12)
 const proxy = '10.1.2.3'
@@ -42,17 +42,17 @@ onBothDatabases('mutual TLS', (dialect) => {
     mutualTls: { certificateHeader: 'x-client-cert', authorities: authority.cert },
     limits: { failuresPerNetwork: 100_000, clientAuthenticationFailures: 100_000 },
   }
-  const open = houseFor(dialect, config)
+  const open = testServerFor(dialect, config)
 
   /** A form from a client whose connection has this certificate, as a peer hands it over. */
   function post(
-    house: House,
+    testServer: TestServer,
     path: string,
     form: Record<string, string>,
     cert?: string,
     { peer = proxy, ...headers }: { peer?: string; authorization?: string } = {},
   ): Promise<Response> {
-    return house.request(path, {
+    return testServer.request(path, {
       method: 'POST',
       address: peer,
       body: formText(form),
@@ -67,25 +67,25 @@ onBothDatabases('mutual TLS', (dialect) => {
 
   /** Whether this certificate authenticates the client; a refusal is 401 invalid_client at every endpoint. */
   async function authenticates(
-    house: House,
+    testServer: TestServer,
     { client }: Created,
     cert: string | undefined,
   ): Promise<boolean> {
-    const good = await post(house, '/oauth/revoke', { token: 'x', client_id: client.id }, cert)
+    const good = await post(testServer, '/oauth/revoke', { token: 'x', client_id: client.id }, cert)
     if (good.status === 200) return true
     await assertJson(good, 401, 'invalid_client')
     const form = { grant_type: 'client_credentials', client_id: client.id }
-    await assertJson(await post(house, '/oauth/token', form, cert), 401, 'invalid_client')
+    await assertJson(await post(testServer, '/oauth/token', form, cert), 401, 'invalid_client')
     const asked = { token: 'x', client_id: client.id }
-    await assertJson(await post(house, '/oauth/introspect', asked, cert), 401, 'invalid_client')
+    await assertJson(await post(testServer, '/oauth/introspect', asked, cert), 401, 'invalid_client')
     return false
   }
 
-  const pkiClient = (house: House, metadata: Partial<ClientInput>) =>
-    house.createClient({ tokenEndpointAuthMethod: 'tls_client_auth', ...metadata })
+  const pkiClient = (testServer: TestServer, metadata: Partial<ClientInput>) =>
+    testServer.createClient({ tokenEndpointAuthMethod: 'tls_client_auth', ...metadata })
 
   test('RFC 8705 §2.1.2: a client is who its certificate names: by subject, DNS name, URI, address or mail', async () => {
-    const house = await open()
+    const testServer = await open()
     const cases: [Partial<ClientInput>, Parameters<Authority['issue']>, Parameters<Authority['issue']>[]][] =
       [
         [
@@ -134,18 +134,18 @@ onBothDatabases('mutual TLS', (dialect) => {
         ],
       ]
     for (const [metadata, good, wrong] of cases) {
-      const created = await pkiClient(house, metadata)
+      const created = await pkiClient(testServer, metadata)
       for (const one of wrong) {
         const { cert } = authority.issue(...one)
-        assert.equal(await authenticates(house, created, cert), false, JSON.stringify([metadata, one]))
+        assert.equal(await authenticates(testServer, created, cert), false, JSON.stringify([metadata, one]))
       }
       const { cert } = authority.issue(...good)
-      assert.equal(await authenticates(house, created, cert), true, JSON.stringify(metadata))
+      assert.equal(await authenticates(testServer, created, cert), true, JSON.stringify(metadata))
     }
   })
 
   test('RFC 8705 §2.1.2: a client is registered with exactly one name, and one that a certificate can hold', async () => {
-    const house = await open()
+    const testServer = await open()
     for (const metadata of [
       {},
       { tlsClientAuthSanDns: 'client.example', tlsClientAuthSanIp: '192.0.2.7' },
@@ -154,14 +154,14 @@ onBothDatabases('mutual TLS', (dialect) => {
       { tlsClientAuthSanIp: 'client.example' },
       { tlsClientAuthSanIp: '192.0.2.0/24' },
     ]) {
-      await assert.rejects(pkiClient(house, metadata), /tlsClientAuth/, JSON.stringify(metadata))
+      await assert.rejects(pkiClient(testServer, metadata), /tlsClientAuth/, JSON.stringify(metadata))
     }
   })
 
   test('RFC 8705 §2.1: the certificate must come from a known authority, for clients, and be valid now', async () => {
-    const house = await openHouse(dialect, config)
+    const testServer = await openTestServer(dialect, config)
     try {
-      const created = await pkiClient(house, { tlsClientAuthSanDns: 'client.example' })
+      const created = await pkiClient(testServer, { tlsClientAuthSanDns: 'client.example' })
       const names = ['client.example']
       const good = authority.issue(names).cert
       for (const [what, cert] of Object.entries({
@@ -171,62 +171,66 @@ onBothDatabases('mutual TLS', (dialect) => {
         'for servers alone': authority.issue(names, 'x', '1.3.6.1.5.5.7.3.1').cert,
         'nothing of the kind': 'x',
       })) {
-        assert.equal(await authenticates(house, created, cert), false, what)
+        assert.equal(await authenticates(testServer, created, cert), false, what)
       }
       assert.equal(
-        await authenticates(house, created, authority.issue(names, 'x', '1.3.6.1.5.5.7.3.2').cert),
+        await authenticates(testServer, created, authority.issue(names, 'x', '1.3.6.1.5.5.7.3.2').cert),
         true,
       )
-      assert.equal(await authenticates(house, created, good), true)
-      house.clock.advance(10 * 86_400_000)
-      assert.equal(await authenticates(house, created, good), false, 'it has ended')
+      assert.equal(await authenticates(testServer, created, good), true)
+      testServer.clock.advance(10 * 86_400_000)
+      assert.equal(await authenticates(testServer, created, good), false, 'it has ended')
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('RFC 8705 §2.2: a certificate that vouches for itself is known by the key that is registered', async () => {
-    const house = await openHouse(dialect, config)
+    const testServer = await openTestServer(dialect, config)
     try {
       const own = makeSelfSigned('client', noon)
-      const created = await house.createClient({
+      const created = await testServer.createClient({
         tokenEndpointAuthMethod: 'self_signed_tls_client_auth',
         jwks: keysOf(own.cert),
       })
-      assert.equal(await authenticates(house, created, makeSelfSigned('client', noon).cert), false)
-      assert.equal(await authenticates(house, created, authority.issue([], 'client').cert), false)
-      assert.equal(await authenticates(house, created, undefined), false)
+      assert.equal(await authenticates(testServer, created, makeSelfSigned('client', noon).cert), false)
+      assert.equal(await authenticates(testServer, created, authority.issue([], 'client').cert), false)
+      assert.equal(await authenticates(testServer, created, undefined), false)
       // A key of a kind that nobody knows.
       const bytes = Buffer.from(own.cert.replace(/-----.*-----/g, ''), 'base64')
       bytes[bytes.indexOf(Buffer.from('06072a8648ce3d0201', 'hex')) + 8] = 0x7f
       const strange = `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64')}\n-----END CERTIFICATE-----`
-      assert.equal(await authenticates(house, created, strange), false)
-      assert.equal(await authenticates(house, created, own.cert), true)
-      house.clock.advance(10 * 86_400_000)
-      assert.equal(await authenticates(house, created, own.cert), false)
+      assert.equal(await authenticates(testServer, created, strange), false)
+      assert.equal(await authenticates(testServer, created, own.cert), true)
+      testServer.clock.advance(10 * 86_400_000)
+      assert.equal(await authenticates(testServer, created, own.cert), false)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('RFC 8705 §6.3: the header counts from a trusted proxy alone, whatever else a request says', async () => {
-    const house = await open()
+    const testServer = await open()
     const own = makeSelfSigned('client', noon)
-    const created = await house.createClient({
+    const created = await testServer.createClient({
       tokenEndpointAuthMethod: 'self_signed_tls_client_auth',
       jwks: keysOf(own.cert),
     })
     const form = { token: 'x', client_id: created.client.id }
     for (const peer of ['203.0.113.7', '', '::1', '11.1.2.3', 'localhost']) {
-      await assertJson(await post(house, '/oauth/revoke', form, own.cert, { peer }), 401, 'invalid_client')
+      await assertJson(
+        await post(testServer, '/oauth/revoke', form, own.cert, { peer }),
+        401,
+        'invalid_client',
+      )
     }
     assert.equal(
-      (await post(house, '/oauth/revoke', form, own.cert, { peer: '::ffff:10.9.9.9' })).status,
+      (await post(testServer, '/oauth/revoke', form, own.cert, { peer: '::ffff:10.9.9.9' })).status,
       200,
     )
-    assert.equal((await post(house, '/oauth/revoke', form, own.cert)).status, 200)
+    assert.equal((await post(testServer, '/oauth/revoke', form, own.cert)).status, 200)
     const twice = encodeURIComponent(makeSelfSigned('x', noon).cert)
-    const joined = await house.request('/oauth/revoke', {
+    const joined = await testServer.request('/oauth/revoke', {
       method: 'POST',
       address: proxy,
       body: formText(form),
@@ -237,41 +241,41 @@ onBothDatabases('mutual TLS', (dialect) => {
       ] as never,
     })
     await assertJson(joined, 401, 'invalid_client')
-    const unreadable = await post(house, '/oauth/revoke', form, 'no certificate at all')
+    const unreadable = await post(testServer, '/oauth/revoke', form, 'no certificate at all')
     assert.match(await unreadable.text(), /The client certificate could not be read/)
   })
 
   test('RFC 6749 §2.3: a certificate client uses no other method, and without one spends nothing (N59, N62)', async () => {
-    const house = await open()
+    const testServer = await open()
     const own = makeSelfSigned('client', noon)
-    const created = await house.createClient({
+    const created = await testServer.createClient({
       tokenEndpointAuthMethod: 'self_signed_tls_client_auth',
       jwks: { keys: [...keysOf(own.cert).keys, clientKeys.ES256.publicJwk] },
     })
     const { id } = created.client
     const form = { token: 'x' }
-    const sign = assertion(created, clientKeys.ES256, house.clock)
+    const sign = assertion(created, clientKeys.ES256, testServer.clock)
     for (const [more, headers] of [
       [{ client_id: id, client_secret: 'x' }, {}],
       [sign, {}],
       [{}, { authorization: basic(id, 'x') }],
     ] as [Record<string, string>, { authorization?: string }][]) {
-      const answer = await post(house, '/oauth/revoke', { ...form, ...more }, own.cert, headers)
+      const answer = await post(testServer, '/oauth/revoke', { ...form, ...more }, own.cert, headers)
       await assertJson(answer, 401, 'invalid_client')
     }
     const pkce = makePkce()
-    const code = await obtainCode(house, created, pkce)
+    const code = await obtainCode(testServer, created, pkce)
     const redeem = (cert?: string) =>
-      post(house, '/oauth/token', { ...codeForm(created, code, pkce.verifier) }, cert)
-    await grantsNothing(house, async () => {
+      post(testServer, '/oauth/token', { ...codeForm(created, code, pkce.verifier) }, cert)
+    await grantsNothing(testServer, async () => {
       await assertJson(await redeem(), 401, 'invalid_client')
     })
     const tokens = await readTokens(await redeem(own.cert))
     const refreshForm = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token!, client_id: id }
-    await grantsNothing(house, async () => {
-      await assertJson(await post(house, '/oauth/token', refreshForm), 401, 'invalid_client')
+    await grantsNothing(testServer, async () => {
+      await assertJson(await post(testServer, '/oauth/token', refreshForm), 401, 'invalid_client')
     })
-    await readTokens(await post(house, '/oauth/token', refreshForm, own.cert))
+    await readTokens(await post(testServer, '/oauth/token', refreshForm, own.cert))
   })
 
   function codeForm({ client }: Created, code: string, verifier: string): Record<string, string> {
@@ -285,33 +289,33 @@ onBothDatabases('mutual TLS', (dialect) => {
     }
   }
 
-  const confirmation = async (house: House, reader: Created, tokens: Tokens) =>
-    (await introspect(house, reader, tokens.access_token)).cnf
+  const confirmation = async (testServer: TestServer, reader: Created, tokens: Tokens) =>
+    (await introspect(testServer, reader, tokens.access_token)).cnf
 
   test('RFC 8705 §3: tokens are bound to the certificate of the connection where the client wants it', async () => {
-    const house = await open()
+    const testServer = await open()
     const own = makeSelfSigned('client', noon)
-    const reader = await house.createClient({ resourceServerFor: [issuer] })
+    const reader = await testServer.createClient({ resourceServerFor: [issuer] })
     for (const tokenEndpointAuthMethod of ['client_secret_post', 'none'] as const) {
-      const created = await house.createClient({
+      const created = await testServer.createClient({
         tokenEndpointAuthMethod,
         tlsClientCertificateBoundAccessTokens: true,
       })
       const secret: Record<string, string> =
         created.secret === undefined ? {} : { client_secret: created.secret }
       const pkce = makePkce()
-      const code = await obtainCode(house, created, pkce)
+      const code = await obtainCode(testServer, created, pkce)
       const form = { ...codeForm(created, code, pkce.verifier), ...secret }
-      await grantsNothing(house, async () => {
-        await assertJson(await post(house, '/oauth/token', form), 400, 'invalid_request')
-        const spoofed = await post(house, '/oauth/token', form, own.cert, { peer: '203.0.113.7' })
+      await grantsNothing(testServer, async () => {
+        await assertJson(await post(testServer, '/oauth/token', form), 400, 'invalid_request')
+        const spoofed = await post(testServer, '/oauth/token', form, own.cert, { peer: '203.0.113.7' })
         await assertJson(spoofed, 400, 'invalid_request')
       })
-      const tokens = await readTokens(await post(house, '/oauth/token', form, own.cert))
+      const tokens = await readTokens(await post(testServer, '/oauth/token', form, own.cert))
       assert.equal(tokens.token_type, 'Bearer')
       const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
       assert.deepEqual(claims.cnf, { 'x5t#S256': thumbprint(own.cert) })
-      assert.deepEqual(await confirmation(house, reader, tokens), claims.cnf)
+      assert.deepEqual(await confirmation(testServer, reader, tokens), claims.cnf)
 
       const refresh = {
         grant_type: 'refresh_token',
@@ -321,12 +325,12 @@ onBothDatabases('mutual TLS', (dialect) => {
       }
       const other = makeSelfSigned('client', noon)
       if (tokenEndpointAuthMethod === 'none') {
-        await assertJson(await post(house, '/oauth/token', refresh, other.cert), 400, 'invalid_grant')
+        await assertJson(await post(testServer, '/oauth/token', refresh, other.cert), 400, 'invalid_grant')
       }
-      const next = await readTokens(await post(house, '/oauth/token', refresh, own.cert))
-      assert.deepEqual(await confirmation(house, reader, next), claims.cnf)
+      const next = await readTokens(await post(testServer, '/oauth/token', refresh, own.cert))
+      assert.deepEqual(await confirmation(testServer, reader, next), claims.cnf)
     }
-    const plain = await house.createClient({
+    const plain = await testServer.createClient({
       redirectUris: [],
       tokenEndpointAuthMethod: 'client_secret_post',
     })
@@ -335,28 +339,28 @@ onBothDatabases('mutual TLS', (dialect) => {
       client_id: plain.client.id,
       client_secret: plain.secret!,
     }
-    const tokens = await readTokens(await post(house, '/oauth/token', form, own.cert))
-    assert.equal(await confirmation(house, reader, tokens), undefined, 'who does not ask is not bound')
+    const tokens = await readTokens(await post(testServer, '/oauth/token', form, own.cert))
+    assert.equal(await confirmation(testServer, reader, tokens), undefined, 'who does not ask is not bound')
   })
 
   test('RFC 8705 §3: under the profile fapi2 the certificate that authenticates also binds', async () => {
-    const house = await open()
+    const testServer = await open()
     const own = makeSelfSigned('client', noon)
-    const reader = await house.createClient({ resourceServerFor: [issuer] })
-    const created = await house.createClient({
+    const reader = await testServer.createClient({ resourceServerFor: [issuer] })
+    const created = await testServer.createClient({
       profile: 'fapi2',
       tokenEndpointAuthMethod: 'self_signed_tls_client_auth',
       jwks: keysOf(own.cert),
       redirectUris: [],
     })
     const form = { grant_type: 'client_credentials', client_id: created.client.id }
-    const tokens = await readTokens(await post(house, '/oauth/token', form, own.cert))
-    assert.deepEqual(await confirmation(house, reader, tokens), { 'x5t#S256': thumbprint(own.cert) })
+    const tokens = await readTokens(await post(testServer, '/oauth/token', form, own.cert))
+    assert.deepEqual(await confirmation(testServer, reader, tokens), { 'x5t#S256': thumbprint(own.cert) })
   })
 
   test('RFC 8705 §3.3, §5: metadata says what is on, and where clients with a certificate go', async () => {
-    const metadataOf = async (house: House) =>
-      (await (await house.request('/.well-known/oauth-authorization-server')).json()) as Record<
+    const metadataOf = async (testServer: TestServer) =>
+      (await (await testServer.request('/.well-known/oauth-authorization-server')).json()) as Record<
         string,
         unknown
       >
@@ -366,13 +370,13 @@ onBothDatabases('mutual TLS', (dialect) => {
     assert.deepEqual(methods(both), ['tls_client_auth', 'self_signed_tls_client_auth'])
     assert.equal(both.tls_client_certificate_bound_access_tokens, true)
     assert.equal(both.mtls_endpoint_aliases, undefined)
-    const house = await openHouse(dialect, {
+    const testServer = await openTestServer(dialect, {
       ...config,
       mutualTls: { certificateHeader: 'x-client-cert', origin: 'https://mtls.example' },
     })
-    const off = await openHouse(dialect, {})
+    const off = await openTestServer(dialect, {})
     try {
-      const metadata = await metadataOf(house)
+      const metadata = await metadataOf(testServer)
       assert.deepEqual(methods(metadata), ['self_signed_tls_client_auth'], 'no authority is known')
       const aliases = metadata.mtls_endpoint_aliases as Record<string, string>
       assert.equal(aliases.token_endpoint, 'https://mtls.example/oauth/token')
@@ -385,7 +389,7 @@ onBothDatabases('mutual TLS', (dialect) => {
       for (const [open_, method] of [
         [off, 'tls_client_auth'],
         [off, 'self_signed_tls_client_auth'],
-        [house, 'tls_client_auth'],
+        [testServer, 'tls_client_auth'],
       ] as const) {
         await assert.rejects(
           open_.createClient({
@@ -397,18 +401,18 @@ onBothDatabases('mutual TLS', (dialect) => {
         )
       }
     } finally {
-      await house.close()
+      await testServer.close()
       await off.close()
     }
   })
 
   test('RFC 8705 §2: over TLS, through a proxy that asks for the certificate', async () => {
-    const house = await open()
-    const listening = await house.g.listen({ port: 0 })
+    const testServer = await open()
+    const listening = await testServer.g.listen({ port: 0 })
     const front = await openProxy(listening.url)
     try {
       const mine = authority.issue(['client.example'])
-      const created = await pkiClient(house, { tlsClientAuthSanDns: 'client.example' })
+      const created = await pkiClient(testServer, { tlsClientAuthSanDns: 'client.example' })
       const send = (certificate: { cert?: string; key?: string }, headers: Record<string, string> = {}) =>
         new Promise<number>((resolve, reject) => {
           const body = formText({ token: 'x', client_id: created.client.id })

@@ -15,28 +15,35 @@ import {
   refresh,
   type Tokens,
 } from '../../support/flow.ts'
-import { alice, bob, type House, onBothDatabases, openHouse, secret } from '../../support/gatehouse.ts'
+import {
+  alice,
+  bob,
+  onBothDatabases,
+  openTestServer,
+  secret,
+  type TestServer,
+} from '../../support/gatehouse.ts'
 import { assertRedirectError, grantsNothing, readAnswer } from '../answers.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
 
 onBothDatabases('pairwise subjects', (dialect) => {
   let sectors: Documents
-  let house: House
+  let server: TestServer
   before(async () => {
     sectors = await openDocuments()
-    house = await openHouse(dialect, { outbound: { ca: sectors.ca } })
+    server = await openTestServer(dialect, { outbound: { ca: sectors.ca } })
   })
   after(async () => {
-    await house.close()
+    await server.close()
     await sectors.close()
   })
 
   const pairwise = (input: Partial<ClientInput> = {}) =>
-    house.createClient({ subjectType: 'pairwise', ...input })
+    server.createClient({ subjectType: 'pairwise', ...input })
   async function subjectAt(client: Awaited<ReturnType<typeof pairwise>>, account = alice): Promise<string> {
-    house.signedIn.account = { ...account, authTime: house.clock.now() }
-    const tokens = (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
+    server.signedIn.account = { ...account, authTime: server.clock.now() }
+    const tokens = (await obtainTokens(server, client, { scope: 'openid' })) as OpenidTokens
     return decodeJwt(tokens.id_token).sub!
   }
 
@@ -52,16 +59,16 @@ onBothDatabases('pairwise subjects', (dialect) => {
     assert.equal(await subjectAt(other), name)
     assert.notEqual(await subjectAt(elsewhere), name)
     assert.notEqual(await subjectAt(one, bob), name)
-    assert.equal(await subjectAt(await house.createClient()), 'alice', 'public is the default')
+    assert.equal(await subjectAt(await server.createClient()), 'alice', 'public is the default')
   })
 
   test('OpenID Connect Core §8: the name is the same in every token and answer, and survives other root secrets', async () => {
     const client = await pairwise()
     const name = await subjectAt(client)
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
-    const tokens = (await obtainTokens(house, client, { scope: 'openid email' })) as OpenidTokens
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
+    const tokens = (await obtainTokens(server, client, { scope: 'openid email' })) as OpenidTokens
     const subjectIn = async (given: OpenidTokens) => {
-      const answer = await house.request('/oauth/userinfo', {
+      const answer = await server.request('/oauth/userinfo', {
         headers: { authorization: `Bearer ${given.access_token}` },
       })
       const claims = (await answer.json()) as { sub: string; email: string }
@@ -70,55 +77,55 @@ onBothDatabases('pairwise subjects', (dialect) => {
         decodeJwt(given.id_token).sub,
         decodeJwt(given.access_token).sub,
         claims.sub,
-        (await introspect(house, client, given.access_token)).sub,
-        (await introspect(house, client, given.refresh_token!)).sub,
+        (await introspect(server, client, given.access_token)).sub,
+        (await introspect(server, client, given.refresh_token!)).sub,
       ]
     }
     assert.deepEqual([...new Set(await subjectIn(tokens))], [name])
-    await house.app.replaceSecrets(['another root secret that is long enough', secret], 0)
-    await house.app.replaceSecrets(['another root secret that is long enough'], 0)
-    const later = (await readTokens(await refresh(house, client, tokens.refresh_token!))) as OpenidTokens
+    await server.app.replaceSecrets(['another root secret that is long enough', secret], 0)
+    await server.app.replaceSecrets(['another root secret that is long enough'], 0)
+    const later = (await readTokens(await refresh(server, client, tokens.refresh_token!))) as OpenidTokens
     assert.deepEqual([...new Set(await subjectIn(later))], [name])
     assert.equal(await subjectAt(client), name)
-    await house.app.replaceSecrets([secret], 0)
+    await server.app.replaceSecrets([secret], 0)
   })
 
   test('OpenID Connect Core §3.1.2.2: a hint and an asked sub are the name the client knows', async () => {
     const client = await pairwise()
     const name = await subjectAt(client)
-    const { id_token } = (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
+    const { id_token } = (await obtainTokens(server, client, { scope: 'openid' })) as OpenidTokens
     for (const more of [
       { id_token_hint: id_token },
       { claims: JSON.stringify({ id_token: { sub: { value: name } } }) },
     ]) {
       const asked = authorizeParameters(client, makePkce(), { scope: 'openid', prompt: 'none', ...more })
-      house.signedIn.account = { ...alice, authTime: house.clock.now() }
-      assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+      server.signedIn.account = { ...alice, authTime: server.clock.now() }
+      assert.ok(readAnswer(await authorize(server, asked)).get('code'))
       await subjectAt(client, bob)
-      assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'login_required')
+      assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'login_required')
     }
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
     const claims = JSON.stringify({ id_token: { sub: { value: 'alice' } } })
     const asked = authorizeParameters(client, makePkce(), { scope: 'openid', prompt: 'none', claims })
-    assertRedirectError(await grantsNothing(house, () => authorize(house, asked)), 'login_required')
+    assertRedirectError(await grantsNothing(server, () => authorize(server, asked)), 'login_required')
   })
 
   test('OpenID Connect Core §8.1: of many first requests at once, in two processes, one makes the name', async () => {
     const client = await pairwise({ redirectUris: ['https://busy.example/callback'] })
-    const twin = await house.twin()
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    const twin = await server.twin()
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
     const asked = authorizeParameters(client, makePkce(), { scope: 'openid' })
-    await authorize(house, asked)
-    await house.app.server.db.query(sql`delete from pairwise_subjects`)
-    await house.app.server.db.query(sql`delete from codes`)
+    await authorize(server, asked)
+    await server.app.server.db.query(sql`delete from pairwise_subjects`)
+    await server.app.server.db.query(sql`delete from codes`)
     const url = `http://localhost:4400/oauth/authorize?${asked}`
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
-        (n % 2 ? twin.g : house.g).fetch(new Request(url, { redirect: 'manual' })),
+        (n % 2 ? twin.g : server.g).fetch(new Request(url, { redirect: 'manual' })),
       ),
     )
     for (const answer of answers) assert.ok(readAnswer(answer, 'https://busy.example/callback').get('code'))
-    const codes = await house.app.server.db.query(
+    const codes = await server.app.server.db.query(
       sql<{ subject: string }>`select distinct subject from codes`,
     )
     assert.equal(codes.length, 1)
@@ -156,7 +163,7 @@ onBothDatabases('pairwise subjects', (dialect) => {
     })
     assert.equal(await subjectAt(client), await subjectAt(neighbour))
     await assert.rejects(
-      house.g.clients.change(client.client.id, { redirectUris: [...redirectUris, 'https://four.example/'] }),
+      server.g.clients.change(client.client.id, { redirectUris: [...redirectUris, 'https://four.example/'] }),
       ConfigError,
     )
   })

@@ -6,7 +6,7 @@ import { assertion } from '../../support/assertions.ts'
 import { described, serveClient } from '../../support/described-clients.ts'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import { authorize, authorizeParameters, makePkce, readRedirect, readTokens } from '../../support/flow.ts'
-import { type House, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { onBothDatabases, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 import { assertJson } from '../answers.ts'
 
 const minute = 60_000
@@ -16,13 +16,13 @@ const setOf = (...keys: SigningKey[]) => ({ keys: keys.map((key) => key.publicJw
 
 onBothDatabases('keys that a client withdrew', (dialect) => {
   let documents: Documents
-  let house: House
+  let testServer: TestServer
   let count = 0
   const fresh = () => `/withdrawn-${count++}.json`
 
   before(async () => {
     documents = await openDocuments('127.0.0.1')
-    house = await openHouse(dialect, {
+    testServer = await openTestServer(dialect, {
       clientIdMetadata: {},
       outbound: { ca: documents.ca },
       device: {},
@@ -35,7 +35,7 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
     })
   })
   after(async () => {
-    await house.close()
+    await testServer.close()
     await documents.close()
   })
 
@@ -53,9 +53,9 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
       })
     const client = publish(...keys)
     const pkce = makePkce()
-    const { parameters } = readRedirect(await authorize(house, authorizeParameters(client, pkce)))
+    const { parameters } = readRedirect(await authorize(testServer, authorizeParameters(client, pkce)))
     const post = (to: string, key: SigningKey, form: Record<string, string>) =>
-      house.post(to, { ...form, ...assertion(client, key, house.clock) })
+      testServer.post(to, { ...form, ...assertion(client, key, testServer.clock) })
     let { refresh_token } = await readTokens(
       await post('/oauth/token', keys[0]!, {
         grant_type: 'authorization_code',
@@ -92,7 +92,7 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
       await client.refreshed(lost)
       client.publish(next)
       assert.equal((await client.post('/oauth/revoke', lost, { token: 'x' })).status, 200, 'still fresh')
-      house.clock.advance(10 * minute + 1)
+      testServer.clock.advance(10 * minute + 1)
       await assertJson(await client.post(path, lost, form), 401, 'invalid_client')
       assert.equal(readsOf(client.id), 2, way)
       await client.refreshed(next)
@@ -103,7 +103,7 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
   test('CIMD §5.2: a document that is unchanged is read once in its cache life, however many ask at once', async () => {
     const key = generateSigningKey()
     const client = await signedIn(key)
-    house.clock.advance(11 * minute)
+    testServer.clock.advance(11 * minute)
     await Promise.all(
       Array.from({ length: 10 }, async () =>
         assert.equal((await client.post('/oauth/revoke', key, { token: 'x' })).status, 200),
@@ -119,20 +119,20 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
       const key = generateSigningKey()
       const client = await signedIn(key)
       documents.serve(client.path, broken)
-      house.clock.advance(11 * minute)
+      testServer.clock.advance(11 * minute)
       for (let n = 0; n < 5; n++) await client.refreshed(key)
       assert.equal(readsOf(client.id), 2, 'one attempt')
-      house.clock.advance(30_000)
+      testServer.clock.advance(30_000)
       await client.refreshed(key)
       assert.equal(readsOf(client.id), 3, 'another after a while')
-      house.clock.advance(58 * minute)
+      testServer.clock.advance(58 * minute)
       await client.refreshed(key)
-      house.clock.advance(minute)
+      testServer.clock.advance(minute)
       const late = await client.refresh(key)
       assert.match(late.headers.get('retry-after') ?? '', /^\d+$/)
       await assertJson(late, 503, 'temporarily_unavailable')
       client.publish(key)
-      house.clock.advance(30_000)
+      testServer.clock.advance(30_000)
       await client.refreshed(key)
     }
   })
@@ -144,12 +144,12 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
       const client = await signedIn(key)
       documents.serve(client.path, gone)
       await client.refreshed(key)
-      house.clock.advance(11 * minute)
+      testServer.clock.advance(11 * minute)
       await assertJson(await client.refresh(key), 401, 'invalid_client')
       for (let n = 0; n < 3; n++) assert.equal((await client.refresh(key)).status, 401)
       assert.equal(readsOf(client.id), 2, 'one attempt')
       client.publish(key)
-      house.clock.advance(30_000)
+      testServer.clock.advance(30_000)
       await client.refreshed(key)
     }
   })
@@ -176,37 +176,38 @@ onBothDatabases('keys that a client withdrew', (dialect) => {
             .end(JSON.stringify(set)),
         )
       publish(setOf(lost))
-      const created = await house.createClient({
+      const created = await testServer.createClient({
         tokenEndpointAuthMethod: 'private_key_jwt',
         jwksUri: documents.origin + path,
       })
       const ask = async (key: SigningKey) =>
-        (await house.post('/oauth/revoke', { token: 'x', ...assertion(created, key, house.clock) })).status
+        (await testServer.post('/oauth/revoke', { token: 'x', ...assertion(created, key, testServer.clock) }))
+          .status
       assert.equal(await ask(lost), 200)
       publish(setOf(next))
-      house.clock.advance(life)
+      testServer.clock.advance(life)
       assert.equal(await ask(lost), 200, `${said}: fresh`)
-      house.clock.advance(1)
+      testServer.clock.advance(1)
       assert.equal(await ask(lost), 401, `${said}: over`)
       assert.equal(await ask(next), 200)
       assert.equal(readsOf(documents.origin + path), 2)
 
       documents.serve(path, fails(500))
-      house.clock.advance(life + hour)
+      testServer.clock.advance(life + hour)
       assert.equal(await ask(next), 200, `${said}: an hour of outage`)
-      house.clock.advance(1)
+      testServer.clock.advance(1)
       assert.equal(await ask(next), 503)
       publish(setOf(next))
-      house.clock.advance(5_000)
+      testServer.clock.advance(5_000)
       assert.equal(await ask(next), 200)
       documents.serve(path, fails(404))
-      house.clock.advance(life + 1)
+      testServer.clock.advance(life + 1)
       assert.equal(await ask(next), 503, 'no keys are no outage')
     }
   })
 
   test('CIMD §8.6: addresses at one host are asked for only so often, whoever names them', async () => {
-    const other = await openHouse(dialect, { clientIdMetadata: {}, outbound: { ca: documents.ca } })
+    const other = await openTestServer(dialect, { clientIdMetadata: {}, outbound: { ca: documents.ca } })
     try {
       const before = documents.requests.length
       const statuses: number[] = []

@@ -13,22 +13,22 @@ import {
   redeem,
   refresh,
 } from '../../support/flow.ts'
-import { alice, formText, houseFor, issuer, onBothDatabases } from '../../support/gatehouse.ts'
+import { alice, formText, issuer, onBothDatabases, testServerFor } from '../../support/gatehouse.ts'
 import { assertJson, eventsOf, grantsNothing } from '../answers.ts'
 
 onBothDatabases('authorization code', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('RFC 6749 §5.2: an unknown or expired code is invalid_grant (N71)', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
     const texts = new Set<string>()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     const unknown = `${code.slice(0, -4)}AAAA`
-    house.clock.advance(299_999)
-    const alive = await obtainCode(house, client, pkce)
-    house.clock.advance(1)
+    server.clock.advance(299_999)
+    const alive = await obtainCode(server, client, pkce)
+    server.clock.advance(1)
     for (const wrong of [
       code,
       unknown,
@@ -38,75 +38,75 @@ onBothDatabases('authorization code', (dialect) => {
       alive.replace('gh_ac', 'gh_rt'),
       'x'.repeat(50_000),
     ]) {
-      const answer = await grantsNothing(house, () => redeem(house, client, wrong, pkce))
+      const answer = await grantsNothing(server, () => redeem(server, client, wrong, pkce))
       texts.add(await answer.clone().text())
       await assertJson(answer, 400, 'invalid_grant')
     }
     assert.equal(texts.size, 1, 'one text for all of them')
     const { headers } = credentials(client)
     await assertJson(
-      await house.post('/oauth/token', { grant_type: 'authorization_code' }, headers),
+      await server.post('/oauth/token', { grant_type: 'authorization_code' }, headers),
       400,
       'invalid_request',
     )
-    await readTokens(await redeem(house, client, alive, pkce))
+    await readTokens(await redeem(server, client, alive, pkce))
   })
 
   test('RFC 6749 §4.1.2; RFC 7636 §4.6: a spent code in the hands of somebody who could not have redeemed it ends nothing', async () => {
-    const house = await open()
-    const client = await house.createClient({ tokenEndpointAuthMethod: 'none' })
+    const server = await open()
+    const client = await server.createClient({ tokenEndpointAuthMethod: 'none' })
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
-    const tokens = await readTokens(await redeem(house, client, code, pkce))
-    house.clock.advance(60_000)
+    const code = await obtainCode(server, client, pkce)
+    const tokens = await readTokens(await redeem(server, client, code, pkce))
+    server.clock.advance(60_000)
     const wrong: [Pkce | null, Record<string, string>][] = [
       [null, {}],
       [makePkce(), {}],
       [pkce, { redirect_uri: 'https://client.example/elsewhere' }],
     ]
     for (const [verifier, more] of wrong)
-      await assertJson(await redeem(house, client, code, verifier, more), 400, 'invalid_grant')
-    const refreshed = await readTokens(await refresh(house, client, tokens.refresh_token!))
-    await assertJson(await redeem(house, client, code, pkce), 400, 'invalid_grant')
-    await assertJson(await refresh(house, client, refreshed.refresh_token!), 400, 'invalid_grant')
+      await assertJson(await redeem(server, client, code, verifier, more), 400, 'invalid_grant')
+    const refreshed = await readTokens(await refresh(server, client, tokens.refresh_token!))
+    await assertJson(await redeem(server, client, code, pkce), 400, 'invalid_grant')
+    await assertJson(await refresh(server, client, refreshed.refresh_token!), 400, 'invalid_grant')
   })
 
   test('RFC 6749 §4.1.2: a code redeemed twice ends the one session it began (N72)', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const other = await obtainTokens(house, client)
+    const server = await open()
+    const client = await server.createClient()
+    const other = await obtainTokens(server, client)
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
-    const first = await readTokens(await redeem(house, client, code, pkce))
-    const second = await readTokens(await refresh(house, client, first.refresh_token!))
-    house.clock.advance(400_000)
+    const code = await obtainCode(server, client, pkce)
+    const first = await readTokens(await redeem(server, client, code, pkce))
+    const second = await readTokens(await refresh(server, client, first.refresh_token!))
+    server.clock.advance(400_000)
     // Even long after it expired.
-    const answer = await grantsNothing(house, () => redeem(house, client, code, pkce))
+    const answer = await grantsNothing(server, () => redeem(server, client, code, pkce))
     await assertJson(answer, 400, 'invalid_grant')
     for (const token of [first.access_token, second.access_token, second.refresh_token!]) {
-      assert.deepEqual(await introspect(house, client, token), { active: false })
+      assert.deepEqual(await introspect(server, client, token), { active: false })
     }
-    await assertJson(await refresh(house, client, second.refresh_token!), 400, 'invalid_grant')
+    await assertJson(await refresh(server, client, second.refresh_token!), 400, 'invalid_grant')
     assert.equal(
-      (await introspect(house, client, other.access_token)).active,
+      (await introspect(server, client, other.access_token)).active,
       true,
       'the other session lives',
     )
-    await readTokens(await refresh(house, client, other.refresh_token!))
-    const events = await eventsOf(house, client.client.id, 'code_replayed')
+    await readTokens(await refresh(server, client, other.refresh_token!))
+    const events = await eventsOf(server, client.client.id, 'code_replayed')
     assert.equal(events.length, 1)
     assert.ok(events[0]!.session_id && events[0]!.user_id)
-    await assertJson(await redeem(house, client, code, pkce), 400, 'invalid_grant')
-    assert.equal((await eventsOf(house, client.client.id, 'code_replayed')).length, 1, 'said once')
+    await assertJson(await redeem(server, client, code, pkce), 400, 'invalid_grant')
+    assert.equal((await eventsOf(server, client.client.id, 'code_replayed')).length, 1, 'said once')
   })
 
   test('RFC 6749 §4.1.2: of many redemptions at once, on two processes, one is answered and then revoked (N73)', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const { g: twin } = await house.twin()
+    const server = await open()
+    const client = await server.createClient()
+    const { g: twin } = await server.twin()
     const { headers, form } = credentials(client)
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     const body = formText({
       grant_type: 'authorization_code',
       code,
@@ -117,7 +117,7 @@ onBothDatabases('authorization code', (dialect) => {
     const before = await countSessions(client.client.id)
     const answers = await Promise.all(
       Array.from({ length: 16 }, (_, n) =>
-        (n % 2 ? twin : house.g).fetch(
+        (n % 2 ? twin : server.g).fetch(
           new Request(`${issuer}/oauth/token`, {
             method: 'POST',
             headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
@@ -131,11 +131,11 @@ onBothDatabases('authorization code', (dialect) => {
     for (const answer of answers) if (answer !== winners[0]) await assertJson(answer, 400, 'invalid_grant')
     assert.equal(await countSessions(client.client.id), before + 1)
     const tokens = await readTokens(winners[0]!)
-    await assertJson(await refresh(house, client, tokens.refresh_token!), 400, 'invalid_grant')
-    assert.equal((await eventsOf(house, client.client.id, 'code_replayed')).length, 1)
+    await assertJson(await refresh(server, client, tokens.refresh_token!), 400, 'invalid_grant')
+    assert.equal((await eventsOf(server, client.client.id, 'code_replayed')).length, 1)
 
     async function countSessions(clientId: string): Promise<number> {
-      const [row] = await house.app.server.db.query(
+      const [row] = await server.app.server.db.query(
         sql<{ count: number }>`select count(*) as count from sessions where client_id = ${clientId}`,
       )
       return Number(row!.count)
@@ -143,35 +143,35 @@ onBothDatabases('authorization code', (dialect) => {
   })
 
   test('RFC 6749 §4.1.3: another client’s code is invalid_grant and stays usable by its owner (N74)', async () => {
-    const house = await open()
-    const owner = await house.createClient()
+    const server = await open()
+    const owner = await server.createClient()
     const pkce = makePkce()
-    const code = await obtainCode(house, owner, pkce)
+    const code = await obtainCode(server, owner, pkce)
     for (const thief of [
-      await house.createClient(),
-      await house.createClient({ tokenEndpointAuthMethod: 'none' }),
+      await server.createClient(),
+      await server.createClient({ tokenEndpointAuthMethod: 'none' }),
     ]) {
-      const answer = await grantsNothing(house, () => redeem(house, thief, code, pkce))
+      const answer = await grantsNothing(server, () => redeem(server, thief, code, pkce))
       await assertJson(answer, 400, 'invalid_grant')
     }
-    const tokens = await readTokens(await redeem(house, owner, code, pkce))
-    for (const thief of [await house.createClient()]) {
-      await assertJson(await redeem(house, thief, code, pkce), 400, 'invalid_grant')
+    const tokens = await readTokens(await redeem(server, owner, code, pkce))
+    for (const thief of [await server.createClient()]) {
+      await assertJson(await redeem(server, thief, code, pkce), 400, 'invalid_grant')
     }
     assert.equal(
-      (await introspect(house, owner, tokens.access_token)).active,
+      (await introspect(server, owner, tokens.access_token)).active,
       true,
       'nobody else ends the session',
     )
   })
 
   test('RFC 6749 §4.1.3: another redirect_uri, or none where PKCE does not bind, is invalid_grant (N75)', async () => {
-    const house = await open()
-    const client = await house.createClient({
+    const server = await open()
+    const client = await server.createClient({
       redirectUris: ['https://client.example/callback', 'https://client.example/other'],
     })
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     for (const redirect_uri of [
       'https://client.example/other',
       'https://client.example/callback/',
@@ -179,78 +179,78 @@ onBothDatabases('authorization code', (dialect) => {
       'https://evil.example/callback',
       'x',
     ]) {
-      const answer = await grantsNothing(house, () => redeem(house, client, code, pkce, { redirect_uri }))
+      const answer = await grantsNothing(server, () => redeem(server, client, code, pkce, { redirect_uri }))
       await assertJson(answer, 400, 'invalid_grant')
     }
-    await readTokens(await redeem(house, client, code, pkce, { redirect_uri: '' }))
+    await readTokens(await redeem(server, client, code, pkce, { redirect_uri: '' }))
 
-    const lifted = await house.createClient({ requirePkce: false })
-    const unbound = await obtainCode(house, lifted, null)
-    const answer = await grantsNothing(house, () =>
-      redeem(house, lifted, unbound, null, { redirect_uri: '' }),
+    const lifted = await server.createClient({ requirePkce: false })
+    const unbound = await obtainCode(server, lifted, null)
+    const answer = await grantsNothing(server, () =>
+      redeem(server, lifted, unbound, null, { redirect_uri: '' }),
     )
     await assertJson(answer, 400, 'invalid_grant')
-    await readTokens(await redeem(house, lifted, unbound, null))
+    await readTokens(await redeem(server, lifted, unbound, null))
 
-    const native = await house.createClient({
+    const native = await server.createClient({
       redirectUris: ['http://127.0.0.1/cb'],
       tokenEndpointAuthMethod: 'none',
     })
     const redirect_uri = 'http://127.0.0.1:51234/cb'
-    const floating = await obtainCode(house, native, pkce, { redirect_uri })
-    await assertJson(await redeem(house, native, floating, pkce), 400, 'invalid_grant')
-    await readTokens(await redeem(house, native, floating, pkce, { redirect_uri }))
+    const floating = await obtainCode(server, native, pkce, { redirect_uri })
+    await assertJson(await redeem(server, native, floating, pkce), 400, 'invalid_grant')
+    await readTokens(await redeem(server, native, floating, pkce, { redirect_uri }))
   })
 
   test('RFC 6749 §5.2: a code or token that is cut short, extended or altered is not the token (N78)', async () => {
-    const house = await open()
+    const server = await open()
     for (const tokenFormat of ['jwt', 'opaque'] as const) {
-      const client = await house.createClient({ tokenFormat })
+      const client = await server.createClient({ tokenFormat })
       const pkce = makePkce()
-      const code = await obtainCode(house, client, pkce)
+      const code = await obtainCode(server, client, pkce)
       for (const wrong of spoiled(code)) {
-        const answer = await grantsNothing(house, () => redeem(house, client, wrong, pkce))
+        const answer = await grantsNothing(server, () => redeem(server, client, wrong, pkce))
         await assertJson(answer, 400, 'invalid_grant')
       }
-      const tokens = await readTokens(await redeem(house, client, code, pkce))
+      const tokens = await readTokens(await redeem(server, client, code, pkce))
       for (const wrong of spoiled(tokens.refresh_token!)) {
-        await assertJson(await refresh(house, client, wrong), 400, 'invalid_grant')
+        await assertJson(await refresh(server, client, wrong), 400, 'invalid_grant')
       }
       for (const token of [tokens.access_token, tokens.refresh_token!]) {
-        assert.equal((await introspect(house, client, token)).active, true)
+        assert.equal((await introspect(server, client, token)).active, true)
         for (const wrong of spoiled(token)) {
-          assert.deepEqual(await introspect(house, client, wrong), { active: false }, wrong)
+          assert.deepEqual(await introspect(server, client, wrong), { active: false }, wrong)
         }
       }
-      await readTokens(await refresh(house, client, tokens.refresh_token!))
+      await readTokens(await refresh(server, client, tokens.refresh_token!))
     }
   })
 
   test('RFC 6749 §5.2: a code of a user who was disabled meanwhile is invalid_grant', async () => {
-    const house = await open()
-    const { db, now } = house.app.server
-    const client = await house.createClient()
+    const server = await open()
+    const { db, now } = server.app.server
+    const client = await server.createClient()
     const subject = `code-disabled-${dialect}`
-    house.signedIn.account = { ...alice, subject }
+    server.signedIn.account = { ...alice, subject }
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     await db.query(sql`update users set disabled_at = ${now()} where subject = ${subject}`)
     await assertJson(
-      await grantsNothing(house, () => redeem(house, client, code, pkce)),
+      await grantsNothing(server, () => redeem(server, client, code, pkce)),
       400,
       'invalid_grant',
     )
     await db.query(sql`update users set disabled_at = null where subject = ${subject}`)
-    await readTokens(await redeem(house, client, code, pkce))
-    house.signedIn.account = { ...alice, authTime: now() }
+    await readTokens(await redeem(server, client, code, pkce))
+    server.signedIn.account = { ...alice, authTime: now() }
   })
 
   test('RFC 9068 §2.2: what a JWT access token says', async () => {
-    const house = await open()
-    const client = await house.createClient({ accessTokenLifetime: 120 })
-    const tokens = await obtainTokens(house, client)
+    const server = await open()
+    const client = await server.createClient({ accessTokenLifetime: 120 })
+    const tokens = await obtainTokens(server, client)
     const { header, claims } = parseJwt(tokens.access_token)!
-    const now = Math.floor(house.clock.now() / 1_000)
+    const now = Math.floor(server.clock.now() / 1_000)
     assert.deepEqual(Object.keys(header).sort(), ['alg', 'kid', 'typ'])
     assert.equal(header.typ, 'at+jwt')
     assert.equal(header.alg, 'ES256')
@@ -264,21 +264,21 @@ onBothDatabases('authorization code', (dialect) => {
       scope: 'jobs:read',
       iat: now,
       exp: now + 120,
-      auth_time: Math.floor(house.signedIn.account!.authTime! / 1_000),
+      auth_time: Math.floor(server.signedIn.account!.authTime! / 1_000),
     })
     assert.equal(tokens.expires_in, 120)
-    assert.equal((await introspect(house, client, tokens.access_token)).jti, jti)
+    assert.equal((await introspect(server, client, tokens.access_token)).jti, jti)
   })
 
   test('RFC 6749 §4.1.2: a code lives as long as its client’s setting says', async () => {
-    const house = await open()
-    const client = await house.createClient({ codeLifetime: 30 })
+    const server = await open()
+    const client = await server.createClient({ codeLifetime: 30 })
     const pkce = makePkce()
-    const [first, second] = [await obtainCode(house, client, pkce), await obtainCode(house, client, pkce)]
-    house.clock.advance(29_999)
-    await readTokens(await redeem(house, client, first, pkce))
-    house.clock.advance(1)
-    await assertJson(await redeem(house, client, second, pkce), 400, 'invalid_grant')
+    const [first, second] = [await obtainCode(server, client, pkce), await obtainCode(server, client, pkce)]
+    server.clock.advance(29_999)
+    await readTokens(await redeem(server, client, first, pkce))
+    server.clock.advance(1)
+    await assertJson(await redeem(server, client, second, pkce), 400, 'invalid_grant')
   })
 })
 

@@ -13,13 +13,13 @@ import { bring, enterprise, identityAssertion, jwtBearerGrant } from '../../supp
 import { credentials, introspect, obtainTokens, readTokens } from '../../support/flow.ts'
 import {
   alice,
-  type House,
-  houseFor,
   issuer,
   onBothDatabases,
-  openHouse,
+  openTestServer,
   scopes,
   secret,
+  type TestServer,
+  testServerFor,
 } from '../../support/gatehouse.ts'
 import { assertJson, eventsOf, grantsNothing } from '../answers.ts'
 
@@ -32,8 +32,8 @@ const trusted: AssertionIssuerConfig = {
 }
 const config = { resources: { [jobs]: {}, [mail]: {} }, assertionIssuers: { [enterprise]: trusted } }
 
-const agent = (house: House, input: Parameters<House['createClient']>[0] = {}) =>
-  house.createClient({
+const agent = (server: TestServer, input: Parameters<TestServer['createClient']>[0] = {}) =>
+  server.createClient({
     id: 'agent',
     redirectUris: [],
     grantTypes: [jwtBearerGrant, 'client_credentials'],
@@ -43,19 +43,19 @@ const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as Record<string, unknown>
 
 onBothDatabases('JWT bearer', (dialect) => {
-  const open = houseFor(dialect, config)
+  const open = testServerFor(dialect, config)
   let created: Promise<Awaited<ReturnType<typeof agent>>> | undefined
   const setUp = async () => {
-    const house = await open()
-    const client = await (created ??= agent(house))
+    const server = await open()
+    const client = await (created ??= agent(server))
     const make = (overrides: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
-      identityAssertion(key, 'agent', house.clock.now(), overrides, header)
-    return { house, client, make }
+      identityAssertion(key, 'agent', server.clock.now(), overrides, header)
+    return { server, client, make }
   }
 
   test('RFC 7523 §2.1; ID-JAG §4.4: an identity assertion is good for one access token, and for no refresh token', async () => {
-    const { house, client, make } = await setUp()
-    const authTime = Math.floor(house.clock.now() / 1_000) - 3_600
+    const { server, client, make } = await setUp()
+    const authTime = Math.floor(server.clock.now() / 1_000) - 3_600
     const assertion = make({
       resource: mail,
       scope: 'jobs:read applications:read',
@@ -66,7 +66,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       name: 'Maya',
       email: 'maya@acme.example',
     })
-    const answer = await bring(house, client, assertion)
+    const answer = await bring(server, client, assertion)
     const body = await readTokens(answer)
     assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
     assert.deepEqual([body.token_type, body.scope], ['Bearer', 'applications:read jobs:read'])
@@ -74,7 +74,7 @@ onBothDatabases('JWT bearer', (dialect) => {
     assert.match(String(sub), /^usr_/)
     assert.deepEqual([iss, aud, client_id], [issuer, mail, 'agent'])
     assert.deepEqual([auth_time, acr, amr, act], [authTime, 'phrh', ['hwk', 'user'], { sub: 'assistant' }])
-    const [user] = await house.app.server.db.query(
+    const [user] = await server.app.server.db.query(
       sql<
         Record<string, unknown>
       >`select i.provider, i.issuer, i.subject, u.name, u.email, u.id from identities i
@@ -91,38 +91,38 @@ onBothDatabases('JWT bearer', (dialect) => {
         email: 'maya@acme.example',
       },
     )
-    const [event] = await eventsOf(house, 'agent', 'assertion_granted')
+    const [event] = await eventsOf(server, 'agent', 'assertion_granted')
     assert.deepEqual([event!.user_id, event!.session_id === null], [userId, false])
     assert.deepEqual(JSON.parse(event!.body).data, {
       scope: 'applications:read jobs:read',
       issuer: enterprise,
     })
-    const seen = await introspect(house, client, body.access_token)
+    const seen = await introspect(server, client, body.access_token)
     assert.deepEqual([seen.active, seen.act, seen.acr], [true, { sub: 'assistant' }, 'phrh'])
     // The session is as brief as its token, so nothing of it is left over.
-    house.clock.advance(body.expires_in * 1_000)
-    assert.equal((await introspect(house, client, body.access_token)).active, false)
-    const [living] = await house.app.server.db.query(
+    server.clock.advance(body.expires_in * 1_000)
+    assert.equal((await introspect(server, client, body.access_token)).active, false)
+    const [living] = await server.app.server.db.query(
       sql<{ count: number }>`select count(*) as count from sessions where client_id = 'agent'
-        and expires_at > ${house.clock.now()}`,
+        and expires_at > ${server.clock.now()}`,
     )
     assert.equal(Number(living!.count), 0)
   })
 
   test('RFC 9068 §5: an issuer of assertions owns no bare subject, and its tokens say who vouched', async () => {
-    const { house, client, make } = await setUp()
+    const { server, client, make } = await setUp()
     const asserted = claimsOf(
-      (await readTokens(await bring(house, client, make({ sub: 'alice' })))).access_token,
+      (await readTokens(await bring(server, client, make({ sub: 'alice' })))).access_token,
     )
     assert.match(String(asserted['sub']), /^usr_/)
     assert.equal(asserted['asserted_by'], enterprise)
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
-    const site = await house.createClient()
-    const own = claimsOf((await obtainTokens(house, site)).access_token)
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
+    const site = await server.createClient()
+    const own = claimsOf((await obtainTokens(server, site)).access_token)
     assert.equal(own['sub'], 'alice', 'the primary adapter owns it, whoever came first')
     assert.equal(own['asserted_by'], undefined)
     const again = claimsOf(
-      (await readTokens(await bring(house, client, make({ sub: 'alice' })))).access_token,
+      (await readTokens(await bring(server, client, make({ sub: 'alice' })))).access_token,
     )
     assert.equal(again['sub'], asserted['sub'])
   })
@@ -132,16 +132,16 @@ onBothDatabases('JWT bearer', (dialect) => {
       authority: { provider: 'openid', issuer: enterprise },
       authenticate: () => null,
     }
-    const house = await openHouse(dialect, { ...config, accounts })
+    const server = await openTestServer(dialect, { ...config, accounts })
     try {
-      const client = await agent(house)
-      const assertion = identityAssertion(key, 'agent', house.clock.now(), { sub: 'maya' })
+      const client = await agent(server)
+      const assertion = identityAssertion(key, 'agent', server.clock.now(), { sub: 'maya' })
       const { sub, asserted_by } = claimsOf(
-        (await readTokens(await bring(house, client, assertion))).access_token,
+        (await readTokens(await bring(server, client, assertion))).access_token,
       )
       assert.deepEqual([sub, asserted_by], ['maya', enterprise])
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
@@ -151,21 +151,21 @@ onBothDatabases('JWT bearer', (dialect) => {
       authority: { provider: 'test', issuer: '' },
       authenticate: () => state.account,
     }
-    const house = await openHouse(dialect, { ...config, accounts })
+    const server = await openTestServer(dialect, { ...config, accounts })
     try {
-      const site = await house.createClient()
-      state.account = { ...alice, issuer: 'https://other.example', authTime: house.clock.now() }
-      assert.match(String(claimsOf((await obtainTokens(house, site)).access_token)['sub']), /^usr_/)
-      state.account = { ...alice, authTime: house.clock.now() }
-      assert.equal(claimsOf((await obtainTokens(house, site)).access_token)['sub'], 'alice')
+      const site = await server.createClient()
+      state.account = { ...alice, issuer: 'https://other.example', authTime: server.clock.now() }
+      assert.match(String(claimsOf((await obtainTokens(server, site)).access_token)['sub']), /^usr_/)
+      state.account = { ...alice, authTime: server.clock.now() }
+      assert.equal(claimsOf((await obtainTokens(server, site)).access_token)['sub'], 'alice')
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('RFC 7523 §3, §3.1: a bad signature, aud, exp or any other claim is invalid_grant (N93)', async () => {
-    const { house, client, make } = await setUp()
-    const now = Math.floor(house.clock.now() / 1_000)
+    const { server, client, make } = await setUp()
+    const now = Math.floor(server.clock.now() / 1_000)
     const [head, body, signature] = make().split('.') as [string, string, string]
     const unsigned = Buffer.from('{"alg":"none","typ":"oauth-id-jag+jwt"}').toString('base64url')
     const claims = Buffer.from(body, 'base64url').toString()
@@ -178,7 +178,7 @@ onBothDatabases('JWT bearer', (dialect) => {
       'signature cut': `${head}.${body}.${signature.slice(0, -4)}`,
       'signature of another': `${head}.${body}.${make().split('.')[2]}`,
       'no algorithm': `${unsigned}.${body}.x`,
-      'another key': identityAssertion(otherKey, 'agent', house.clock.now()),
+      'another key': identityAssertion(otherKey, 'agent', server.clock.now()),
       'another algorithm in the header': `${Buffer.from('{"alg":"ES256","typ":"oauth-id-jag+jwt"}').toString('base64url')}.${body}.${signature}`,
       'a critical extension': make({}, { crit: ['b64'], b64: true }),
       'another issuer': make({ iss: 'https://idp.evil.example' }),
@@ -224,9 +224,9 @@ onBothDatabases('JWT bearer', (dialect) => {
       'a plain JWT': make({}, { typ: 'JWT' }),
     }
     const texts = new Set<string>()
-    await grantsNothing(house, async () => {
+    await grantsNothing(server, async () => {
       for (const [what, assertion] of Object.entries(bad)) {
-        const answer = await bring(house, client, assertion)
+        const answer = await bring(server, client, assertion)
         const text = (await answer.clone().json()) as { error: string; error_description: string }
         assert.equal(text.error, 'invalid_grant', what)
         texts.add(text.error_description)
@@ -241,23 +241,23 @@ onBothDatabases('JWT bearer', (dialect) => {
       make({ scope: undefined }),
       make({ exp: now + 60.0004, iat: now - 0.5, auth_time: now - 1.25 }),
     ]) {
-      await readTokens(await bring(house, client, good))
+      await readTokens(await bring(server, client, good))
     }
     await assertJson(
-      await house.post('/oauth/token', { grant_type: jwtBearerGrant }, credentials(client).headers),
+      await server.post('/oauth/token', { grant_type: jwtBearerGrant }, credentials(client).headers),
       400,
       'invalid_request',
     )
   })
 
   test('RFC 7523 §3: an assertion is good once, in whatever process, and what is refused is not spent (N93)', async () => {
-    const { house, client, make } = await setUp()
-    const twin = await house.twin()
+    const { server, client, make } = await setUp()
+    const twin = await server.twin()
     const assertion = make({ resource: jobs })
-    await assertJson(await bring(house, client, assertion, { resource: mail }), 400, 'invalid_target')
-    await assertJson(await bring(house, client, assertion, { scope: 'resume:read' }), 400, 'invalid_scope')
-    await readTokens(await bring(house, client, assertion))
-    const there: Pick<House, 'post'> = {
+    await assertJson(await bring(server, client, assertion, { resource: mail }), 400, 'invalid_target')
+    await assertJson(await bring(server, client, assertion, { scope: 'resume:read' }), 400, 'invalid_scope')
+    await readTokens(await bring(server, client, assertion))
+    const there: Pick<TestServer, 'post'> = {
       post: (path, form, headers = {}) =>
         twin.g.fetch(
           new Request(new URL(path, issuer), {
@@ -267,10 +267,10 @@ onBothDatabases('JWT bearer', (dialect) => {
           }),
         ),
     }
-    await grantsNothing(house, async () => {
-      await assertJson(await bring(house, client, assertion), 400, 'invalid_grant')
+    await grantsNothing(server, async () => {
+      await assertJson(await bring(server, client, assertion), 400, 'invalid_grant')
       await assertJson(await bring(there, client, assertion), 400, 'invalid_grant')
-      house.clock.advance(299_000)
+      server.clock.advance(299_000)
       await assertJson(await bring(there, client, assertion), 400, 'invalid_grant')
     })
     // The same jti of another issuer, or a new one, is another assertion.
@@ -278,14 +278,14 @@ onBothDatabases('JWT bearer', (dialect) => {
   })
 
   test('RFC 8707 §2, RFC 6749 §3.3: issuer, assertion, client and request only ever narrow', async () => {
-    const { house, make } = await setUp()
-    const desk = await agent(house, {
+    const { server, make } = await setUp()
+    const desk = await agent(server, {
       id: 'desk',
       scope: ['jobs:read', 'applications:read'],
       resources: [jobs],
     })
     const asked = (claims: Record<string, unknown>, more: Record<string, string> = {}) =>
-      bring(house, desk, make({ client_id: 'desk', ...claims }), more)
+      bring(server, desk, make({ client_id: 'desk', ...claims }), more)
     const got = async (answer: Promise<Response>) => {
       const body = await readTokens(await answer)
       return [claimsOf(body.access_token).aud, body.scope]
@@ -298,7 +298,7 @@ onBothDatabases('JWT bearer', (dialect) => {
     assert.deepEqual(await got(asked({ scope: undefined })), [jobs, 'applications:read jobs:read'])
     assert.deepEqual(await got(asked({ scope: all }, { scope: 'jobs:read' })), [jobs, 'jobs:read'])
     assert.deepEqual(await got(asked({}, { resource: jobs })), [jobs, 'jobs:read'])
-    await grantsNothing(house, async () => {
+    await grantsNothing(server, async () => {
       for (const [claims, more, error] of [
         [{ scope: 'resume:read' }, {}, 'invalid_scope'],
         [{ scope: 'openid' }, {}, 'invalid_scope'],
@@ -313,136 +313,139 @@ onBothDatabases('JWT bearer', (dialect) => {
   })
 
   test('RFC 6749 §5.2: a client that is not named, has not the grant, or proves nothing gets nothing (N58)', async () => {
-    const { house, make } = await setUp()
-    const stranger = await agent(house, { id: 'stranger' })
-    const answer = await grantsNothing(house, () => bring(house, stranger, make({ client_id: 'stranger' })))
+    const { server, make } = await setUp()
+    const stranger = await agent(server, { id: 'stranger' })
+    const answer = await grantsNothing(server, () => bring(server, stranger, make({ client_id: 'stranger' })))
     await assertJson(answer, 400, 'invalid_grant')
-    const without = await house.createClient({ id: 'other-agent' })
+    const without = await server.createClient({ id: 'other-agent' })
     await assertJson(
-      await bring(house, without, make({ client_id: 'other-agent' })),
+      await bring(server, without, make({ client_id: 'other-agent' })),
       400,
       'unauthorized_client',
     )
-    await assert.rejects(agent(house, { id: 'open', tokenEndpointAuthMethod: 'none' }), /confidential/)
+    await assert.rejects(agent(server, { id: 'open', tokenEndpointAuthMethod: 'none' }), /confidential/)
     const spent = { grant_type: jwtBearerGrant, assertion: make(), client_id: 'agent' }
-    await assertJson(await house.post('/oauth/token', spent), 401, 'invalid_client')
+    await assertJson(await server.post('/oauth/token', spent), 401, 'invalid_client')
   })
 
   test('RFC 6749 §5.2: a disabled user gets no token, and what one had ends at once (N86)', async () => {
-    const { house, client, make } = await setUp()
+    const { server, client, make } = await setUp()
     const mine = (more: Record<string, unknown> = {}) => make({ sub: 'U-leaves', ...more })
-    const { access_token: token } = await readTokens(await bring(house, client, mine()))
-    const { db } = house.app.server
+    const { access_token: token } = await readTokens(await bring(server, client, mine()))
+    const { db } = server.app.server
     const [user] = await db.query(
       sql<{ user_id: string }>`select user_id from identities where subject = 'U-leaves'`,
     )
-    await disableUser(house.app.server, user!.user_id, 'left')
-    assert.equal((await introspect(house, client, token)).active, false)
-    const refused = await grantsNothing(house, () => bring(house, client, mine()))
+    await disableUser(server.app.server, user!.user_id, 'left')
+    assert.equal((await introspect(server, client, token)).active, false)
+    const refused = await grantsNothing(server, () => bring(server, client, mine()))
     await assertJson(refused, 400, 'invalid_grant')
-    await readTokens(await bring(house, client, make()))
+    await readTokens(await bring(server, client, make()))
   })
 
   test('RFC 7800 §3.1: an assertion bound to a key is good with a proof of that key only', async () => {
-    const { house, client, make } = await setUp()
+    const { server, client, make } = await setUp()
     const [mine, other] = [await makeProofKey(), await makeProofKey()]
     const bound = () => make({ cnf: { jkt: mine.jkt } })
-    await grantsNothing(house, async () => {
-      await assertJson(await bring(house, client, bound()), 400, 'invalid_grant')
-      const wrong = { dpop: await proofFor(house, other) }
-      await assertJson(await bring(house, client, bound(), {}, wrong), 400, 'invalid_grant')
-      const strange = { dpop: await proofFor(house, mine) }
+    await grantsNothing(server, async () => {
+      await assertJson(await bring(server, client, bound()), 400, 'invalid_grant')
+      const wrong = { dpop: await proofFor(server, other) }
+      await assertJson(await bring(server, client, bound(), {}, wrong), 400, 'invalid_grant')
+      const strange = { dpop: await proofFor(server, mine) }
       await assertJson(
-        await bring(house, client, make({ cnf: { jwe: 'x' } }), {}, strange),
+        await bring(server, client, make({ cnf: { jwe: 'x' } }), {}, strange),
         400,
         'invalid_grant',
       )
     })
-    const proof = { dpop: await proofFor(house, mine) }
-    const body = await readTokens(await bring(house, client, bound(), {}, proof))
+    const proof = { dpop: await proofFor(server, mine) }
+    const body = await readTokens(await bring(server, client, bound(), {}, proof))
     assert.equal(body.token_type, 'DPoP')
     assert.deepEqual(claimsOf(body.access_token).cnf, { jkt: mine.jkt })
   })
 })
 
 onBothDatabases('JWT bearer by configuration', (dialect) => {
-  async function inHouse(
+  async function inTestServer(
     issuerConfig: Partial<AssertionIssuerConfig>,
-    run: (house: House) => Promise<void>,
+    run: (server: TestServer) => Promise<void>,
     more: Partial<Config> = {},
   ) {
-    const house = await openHouse(dialect, {
+    const server = await openTestServer(dialect, {
       ...config,
       assertionIssuers: { [enterprise]: { ...trusted, ...issuerConfig } },
       ...more,
     })
     try {
-      await run(house)
+      await run(server)
     } finally {
-      await house.close()
+      await server.close()
     }
   }
 
   test('RFC 7523 §3: a user nobody has seen is refused unless they may be made; one who signed in here is the same', () =>
-    inHouse({ unknownUsers: 'refuse', provider: 'test' }, async (house) => {
-      const client = await agent(house)
-      const make = (sub: string) => identityAssertion(key, 'agent', house.clock.now(), { sub })
-      const before = await countUsers(house)
-      await grantsNothing(house, async () => {
-        await assertJson(await bring(house, client, make('alice')), 400, 'invalid_grant')
+    inTestServer({ unknownUsers: 'refuse', provider: 'test' }, async (server) => {
+      const client = await agent(server)
+      const make = (sub: string) => identityAssertion(key, 'agent', server.clock.now(), { sub })
+      const before = await countUsers(server)
+      await grantsNothing(server, async () => {
+        await assertJson(await bring(server, client, make('alice')), 400, 'invalid_grant')
       })
-      assert.equal(await countUsers(house), before)
-      house.signedIn.account = { ...alice, issuer: enterprise, authTime: house.clock.now() }
-      await house.request('/account/apps')
-      await readTokens(await bring(house, client, make('alice')))
-      assert.equal(await countUsers(house), before + 1)
-      await assertJson(await bring(house, client, make('bob')), 400, 'invalid_grant')
+      assert.equal(await countUsers(server), before)
+      server.signedIn.account = { ...alice, issuer: enterprise, authTime: server.clock.now() }
+      await server.request('/account/apps')
+      await readTokens(await bring(server, client, make('alice')))
+      assert.equal(await countUsers(server), before + 1)
+      await assertJson(await bring(server, client, make('bob')), 400, 'invalid_grant')
     }))
 
   test('ID-JAG §6: of an issuer with tenants only the one that is named is believed', () =>
-    inHouse({ tenant: 'acme' }, async (house) => {
-      const client = await agent(house)
-      const make = (tenant?: string) => identityAssertion(key, 'agent', house.clock.now(), { tenant })
+    inTestServer({ tenant: 'acme' }, async (server) => {
+      const client = await agent(server)
+      const make = (tenant?: string) => identityAssertion(key, 'agent', server.clock.now(), { tenant })
       for (const tenant of [undefined, 'other', '']) {
-        await assertJson(await bring(house, client, make(tenant)), 400, 'invalid_grant')
+        await assertJson(await bring(server, client, make(tenant)), 400, 'invalid_grant')
       }
-      await readTokens(await bring(house, client, make('acme')))
+      await readTokens(await bring(server, client, make('acme')))
     }))
 
   test('RFC 7523 §3: where other JWTs are taken, the token endpoint is an audience and a client need not be named', () =>
-    inHouse({ accepts: ['jwt'], scope: ['jobs:read'], resources: [jobs], longestLife: 60 }, async (house) => {
-      const client = await agent(house)
-      const plain = (overrides: Record<string, unknown> = {}, typ: unknown = 'JWT') =>
-        identityAssertion(
-          key,
-          'agent',
-          house.clock.now(),
-          {
-            exp: Math.floor(house.clock.now() / 1_000) + 60,
-            client_id: undefined,
-            iat: undefined,
-            scope: undefined,
-            ...overrides,
-          },
-          { typ },
-        )
-      for (const overrides of [{}, { aud: `${issuer}/oauth/token` }, { client_id: 'agent' }]) {
-        const body = await readTokens(await bring(house, client, plain(overrides)))
-        assert.deepEqual([body.scope, claimsOf(body.access_token).aud], ['jobs:read', jobs])
-      }
-      await readTokens(await bring(house, client, plain({}, 'authorization-grant+jwt')))
-      await grantsNothing(house, async () => {
-        for (const assertion of [
-          plain({ client_id: 'other-agent' }),
-          plain({ exp: Math.floor(house.clock.now() / 1_000) + 61 }),
-          plain({}, 'oauth-id-jag+jwt'),
-          identityAssertion(key, 'agent', house.clock.now()),
-          plain({ aud: [issuer, `${issuer}/oauth/token`] }),
-        ]) {
-          await assertJson(await bring(house, client, assertion), 400, 'invalid_grant')
+    inTestServer(
+      { accepts: ['jwt'], scope: ['jobs:read'], resources: [jobs], longestLife: 60 },
+      async (server) => {
+        const client = await agent(server)
+        const plain = (overrides: Record<string, unknown> = {}, typ: unknown = 'JWT') =>
+          identityAssertion(
+            key,
+            'agent',
+            server.clock.now(),
+            {
+              exp: Math.floor(server.clock.now() / 1_000) + 60,
+              client_id: undefined,
+              iat: undefined,
+              scope: undefined,
+              ...overrides,
+            },
+            { typ },
+          )
+        for (const overrides of [{}, { aud: `${issuer}/oauth/token` }, { client_id: 'agent' }]) {
+          const body = await readTokens(await bring(server, client, plain(overrides)))
+          assert.deepEqual([body.scope, claimsOf(body.access_token).aud], ['jobs:read', jobs])
         }
-      })
-    }))
+        await readTokens(await bring(server, client, plain({}, 'authorization-grant+jwt')))
+        await grantsNothing(server, async () => {
+          for (const assertion of [
+            plain({ client_id: 'other-agent' }),
+            plain({ exp: Math.floor(server.clock.now() / 1_000) + 61 }),
+            plain({}, 'oauth-id-jag+jwt'),
+            identityAssertion(key, 'agent', server.clock.now()),
+            plain({ aud: [issuer, `${issuer}/oauth/token`] }),
+          ]) {
+            await assertJson(await bring(server, client, assertion), 400, 'invalid_grant')
+          }
+        })
+      },
+    ))
 
   test('RFC 7517 §5: keys that are published are read; where they cannot be it is trouble of ours, not of the grant', async () => {
     const documents = await openDocuments()
@@ -450,18 +453,18 @@ onBothDatabases('JWT bearer by configuration', (dialect) => {
     const { jwks: _, ...withoutKeys } = trusted
     const published = (path: string) => ({ ...withoutKeys, jwksUri: documents.origin + path })
     const outbound = { outbound: { ca: documents.ca } }
-    const bringOne = async (house: House) =>
-      bring(house, await agent(house), identityAssertion(key, 'agent', house.clock.now()))
+    const bringOne = async (server: TestServer) =>
+      bring(server, await agent(server), identityAssertion(key, 'agent', server.clock.now()))
     try {
       for (const [path, passes] of [
         ['/jwks.json', true],
         ['/nothing.json', false],
       ] as const) {
         const assertionIssuers = { [enterprise]: published(path) }
-        await inHouse(
+        await inTestServer(
           {},
-          async (house) => {
-            const answer = await bringOne(house)
+          async (server) => {
+            const answer = await bringOne(server)
             if (passes) return void (await readTokens(answer))
             assert.ok(Number(answer.headers.get('retry-after')) > 0)
             await assertJson(answer, 503, 'temporarily_unavailable')
@@ -471,10 +474,10 @@ onBothDatabases('JWT bearer by configuration', (dialect) => {
       }
       // An address inside is no place for keys, and is not asked (rule 17).
       const inside = { ...withoutKeys, jwksUri: 'https://10.0.0.1/jwks.json' }
-      await inHouse(
+      await inTestServer(
         {},
-        async (house) => {
-          await assertJson(await bringOne(house), 400, 'invalid_grant')
+        async (server) => {
+          await assertJson(await bringOne(server), 400, 'invalid_grant')
         },
         { ...outbound, assertionIssuers: { [enterprise]: inside } },
       )
@@ -484,25 +487,25 @@ onBothDatabases('JWT bearer by configuration', (dialect) => {
   })
 
   test('ID-JAG §7.2: the profile is advertised with its grant where it is on', async () => {
-    const read = async (house: House) =>
-      (await (await house.request('/.well-known/oauth-authorization-server')).json()) as {
+    const read = async (server: TestServer) =>
+      (await (await server.request('/.well-known/oauth-authorization-server')).json()) as {
         grant_types_supported: string[]
         authorization_grant_profiles_supported?: string[]
       }
-    await inHouse({}, async (house) => {
-      const metadata = await read(house)
+    await inTestServer({}, async (server) => {
+      const metadata = await read(server)
       assert.deepEqual(metadata.authorization_grant_profiles_supported, [
         'urn:ietf:params:oauth:grant-profile:id-jag',
       ])
       assert.ok(metadata.grant_types_supported.includes(jwtBearerGrant))
       assert.ok(!JSON.stringify(metadata).includes(enterprise), 'whom it trusts is nobody’s business')
     })
-    await inHouse({ accepts: ['jwt'] }, async (house) => {
-      const metadata = await read(house)
+    await inTestServer({ accepts: ['jwt'] }, async (server) => {
+      const metadata = await read(server)
       assert.equal(metadata.authorization_grant_profiles_supported, undefined)
       assert.ok(metadata.grant_types_supported.includes(jwtBearerGrant))
     })
-    const without = await openHouse(dialect)
+    const without = await openTestServer(dialect)
     try {
       const metadata = await read(without)
       assert.ok(!metadata.grant_types_supported.includes(jwtBearerGrant))
@@ -515,8 +518,8 @@ onBothDatabases('JWT bearer by configuration', (dialect) => {
   })
 })
 
-async function countUsers(house: House): Promise<number> {
-  const [row] = await house.app.server.db.query(sql<{ count: number }>`select count(*) as count from users`)
+async function countUsers(server: TestServer): Promise<number> {
+  const [row] = await server.app.server.db.query(sql<{ count: number }>`select count(*) as count from users`)
   return Number(row!.count)
 }
 

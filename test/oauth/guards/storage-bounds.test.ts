@@ -17,7 +17,7 @@ import {
   readConsent,
   type Tokens,
 } from '../../support/flow.ts'
-import { alice, type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { alice, issuer, onBothDatabases, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 import { push } from '../authorization/pushing.ts'
 
 const most = { perUser: 30, perNetwork: 20, inAll: 1_000 }
@@ -55,17 +55,17 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
     },
     log,
   } satisfies Partial<Config>
-  let house: House
+  let server: TestServer
   let client: CreatedClient
   let other: CreatedClient
   let tokens: Tokens
   before(async () => {
-    house = await openHouse(dialect, config)
+    server = await openTestServer(dialect, config)
   })
-  after(() => house.close())
+  after(() => server.close())
 
   async function sizes(): Promise<Sizes> {
-    const { db } = house.app.server
+    const { db } = server.app.server
     const columns = await db.query(
       dialect === 'sqlite'
         ? sql<{
@@ -112,24 +112,24 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   }
 
   const selfRegistered = async (made: CreatedClient) => {
-    await house.app.server.db.query(sql`update clients set source = 'dcr' where id = ${made.client.id}`)
-    house.app.server.clients.forget(made.client.id)
+    await server.app.server.db.query(sql`update clients set source = 'dcr' where id = ${made.client.id}`)
+    server.app.server.clients.forget(made.client.id)
     return made
   }
   const publicClient = async () =>
     selfRegistered(
-      await house.createClient({
+      await server.createClient({
         tokenEndpointAuthMethod: 'none',
         grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-        scope: Object.keys(house.app.settings.scopes),
+        scope: Object.keys(server.app.settings.scopes),
       }),
     )
   const consentPage = (of: CreatedClient, more: Record<string, string> = {}) =>
-    house.request(
+    server.request(
       `${paths.authorization}?${authorizeParameters(of, makePkce(), { prompt: 'consent', ...more })}`,
     )
   const post = (path: string, form: Record<string, string>, headers?: Record<string, string>) =>
-    house.post(path, form, headers)
+    server.post(path, form, headers)
 
   /**
    * One flood for what each endpoint can be made to store: what it does n times, and the most rows of each table. A row has at
@@ -162,7 +162,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.authorization,
       what: 'codes under a remembered consent',
       run: () =>
-        house.request(
+        server.request(
           `${paths.authorization}?${authorizeParameters(client, makePkce(), { state: large.state })}`,
         ),
       rows: { codes: 30, events: 30 },
@@ -175,7 +175,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
         const shown = await readConsent(await consentPage(client))
         return shown.fields.request === undefined
           ? new Response(null, { status: 429 })
-          : answerConsent(house, shown, { decision: 'deny' })
+          : answerConsent(server, shown, { decision: 'deny' })
       },
       rows: { events: 30, authorization_requests: 30 },
     },
@@ -183,7 +183,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.pushedAuthorization,
       what: 'requests in the name of a public client',
       run: () =>
-        push(house, client, authorizeParameters(client, makePkce(), { ...large, unknown: text(30_000) })),
+        push(server, client, authorizeParameters(client, makePkce(), { ...large, unknown: text(30_000) })),
       rows: { pushed_authorization_requests: most.perNetwork },
       refused: /temporarily_unavailable/,
     },
@@ -229,7 +229,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.registration,
       what: 'clients',
       run: (n) =>
-        house.request(paths.registration, {
+        server.request(paths.registration, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({
@@ -244,7 +244,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
     {
       path: paths.clientConfiguration,
       what: 'without a token',
-      run: () => house.request(`${paths.clientConfiguration}?client_id=${client.client.id}`),
+      run: () => server.request(`${paths.clientConfiguration}?client_id=${client.client.id}`),
       rows: {},
     },
     {
@@ -263,8 +263,12 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.device,
       what: 'wrong codes',
       run: async () => {
-        const shown = await readConsent(await house.request(paths.device))
-        return house.post(paths.device, { ...shown.fields, user_code: 'BCDF-GHJK' }, { cookie: shown.cookie })
+        const shown = await readConsent(await server.request(paths.device))
+        return server.post(
+          paths.device,
+          { ...shown.fields, user_code: 'BCDF-GHJK' },
+          { cookie: shown.cookie },
+        )
       },
       rows: {},
     },
@@ -272,8 +276,8 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       path: paths.connectedApps,
       what: 'disconnecting again and again',
       run: async () => {
-        const shown = await readConsent(await house.request(paths.connectedApps))
-        return house.post(paths.connectedApps, { ...disconnect, ...shown.fields }, { cookie })
+        const shown = await readConsent(await server.request(paths.connectedApps))
+        return server.post(paths.connectedApps, { ...disconnect, ...shown.fields }, { cookie })
       },
       rows: { events: 30 },
     },
@@ -286,19 +290,19 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
     {
       path: paths.userinfo,
       what: 'without a token',
-      run: () => house.request(paths.userinfo),
+      run: () => server.request(paths.userinfo),
       rows: {},
     },
     {
       path: paths.logout,
       what: 'nobody signs out',
-      run: () => house.request(`${paths.logout}?state=${large.nonce}`),
+      run: () => server.request(`${paths.logout}?state=${large.nonce}`),
       rows: {},
     },
     ...[paths.openidConfiguration, paths.serverMetadata, paths.jwks].map((path) => ({
       path,
       what: 'documents',
-      run: () => house.request(path),
+      run: () => server.request(path),
       rows: {},
     })),
   ]
@@ -316,23 +320,23 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   for (const { path, what, run, rows, refused } of floods) {
     test(`RFC 6819 §4.4.1.11: ${path}, ${what}: rows and bytes have a bound`, async () => {
       // Windows of earlier floods have ended.
-      house.clock.advance(2 * 3_600_000)
-      house.signedIn.account = { ...alice, authTime: house.clock.now() }
+      server.clock.advance(2 * 3_600_000)
+      server.signedIn.account = { ...alice, authTime: server.clock.now() }
       client = await publicClient()
       other = await publicClient()
-      tokens = await obtainTokens(house, client)
-      const shown = await readConsent(await house.request(paths.connectedApps))
+      tokens = await obtainTokens(server, client)
+      const shown = await readConsent(await server.request(paths.connectedApps))
       disconnect = shown.fields
       cookie = shown.cookie
-      house.clock.advance(3_600_000)
-      house.signedIn.account = { ...alice, authTime: house.clock.now() }
+      server.clock.advance(3_600_000)
+      server.signedIn.account = { ...alice, authTime: server.clock.now() }
       // Makes the keys that are due, once.
-      await house.request(paths.jwks)
+      await server.request(paths.jwks)
       const before = await sizes()
       let last: Response | undefined
       for (let n = 0; n < tries; n++) {
         last = await run(n)
-        house.clock.advance(1)
+        server.clock.advance(1)
       }
       const added = grown(before, await sizes())
       for (const [table, { rows: count, bytes }] of Object.entries(added)) {
@@ -354,10 +358,10 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   }
 
   test('RFC 9126 §2.1: nothing of a pushed request is stored that nobody reads, and no value is too long', async () => {
-    house.clock.advance(3_600_000)
+    server.clock.advance(3_600_000)
     client = await publicClient()
-    await push(house, client, authorizeParameters(client, makePkce(), { unknown: 'find me', claims: '{}' }))
-    const [row] = await house.app.server.db.query(
+    await push(server, client, authorizeParameters(client, makePkce(), { unknown: 'find me', claims: '{}' }))
+    const [row] = await server.app.server.db.query(
       sql<{ request: string }>`select request from pushed_authorization_requests order by id desc limit 1`,
     )
     assert.doesNotMatch(row!.request, /find me|unknown/)
@@ -368,7 +372,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       claims: 4_097,
     })) {
       const answer = await push(
-        house,
+        server,
         client,
         authorizeParameters(client, makePkce(), { [name]: text(length) }),
       )
@@ -378,12 +382,12 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
       assert.match(body.error_description, new RegExp(name))
     }
     const many = Array.from({ length: 21 }, () => issuer)
-    const answer = await push(house, client, authorizeParameters(client, makePkce(), { resource: many }))
+    const answer = await push(server, client, authorizeParameters(client, makePkce(), { resource: many }))
     assert.equal(answer.status, 400)
   })
 
   test('RFC 6819 §4.4.1.11: when little room is left the network that fills it is refused first, and another that uses the same client is not', async () => {
-    const tight = await openHouse(dialect, {
+    const tight = await openTestServer(dialect, {
       ...config,
       storage: { inAll: 100 },
       pushedRequests: { perNetwork: 1_000 },
@@ -427,11 +431,11 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   })
 
   test('RFC 6819 §4.4.1.11: the limits of a user count over all processes', async () => {
-    house.clock.advance(3_600_000)
-    house.signedIn.account = { ...alice, authTime: house.clock.now() }
+    server.clock.advance(3_600_000)
+    server.signedIn.account = { ...alice, authTime: server.clock.now() }
     const own = [await publicClient(), await publicClient(), await publicClient()]
-    const twin = await house.twin()
-    const { counters } = house.app.server
+    const twin = await server.twin()
+    const { counters } = server.app.server
     for (let n = 0; n < most.perUser; n++) await consentPage(own[n % 3]!)
     await counters.flush()
     const third = await publicClient()
@@ -449,7 +453,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   })
 
   test('RFC 6819 §4.4.1.11: a user has so many living sessions over all clients; those idle for longest end', async () => {
-    const few = await openHouse(dialect, { ...config, storage: { sessionsPerUser: 3 } })
+    const few = await openTestServer(dialect, { ...config, storage: { sessionsPerUser: 3 } })
     try {
       const living: Tokens[] = []
       for (let n = 0; n < 5; n++) {
@@ -473,7 +477,7 @@ onBothDatabases('storage that strangers can fill', (dialect) => {
   })
 
   test('RFC 9449 §11.1: proofs of keys that strangers send leave a bounded number of rows', async () => {
-    const tight = await openHouse(dialect, { ...config, storage: { inAll: 1 } })
+    const tight = await openTestServer(dialect, { ...config, storage: { inAll: 1 } })
     try {
       const shared = await tight.createClient({ tokenEndpointAuthMethod: 'none' })
       const key = await makeProofKey()

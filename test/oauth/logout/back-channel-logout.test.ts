@@ -24,26 +24,33 @@ import {
   refresh,
   type Tokens,
 } from '../../support/flow.ts'
-import { alice, bob, type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import {
+  alice,
+  bob,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+} from '../../support/gatehouse.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
 onBothDatabases('back-channel logout', (dialect) => {
   let party: Documents
-  let house: House
+  let testServer: TestServer
   before(async () => {
     party = await openDocuments()
-    house = await openHouse(dialect, { outbound: { ca: party.ca } })
+    testServer = await openTestServer(dialect, { outbound: { ca: party.ca } })
   })
   after(async () => {
-    await house.close()
+    await testServer.close()
     await party.close()
   })
 
   let paths = 0
   /** A client with an endpoint of its own, which answers 200. */
-  async function listener(input: Partial<ClientInput> = {}, at = house) {
+  async function listener(input: Partial<ClientInput> = {}, at = testServer) {
     const path = `/logout-${++paths}`
     party.serve(path, {})
     const client = await at.createClient({ backchannelLogoutUri: party.origin + path, ...input })
@@ -55,16 +62,16 @@ onBothDatabases('back-channel logout', (dialect) => {
   }
 
   const signedInAs = (account = alice, sessionId = 'sign-in 1') => {
-    const authTime = house.clock.now()
-    house.signedIn.account = { ...account, authTime, ...(sessionId === '' ? {} : { sessionId }) }
+    const authTime = testServer.clock.now()
+    testServer.signedIn.account = { ...account, authTime, ...(sessionId === '' ? {} : { sessionId }) }
   }
   async function connect(client: CreatedClient): Promise<OpenidTokens> {
     // Sessions of one moment have no order.
-    house.clock.advance(1)
-    return (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
+    testServer.clock.advance(1)
+    return (await obtainTokens(testServer, client, { scope: 'openid' })) as OpenidTokens
   }
-  const deliver = (at = house) => deliverLogouts(at.app.server, { pause: async () => {} })
-  const notices = (at = house) =>
+  const deliver = (at = testServer) => deliverLogouts(at.app.server, { pause: async () => {} })
+  const notices = (at = testServer) =>
     at.app.server.db.query(
       sql<{
         client_id: string
@@ -73,18 +80,18 @@ onBothDatabases('back-channel logout', (dialect) => {
         last_error: string | null
       }>`select client_id, attempts, next_attempt_at, last_error from logout_deliveries`,
     )
-  const userId = async (subject = 'alice', at = house) =>
+  const userId = async (subject = 'alice', at = testServer) =>
     (await at.app.server.db.query(sql<{ id: string }>`select id from users where subject = ${subject}`))[0]!
       .id
   const sessionOf = async (client: CreatedClient) =>
     (
-      await house.app.server.db.query(
+      await testServer.app.server.db.query(
         sql<{ id: string }>`select id from sessions
           where client_id = ${client.client.id} and revoked_at is null order by id desc`,
       )
     )[0]!.id
   const end = async (client: CreatedClient, reason = 'by_administrator') =>
-    endSession(house.app.server, await sessionOf(client), reason, {})
+    endSession(testServer.app.server, await sessionOf(client), reason, {})
 
   for (const alg of algorithms) {
     test(`OpenID Connect Back-Channel Logout §2.4, §2.5: the logout token, signed with ${alg}, is what it must be and no more`, async () => {
@@ -98,13 +105,13 @@ onBothDatabases('back-channel logout', (dialect) => {
       const request = party.requests.find((one) => one.url === path)!
       assert.equal(request.method, 'POST')
       assert.equal(request.headers['content-type'], 'application/x-www-form-urlencoded')
-      const keys = (await (await house.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
+      const keys = (await (await testServer.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
       const { payload } = await jwtVerify(token!, createLocalJWKSet(keys), {
         algorithms: [alg],
         typ: 'logout+jwt',
         issuer,
         audience: client.client.id,
-        currentDate: new Date(house.clock.now()),
+        currentDate: new Date(testServer.clock.now()),
       })
       const { jti, iat, exp, ...claims } = payload
       assert.deepEqual(claims, {
@@ -130,16 +137,16 @@ onBothDatabases('back-channel logout', (dialect) => {
     const [token] = told()
     const { access_token } = await connect(client)
     const call = (bearer: string) =>
-      house.request('/oauth/userinfo', { headers: { authorization: `Bearer ${bearer}` } })
+      testServer.request('/oauth/userinfo', { headers: { authorization: `Bearer ${bearer}` } })
     assert.equal((await call(token!)).status, 401)
     assert.equal((await call(access_token)).status, 200)
     const hint = authorizeParameters(client, makePkce(), { scope: 'openid', id_token_hint: token })
-    const refused = await house.request(`/oauth/authorize?${hint}`)
+    const refused = await testServer.request(`/oauth/authorize?${hint}`)
     assert.match(refused.headers.get('location')!, /error=invalid_request/)
   })
 
   test('OpenID Connect Back-Channel Logout §2.7: with the sign-in end its sessions, those with offline_access go on; all are told', async () => {
-    const local = await openHouse(dialect, { accounts: undefined, outbound: { ca: party.ca } })
+    const local = await openTestServer(dialect, { accounts: undefined, outbound: { ca: party.ca } })
     try {
       const [bound, free] = [await listener({}, local), await listener({ name: 'Offline' }, local)]
       const silent = await local.createClient({ name: 'Told nothing' })
@@ -198,7 +205,7 @@ onBothDatabases('back-channel logout', (dialect) => {
   })
 
   test('OpenID Connect Back-Channel Logout §2.1: who proves themselves again keeps the sid, another user in the browser ends it', async () => {
-    const local = await openHouse(dialect, { accounts: undefined, outbound: { ca: party.ca } })
+    const local = await openTestServer(dialect, { accounts: undefined, outbound: { ca: party.ca } })
     try {
       const { client, told } = await listener({}, local)
       const visitor = visit(local)
@@ -241,32 +248,32 @@ onBothDatabases('back-channel logout', (dialect) => {
   const endings: Record<string, (client: CreatedClient, tokens: OpenidTokens) => Promise<unknown>> = {
     'an administrator ends the session': (client) => end(client),
     'the user disconnects the app': async (client) => {
-      const page = await readConsent(await house.request('/account/apps'))
+      const page = await readConsent(await testServer.request('/account/apps'))
       const form = page.html
         .split('<form ')
         .find((one) => one.includes(`value="${client.client.id}"`))!
         .matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)
       const fields = Object.fromEntries([...form].map(([, name, value]) => [name!, value!]))
-      assert.equal((await house.post('/account/apps', fields, { cookie: page.cookie })).status, 303)
+      assert.equal((await testServer.post('/account/apps', fields, { cookie: page.cookie })).status, 303)
     },
-    'the account is disabled': async () => disableUser(house.app.server, await userId(), 'abuse'),
+    'the account is disabled': async () => disableUser(testServer.app.server, await userId(), 'abuse'),
     'a refresh token is used twice': async (client, { refresh_token }) => {
-      const successor = await readTokens(await refresh(house, client, refresh_token!))
-      await refresh(house, client, successor.refresh_token!)
-      assert.equal((await refresh(house, client, refresh_token!)).status, 400)
+      const successor = await readTokens(await refresh(testServer, client, refresh_token!))
+      await refresh(testServer, client, successor.refresh_token!)
+      assert.equal((await refresh(testServer, client, refresh_token!)).status, 400)
     },
-    'the account is gone at its provider': () => closeUserOf(house.app.server, alice),
-    'the user is deleted': async () => deleteUser(house.app.server, await userId()),
+    'the account is gone at its provider': () => closeUserOf(testServer.app.server, alice),
+    'the user is deleted': async () => deleteUser(testServer.app.server, await userId()),
   }
   for (const [what, act] of Object.entries(endings)) {
     test(`OpenID Connect Back-Channel Logout §2.5: the client is told when ${what}`, async () => {
       signedInAs()
       const { client, told } = await listener()
-      const quiet = await house.createClient()
+      const quiet = await testServer.createClient()
       const tokens = await connect(client)
       await connect(quiet)
       await act(client, tokens)
-      assert.equal((await introspect(house, client, tokens.access_token)).active, false)
+      assert.equal((await introspect(testServer, client, tokens.access_token)).active, false)
       assert.deepEqual(
         (await notices()).map((row) => row.client_id).filter((id) => id === quiet.client.id),
         [],
@@ -275,14 +282,14 @@ onBothDatabases('back-channel logout', (dialect) => {
       assert.equal(new Set(told().map((token) => decodeJwt(token).sub)).size, 1, 'told of alice')
       await deliver()
       assert.equal(told().length, 1, 'once')
-      await house.app.server.db.query(sql`update users set disabled_at = null`)
+      await testServer.app.server.db.query(sql`update users set disabled_at = null`)
     })
   }
 
   test('OpenID Connect Back-Channel Logout §2.5: a client that never asked for openid is told nothing', async () => {
     signedInAs()
     const { client, told } = await listener()
-    await obtainTokens(house, client)
+    await obtainTokens(testServer, client)
     await end(client)
     await deliver()
     assert.deepEqual(told(), [])
@@ -293,7 +300,7 @@ onBothDatabases('back-channel logout', (dialect) => {
   })
 
   test('OpenID Connect Back-Channel Logout §2.5: a changed password ends every sign-in of the user, and clients are told', async () => {
-    const local = await openHouse(dialect, { accounts: undefined, outbound: { ca: party.ca } })
+    const local = await openTestServer(dialect, { accounts: undefined, outbound: { ca: party.ca } })
     try {
       const { client, told } = await listener({}, local)
       const [desk, phone] = [visit(local), visit(local)]
@@ -336,7 +343,7 @@ onBothDatabases('back-channel logout', (dialect) => {
     const { client, told } = await listener()
     const { refresh_token } = await connect(client)
     const { headers, form } = credentials(client)
-    await house.post('/oauth/revoke', { token: refresh_token!, ...form }, headers)
+    await testServer.post('/oauth/revoke', { token: refresh_token!, ...form }, headers)
     await deliver()
     assert.deepEqual(told(), [])
     await connect(client)
@@ -387,18 +394,18 @@ onBothDatabases('back-channel logout', (dialect) => {
     const answers = [500, 302, 400, 204]
     party.serve(path, (response: ServerResponse) => response.writeHead(answers.shift()!).end())
     await end(client)
-    const began = house.clock.now()
-    assert.equal(await logoutsAreDue(house.app.server), true)
+    const began = testServer.clock.now()
+    assert.equal(await logoutsAreDue(testServer.app.server), true)
     const pauses = [30_000, 60_000, 120_000]
     for (const [n, error] of ['status 500', 'status 302', 'status 400'].entries()) {
       assert.deepEqual(await deliver(), { delivered: 0, failed: 1 })
       const [row] = await notices()
       assert.deepEqual([row!.attempts, row!.last_error], [n + 1, error])
-      assert.equal(row!.next_attempt_at, house.clock.now() + pauses[n]!)
-      house.clock.advance(pauses[n]! - 1)
+      assert.equal(row!.next_attempt_at, testServer.clock.now() + pauses[n]!)
+      testServer.clock.advance(pauses[n]! - 1)
       assert.deepEqual(await deliver(), { delivered: 0, failed: 0 }, 'not yet')
-      assert.equal(await logoutsAreDue(house.app.server), false)
-      house.clock.advance(1)
+      assert.equal(await logoutsAreDue(testServer.app.server), false)
+      testServer.clock.advance(1)
     }
     assert.deepEqual(await deliver(), { delivered: 1, failed: 0 })
     assert.equal(new Set(told().map((token) => decodeJwt(token).jti)).size, 4, 'each token is one of its own')
@@ -409,13 +416,13 @@ onBothDatabases('back-channel logout', (dialect) => {
     await connect(dead.client)
     await end(dead.client)
     let attempts = 0
-    while ((await deliver()).failed > 0 || house.clock.now() < began + 2 * 86_400_000) {
+    while ((await deliver()).failed > 0 || testServer.clock.now() < began + 2 * 86_400_000) {
       attempts = (await notices())[0]?.attempts ?? attempts
-      house.clock.advance(3_600_000)
+      testServer.clock.advance(3_600_000)
     }
     assert.ok(attempts > 20 && attempts < 40, `${attempts} attempts`)
     assert.equal((await notices()).length, 1, 'given up, and still to be seen')
-    const cleanUp = jobsOf(house.app.server).find((job) => job.name === 'clean_up')!
+    const cleanUp = jobsOf(testServer.app.server).find((job) => job.name === 'clean_up')!
     await cleanUp.run({ previous: null, pause: async () => {} })
     assert.deepEqual(await notices(), [])
   })
@@ -423,15 +430,15 @@ onBothDatabases('back-channel logout', (dialect) => {
   test('OpenID Connect Back-Channel Logout §2.5: of processes that deliver at once each notice is sent by one', async () => {
     signedInAs()
     const { client, told } = await listener()
-    const twin = await house.twin({ outbound: { ca: party.ca } })
+    const twin = await testServer.twin({ outbound: { ca: party.ca } })
     for (let n = 0; n < 20; n++) {
       signedInAs(alice, `sign-in of many ${n}`)
       await connect(client)
     }
-    await disableUser(house.app.server, await userId(), 'a test')
+    await disableUser(testServer.app.server, await userId(), 'a test')
     assert.equal((await notices()).length, 20)
     const done = await Promise.all(
-      [house.app.server, twin.app.server, house.app.server, twin.app.server].map((server) =>
+      [testServer.app.server, twin.app.server, testServer.app.server, twin.app.server].map((server) =>
         deliverLogouts(server, { pause: async () => {} }),
       ),
     )
@@ -442,17 +449,17 @@ onBothDatabases('back-channel logout', (dialect) => {
     assert.equal(told().length, 20)
     assert.equal(new Set(told().map((token) => decodeJwt(token).sid)).size, 20)
     assert.deepEqual(await notices(), [])
-    await house.app.server.db.query(sql`update users set disabled_at = null`)
+    await testServer.app.server.db.query(sql`update users set disabled_at = null`)
   })
 
   test('OpenID Connect Back-Channel Logout §2.2: what is registered must be https, and can be withdrawn', async () => {
-    await assert.rejects(house.createClient({ backchannelLogoutUri: 'http://localhost:9/logout' }))
-    await assert.rejects(house.createClient({ backchannelLogoutUri: 'https://client.example/logout#x' }))
+    await assert.rejects(testServer.createClient({ backchannelLogoutUri: 'http://localhost:9/logout' }))
+    await assert.rejects(testServer.createClient({ backchannelLogoutUri: 'https://client.example/logout#x' }))
     signedInAs()
     const { client, told } = await listener()
     await connect(client)
     await end(client)
-    await house.g.clients.change(client.client.id, { backchannelLogoutUri: undefined })
+    await testServer.g.clients.change(client.client.id, { backchannelLogoutUri: undefined })
     assert.deepEqual(await deliver(), { delivered: 0, failed: 0 })
     assert.deepEqual(told(), [])
     assert.deepEqual(await notices(), [])

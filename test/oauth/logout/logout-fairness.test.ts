@@ -8,44 +8,52 @@ import { sql } from '../../../src/db/sql.ts'
 import { deliverLogouts } from '../../../src/oauth/logout/back-channel-logout.ts'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import { obtainTokens } from '../../support/flow.ts'
-import { alice, bob, type House, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { alice, bob, onBothDatabases, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 
 const hanging = 50
 
 onBothDatabases('logouts that wait for others', (dialect) => {
   let party: Documents
-  let house: House
+  let testServer: TestServer
   before(async () => {
     const names = ['localhost', ...Array.from({ length: hanging }, (_, n) => `r${n}.example`)]
     party = await openDocuments('127.0.0.1', { names: [...names, 'honest.example', 'shared.example'] })
     // Every name leads to the one server.
-    house = await openHouse(dialect, { outbound: { ca: party.ca } }, undefined, async () => ['127.0.0.1'])
+    testServer = await openTestServer(dialect, { outbound: { ca: party.ca } }, undefined, async () => [
+      '127.0.0.1',
+    ])
   })
   after(async () => {
-    await house.close()
+    await testServer.close()
     await party.close()
   })
 
   const at = (host: string, path: string) => `https://${host}:${party.port}${path}`
-  const deliver = (from = house) => deliverLogouts(from.app.server, { pause: async () => {} })
+  const deliver = (from = testServer) => deliverLogouts(from.app.server, { pause: async () => {} })
   const as = (account: typeof alice) => {
-    house.clock.advance(1)
-    house.signedIn.account = { ...account, authTime: house.clock.now(), sessionId: `of ${account.subject}` }
+    testServer.clock.advance(1)
+    testServer.signedIn.account = {
+      ...account,
+      authTime: testServer.clock.now(),
+      sessionId: `of ${account.subject}`,
+    }
   }
   async function connect(uri: string, source: 'dcr' | 'admin') {
-    const made = await house.createClient({ backchannelLogoutUri: uri, name: uri })
+    const made = await testServer.createClient({ backchannelLogoutUri: uri, name: uri })
     if (source === 'dcr')
-      await house.app.server.db.query(sql`update clients set source = 'dcr' where id = ${made.client.id}`)
-    house.clock.advance(1_100)
-    await obtainTokens(house, made, { scope: 'openid' })
+      await testServer.app.server.db.query(
+        sql`update clients set source = 'dcr' where id = ${made.client.id}`,
+      )
+    testServer.clock.advance(1_100)
+    await obtainTokens(testServer, made, { scope: 'openid' })
     return made
   }
   async function end(account: typeof alice) {
-    const [user] = await house.app.server.db.query(
+    const [user] = await testServer.app.server.db.query(
       sql<{ id: string }>`select id from users where subject = ${account.subject}`,
     )
-    await disableUser(house.app.server, user!.id, 'a test')
-    await house.app.server.db.query(sql`update users set disabled_at = null`)
+    await disableUser(testServer.app.server, user!.id, 'a test')
+    await testServer.app.server.db.query(sql`update users set disabled_at = null`)
   }
   /** What happened in its order: a receiver was told, or was given up. */
   function watch(release: (order: string[]) => boolean) {
@@ -82,7 +90,7 @@ onBothDatabases('logouts that wait for others', (dialect) => {
         await connect(at(`r${n}.example`, `/${source}-${n}`), 'dcr')
       }
       await end(bob)
-      house.clock.advance(1_000)
+      testServer.clock.advance(1_000)
       as(alice)
       party.serve(`/${source}-honest`, seen.answer('honest'))
       await connect(at('honest.example', `/${source}-honest`), source)
@@ -106,13 +114,13 @@ onBothDatabases('logouts that wait for others', (dialect) => {
     party.serve('/many', seen.hang)
     const many = await connect(at('r0.example', '/many'), 'dcr')
     await end(bob)
-    const { db } = house.app.server
+    const { db } = testServer.app.server
     const numbers =
       db.dialect === 'sqlite'
         ? sql`with recursive n(n) as (select 1 union all select n + 1 from n where n < 200) select n from n`
         : sql`select n from generate_series(1, 200) n`
     await db.query(sql`insert into logout_deliveries (id, client_id, subject, session_id, next_attempt_at, created_at, expires_at)
-      select 'lo_' || n.n, ${many.client.id}, 'bob', 'gone', 0, 0, ${house.clock.now() + 1_000_000} from (${numbers}) n`)
+      select 'lo_' || n.n, ${many.client.id}, 'bob', 'gone', 0, 0, ${testServer.clock.now() + 1_000_000} from (${numbers}) n`)
     as(alice)
     party.serve('/honest', seen.answer('honest'))
     await connect(at('honest.example', '/honest'), 'dcr')

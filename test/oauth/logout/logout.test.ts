@@ -14,18 +14,25 @@ import {
   redeem,
   type Tokens,
 } from '../../support/flow.ts'
-import { alice, formText, type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import {
+  alice,
+  formText,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+} from '../../support/gatehouse.ts'
 import { assertPage, eventsOf } from '../answers.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
 const goodbye = 'https://client.example/goodbye'
 
 onBothDatabases('RP-initiated logout', (dialect) => {
-  let house: House
+  let server: TestServer
   before(async () => {
-    house = await openHouse(dialect, { accounts: undefined })
+    server = await openTestServer(dialect, { accounts: undefined })
   })
-  after(() => house.close())
+  after(() => server.close())
 
   let people = 0
   interface Party {
@@ -39,14 +46,14 @@ onBothDatabases('RP-initiated logout', (dialect) => {
     let page = await visitor.get(`/oauth/authorize?${authorizeParameters(client, pkce, { scope })}`)
     if (page.status === 200) page = await visitor.submit(page, '/oauth/consent', { decision: 'allow' })
     const code = new URL(page.location!).searchParams.get('code')!
-    return (await readTokens(await redeem(house, client, code, pkce))) as OpenidTokens
+    return (await readTokens(await redeem(server, client, code, pkce))) as OpenidTokens
   }
 
   /** A person who is signed in, and a client that knows them. */
   async function party(input: Partial<ClientInput> = {}): Promise<Party> {
-    const visitor = visit(house)
+    const visitor = visit(server)
     await visitor.signUp({ login: `person-${++people}@example.com` })
-    const client = await house.createClient({ postLogoutRedirectUris: [goodbye], ...input })
+    const client = await server.createClient({ postLogoutRedirectUris: [goodbye], ...input })
     return { visitor, client, tokens: await connect(visitor, client) }
   }
 
@@ -54,7 +61,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
     visitor.get(`/oauth/logout?${new URLSearchParams(parameters)}`)
   const isSignedIn = async (visitor: Visitor) => (await visitor.get('/account')).status === 200
   const isAlive = async ({ client, tokens }: Party) =>
-    (await introspect(house, client, tokens.access_token)).active
+    (await introspect(server, client, tokens.access_token)).active
   /** Follows redirects on our own origin. */
   async function follow(visitor: Visitor, page: Shown): Promise<Shown> {
     let at = page
@@ -79,7 +86,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
       const one = await party()
       const { visitor, client, tokens } = one
       if ('client_id' in more) more.client_id = client.client.id
-      house.clock.advance(86_400_000)
+      server.clock.advance(86_400_000)
       const parameters = {
         id_token_hint: tokens.id_token,
         post_logout_redirect_uri: goodbye,
@@ -94,7 +101,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
       assert.equal(back.location, goodbye + ('state' in more ? '?state=a+state' : ''))
       assert.equal(await isSignedIn(visitor), false)
       assert.equal(await isAlive(one), false, 'and what came from the sign-in')
-      assert.equal((await eventsOf(house, client.client.id, 'logout')).length, 1)
+      assert.equal((await eventsOf(server, client.client.id, 'logout')).length, 1)
     }
   })
 
@@ -107,7 +114,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
 
   test('RP-Initiated Logout §3: nobody is sent to an address that is not registered, or for a client nobody knows (N123)', async () => {
     const one = await party()
-    const other = await house.createClient({ postLogoutRedirectUris: ['https://other.example/'] })
+    const other = await server.createClient({ postLogoutRedirectUris: ['https://other.example/'] })
     const hint = { id_token_hint: one.tokens.id_token }
     const own = { client_id: one.client.client.id }
     for (const parameters of [
@@ -187,10 +194,10 @@ onBothDatabases('RP-initiated logout', (dialect) => {
 
   test('RFC 9700 §4.11.2: a client that came by itself sends nobody anywhere who is not its user', async () => {
     const { visitor, client, tokens } = await party()
-    await house.app.server.db.query(sql`update clients set source = 'dcr' where id = ${client.client.id}`)
-    house.clock.advance(2_000)
+    await server.app.server.db.query(sql`update clients set source = 'dcr' where id = ${client.client.id}`)
+    server.clock.advance(2_000)
     const parameters = { id_token_hint: tokens.id_token, post_logout_redirect_uri: goodbye }
-    const somebody = visit(house)
+    const somebody = visit(server)
     await assertPage(asResponse(await ask(somebody, parameters)), 200, { shows: [goodbye] })
     const answer = await ask(visitor, parameters)
     const way = answer.location!
@@ -202,10 +209,10 @@ onBothDatabases('RP-initiated logout', (dialect) => {
     for (const end of ['suspend', 'revoke'] as const) {
       const { visitor, client, tokens } = await party()
       const hint = { id_token_hint: tokens.id_token }
-      await house.g.clients[end](client.client.id, 'a test')
+      await server.g.clients[end](client.client.id, 'a test')
       const there = { ...hint, post_logout_redirect_uri: goodbye }
       await assertPage(asResponse(await ask(visitor, there)), 400)
-      await assertPage(asResponse(await ask(visit(house), there)), 400)
+      await assertPage(asResponse(await ask(visit(server), there)), 400)
       await assertPage(asResponse(await ask(visitor, hint)), 200, { shows: ['Sign out?'] })
       assert.ok(await isSignedIn(visitor))
     }
@@ -219,7 +226,7 @@ onBothDatabases('RP-initiated logout', (dialect) => {
       state: 'a state',
     }
     // A browser sends no SameSite=Lax cookie with a POST from elsewhere, and sends it with the GET that follows.
-    const posted = await visit(house).post('/oauth/logout', there)
+    const posted = await visit(server).post('/oauth/logout', there)
     assert.equal(posted.status, 303)
     assert.ok(posted.location!.startsWith(`${issuer}/oauth/logout?`))
     assert.equal((await follow(one.visitor, posted)).location, `${goodbye}?state=a+state`)
@@ -243,14 +250,14 @@ onBothDatabases('RP-initiated logout', (dialect) => {
     ] as const) {
       const changed = new URL(way)
       changed.searchParams.set(name, value)
-      const page = await visit(house).get(changed.href)
+      const page = await visit(server).get(changed.href)
       assert.equal(page.location, null, name)
     }
     assert.equal((await one.visitor.get(way.href)).location, goodbye)
   })
 
   test('RP-Initiated Logout §2: accounts that are kept elsewhere are signed out there, and what they began ends here', async () => {
-    const away = await openHouse(dialect, {
+    const away = await openTestServer(dialect, {
       accounts: {
         authenticate: () => away.signedIn.account,
         signOut(_request, returnTo) {
@@ -301,26 +308,26 @@ onBothDatabases('RP-initiated logout', (dialect) => {
   })
 
   test('RP-Initiated Logout §2.1: where the accounts have no sign-out there is no endpoint, and none is advertised', async () => {
-    const without = await openHouse(dialect)
+    const without = await openTestServer(dialect)
     try {
       await assertPage(await without.request('/oauth/logout'), 404)
-      const read = async (at: House) =>
+      const read = async (at: TestServer) =>
         (await (await at.request('/.well-known/openid-configuration')).json()) as Record<string, unknown>
       assert.equal((await read(without)).end_session_endpoint, undefined)
-      assert.equal((await read(house)).end_session_endpoint, `${issuer}/oauth/logout`)
+      assert.equal((await read(server)).end_session_endpoint, `${issuer}/oauth/logout`)
     } finally {
       await without.close()
     }
   })
 
   test('RP-Initiated Logout §2: bodies are forms, other methods are 405', async () => {
-    const answer = await house.request('/oauth/logout', {
+    const answer = await server.request('/oauth/logout', {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: formText({ x: 'x'.repeat(70_000) }),
     })
     await assertPage(answer, 413)
-    assert.equal((await house.request('/oauth/logout', { method: 'DELETE' })).status, 405)
+    assert.equal((await server.request('/oauth/logout', { method: 'DELETE' })).status, 405)
     const { tokens } = await party()
     assert.ok(decodeJwt(tokens.id_token).sid)
   })

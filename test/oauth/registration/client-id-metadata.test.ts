@@ -29,7 +29,7 @@ import {
   redeem,
   refresh,
 } from '../../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { issuer, onBothDatabases, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 
 const hour = 3_600_000
 
@@ -91,13 +91,13 @@ test('RFC 9111 §4.2.1: how long an answer says it stays fresh', () => {
 
 onBothDatabases('clients that are documents', (dialect) => {
   let documents: Documents
-  let house: House
+  let testServer: TestServer
   let count = 0
   const fresh = () => `/client-${count++}.json`
 
   before(async () => {
     documents = await openDocuments('127.0.0.1', { names: ['localhost', 'allowed.test'] })
-    house = await openHouse(dialect, {
+    testServer = await openTestServer(dialect, {
       clientIdMetadata: {},
       outbound: { ca: documents.ca },
       // Every test comes from the same network.
@@ -109,7 +109,7 @@ onBothDatabases('clients that are documents', (dialect) => {
     })
   })
   after(async () => {
-    await house.close()
+    await testServer.close()
     await documents.close()
   })
 
@@ -126,19 +126,19 @@ onBothDatabases('clients that are documents', (dialect) => {
     return html
   }
 
-  const ask = (id: string, redirectUri = callback, in_ = house) =>
+  const ask = (id: string, redirectUri = callback, in_ = testServer) =>
     in_.request(`/oauth/authorize?${authorizeParameters(described(id, [redirectUri]), makePkce())}`)
 
-  const isKnown = async (id: string, in_ = house) =>
+  const isKnown = async (id: string, in_ = testServer) =>
     (await in_.g.clients.list()).some((client) => client.id === id)
 
   test('CIMD §4: a document is one client for every machine that runs it, and a user has five times as many sessions with it', async () => {
     const client = serveClient(documents, fresh())
     for (let n = 0; n < 51; n++) {
-      house.clock.advance(1_000)
-      await obtainTokens(house, client)
+      testServer.clock.advance(1_000)
+      await obtainTokens(testServer, client)
     }
-    const [row] = await house.app.server.db.query(
+    const [row] = await testServer.app.server.db.query(
       sql<{
         count: number
       }>`select count(*) as count from sessions where client_id = ${client.id} and revoked_at is null`,
@@ -149,27 +149,31 @@ onBothDatabases('clients that are documents', (dialect) => {
   test('CIMD §4, §5: a document at its address is a client, shown by its host, and gets tokens (A4, A7, CL2)', async () => {
     const client = serveClient(documents, fresh(), { logo_uri: 'https://client.example/logo.png' })
     const pkce = makePkce()
-    const shown = await house.request(`/oauth/authorize?${authorizeParameters(client, pkce)}`)
+    const shown = await testServer.request(`/oauth/authorize?${authorizeParameters(client, pkce)}`)
     const page = await readConsent(shown)
     assert.match(page.html, /Desk tool/)
     assert.match(page.html, new RegExp(`localhost:${documents.port}</bdi></strong> says that this is`))
     assert.match(page.html, /client\.example/)
     assert.doesNotMatch(page.html, /logo\.png/)
-    const { to, parameters } = readRedirect(await answerConsent(house, page, { decision: 'allow' }))
+    const { to, parameters } = readRedirect(await answerConsent(testServer, page, { decision: 'allow' }))
     assert.equal(to.origin + to.pathname, callback)
     assert.deepEqual([parameters.state, parameters.iss], ['a state', issuer])
-    const tokens = await readTokens(await redeem(house, client, parameters.code!, pkce))
-    const again = await readTokens(await refresh(house, client, tokens.refresh_token!))
-    const { client: resourceServer, secret } = await house.createClient({ resourceServerFor: [issuer] })
-    const answer = await introspect(house, { client: resourceServer, secret: secret! }, again.access_token)
+    const tokens = await readTokens(await redeem(testServer, client, parameters.code!, pkce))
+    const again = await readTokens(await refresh(testServer, client, tokens.refresh_token!))
+    const { client: resourceServer, secret } = await testServer.createClient({ resourceServerFor: [issuer] })
+    const answer = await introspect(
+      testServer,
+      { client: resourceServer, secret: secret! },
+      again.access_token,
+    )
     assert.deepEqual([answer.active, answer.client_id], [true, client.id])
     assert.equal(requestsFor(client.id), 1)
     const metadata = (await (
-      await house.request('/.well-known/oauth-authorization-server')
+      await testServer.request('/.well-known/oauth-authorization-server')
     ).json()) as Record<string, unknown>
     assert.equal(metadata.client_id_metadata_document_supported, true)
     assert.ok((metadata.token_endpoint_auth_methods_supported as string[]).includes('none'))
-    const row = (await house.g.clients.list()).find(({ id }) => id === client.id)!
+    const row = (await testServer.g.clients.list()).find(({ id }) => id === client.id)!
     assert.deepEqual([row.source, row.profile, row.requirePkce], ['cimd', 'default', true])
   })
 
@@ -221,14 +225,14 @@ onBothDatabases('clients that are documents', (dialect) => {
       const client = serveClient(documents, fresh(), metadata)
       for (const redirect_uri of redirects) {
         const pkce = makePkce()
-        const answer = await authorize(house, authorizeParameters(client, pkce, { redirect_uri }))
+        const answer = await authorize(testServer, authorizeParameters(client, pkce, { redirect_uri }))
         const { parameters } = readRedirect(answer)
         assert.equal(parameters.iss, issuer)
         const proof = 'jwks_uri' in metadata ? assertionBy(client.id, key) : {}
-        const redeemed = await redeem(house, client, parameters.code!, pkce, { redirect_uri, ...proof })
+        const redeemed = await redeem(testServer, client, parameters.code!, pkce, { redirect_uri, ...proof })
         const { refresh_token } = await readTokens(redeemed)
         const again = 'jwks_uri' in metadata ? assertionBy(client.id, key) : {}
-        assert.equal((await refresh(house, client, refresh_token!, again)).status, 200)
+        assert.equal((await refresh(testServer, client, refresh_token!, again)).status, 200)
       }
     }
   })
@@ -237,20 +241,20 @@ onBothDatabases('clients that are documents', (dialect) => {
     const path = fresh()
     const quick = { 'cache-control': 'max-age=0' }
     const { id } = serveClient(documents, path, {}, quick)
-    house.clock.advance(hour - (house.clock.now() % hour))
+    testServer.clock.advance(hour - (testServer.clock.now() % hour))
     await (await ask(id)).text()
     const statuses: number[] = []
     for (let n = 0; n < 25; n++) {
-      house.clock.advance(61_000)
+      testServer.clock.advance(61_000)
       serveClient(documents, path, { client_name: `Name ${n}` }, quick)
       statuses.push((await ask(id)).status)
     }
     assert.deepEqual(statuses, [...Array(20).fill(200), ...Array(5).fill(429)])
-    const changes = await house.app.server.db.query(
+    const changes = await testServer.app.server.db.query(
       sql<{ id: string }>`select id from events where client_id = ${id} and type = 'client_updated'`,
     )
     assert.equal(changes.length, 20)
-    house.clock.advance(hour)
+    testServer.clock.advance(hour)
     assert.equal((await ask(id)).status, 200)
   })
 
@@ -289,7 +293,7 @@ onBothDatabases('clients that are documents', (dialect) => {
       'rebinding.test': [['127.0.0.1'], ['93.184.216.34']],
       'allowed.test': [['127.0.0.1'], ['127.0.0.2']],
     }
-    const guarded = await openHouse(
+    const guarded = await openTestServer(
       dialect,
       {
         issuer: 'https://auth.example.com',
@@ -395,20 +399,20 @@ onBothDatabases('clients that are documents', (dialect) => {
     const path = fresh()
     const client = serveClient(documents, path, {}, { 'cache-control': 'max-age=300', etag: '"one"' })
     for (const passed of [0, 299_000]) {
-      house.clock.advance(passed)
+      testServer.clock.advance(passed)
       assert.equal((await ask(client.id)).status, 200)
       assert.equal(requestsFor(client.id), 1)
     }
-    house.clock.advance(2_000)
+    testServer.clock.advance(2_000)
     documents.serve(path, (response: ServerResponse) =>
       response.writeHead(304, { 'cache-control': 'max-age=600' }).end(),
     )
     assert.equal((await ask(client.id)).status, 200)
     assert.equal(documents.requests.at(-1)!.headers['if-none-match'], '"one"')
-    house.clock.advance(599_000)
+    testServer.clock.advance(599_000)
     assert.equal((await ask(client.id)).status, 200)
     assert.equal(requestsFor(client.id), 2)
-    house.clock.advance(2_000)
+    testServer.clock.advance(2_000)
     serveClient(documents, path, { client_name: 'Renamed tool' })
     assert.match(await (await ask(client.id)).text(), /Renamed tool/)
     assert.equal(requestsFor(client.id), 3)
@@ -418,14 +422,14 @@ onBothDatabases('clients that are documents', (dialect) => {
     const shy = serveClient(documents, fresh(), {}, { 'cache-control': 'no-store' })
     const stubborn = serveClient(documents, fresh(), {}, { 'cache-control': 'max-age=999999999' })
     for (const client of [shy, stubborn]) {
-      await obtainTokens(house, client)
+      await obtainTokens(testServer, client)
       await ask(client.id)
       assert.equal(requestsFor(client.id), 1)
     }
-    house.clock.advance(61_000)
+    testServer.clock.advance(61_000)
     await ask(shy.id)
     assert.equal(requestsFor(shy.id), 2)
-    house.clock.advance(24 * hour)
+    testServer.clock.advance(24 * hour)
     await ask(stubborn.id)
     assert.equal(requestsFor(stubborn.id), 2)
   })
@@ -433,29 +437,32 @@ onBothDatabases('clients that are documents', (dialect) => {
   test('CIMD §5.1: a flow begins with a fresh document or not at all; tokens that exist live on', async () => {
     const path = fresh()
     const client = serveClient(documents, path)
-    const { refresh_token } = await obtainTokens(house, client)
-    house.clock.advance(hour)
+    const { refresh_token } = await obtainTokens(testServer, client)
+    testServer.clock.advance(hour)
     documents.serve(path, (response: ServerResponse) => response.writeHead(503).end())
     await assertPage(await ask(client.id))
-    const pushed = await house.post('/oauth/par', Object.fromEntries(authorizeParameters(client, makePkce())))
+    const pushed = await testServer.post(
+      '/oauth/par',
+      Object.fromEntries(authorizeParameters(client, makePkce())),
+    )
     await assertError(pushed, 400, 'invalid_request')
     const before = requestsFor(client.id)
-    const again = await readTokens(await refresh(house, client, refresh_token!))
+    const again = await readTokens(await refresh(testServer, client, refresh_token!))
     assert.equal(requestsFor(client.id), before + 1, 'what is known is good for an hour of outage')
     serveClient(documents, path)
     assert.equal((await ask(client.id)).status, 303)
-    assert.equal((await refresh(house, client, again.refresh_token!)).status, 200)
+    assert.equal((await refresh(testServer, client, again.refresh_token!)).status, 200)
   })
 
   test('RFC 9126 §2.1: a document’s client may push its request', async () => {
     const client = serveClient(documents, fresh())
     const pkce = makePkce()
-    const pushed = await house.post('/oauth/par', Object.fromEntries(authorizeParameters(client, pkce)))
+    const pushed = await testServer.post('/oauth/par', Object.fromEntries(authorizeParameters(client, pkce)))
     assert.equal(pushed.status, 201, await pushed.clone().text())
     const { request_uri } = (await pushed.json()) as { request_uri: string }
     const parameters = new URLSearchParams({ client_id: client.id, request_uri })
-    const { code } = readRedirect(await authorize(house, parameters)).parameters
-    assert.equal((await redeem(house, client, code!, pkce)).status, 200)
+    const { code } = readRedirect(await authorize(testServer, parameters)).parameters
+    assert.equal((await redeem(testServer, client, code!, pkce)).status, 200)
     assert.equal(requestsFor(client.id), 1)
   })
 
@@ -464,7 +471,7 @@ onBothDatabases('clients that are documents', (dialect) => {
       redirect_uris: undefined,
       grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
     })
-    const answer = await house.post('/oauth/device_authorization', {
+    const answer = await testServer.post('/oauth/device_authorization', {
       client_id: client.id,
       scope: 'jobs:read',
     })
@@ -472,7 +479,7 @@ onBothDatabases('clients that are documents', (dialect) => {
     assert.equal(answer.status, 200, JSON.stringify(body))
     assert.ok(body.user_code)
     assert.equal(requestsFor(client.id), 1)
-    const nobody = await house.post('/oauth/device_authorization', {
+    const nobody = await testServer.post('/oauth/device_authorization', {
       client_id: `${documents.origin}/nobody.json`,
     })
     await assertError(nobody, 400, 'invalid_request')
@@ -486,35 +493,35 @@ onBothDatabases('clients that are documents', (dialect) => {
       scope: 'jobs:read resume:read',
     })
     const asked = { scope: 'jobs:read resume:read' }
-    const { refresh_token } = await obtainTokens(house, client, asked)
+    const { refresh_token } = await obtainTokens(testServer, client, asked)
     const pkce = makePkce()
-    const shown = await house.request(
+    const shown = await testServer.request(
       `/oauth/authorize?${authorizeParameters(client, pkce, { redirect_uri: other })}`,
     )
     const form = await readConsent(shown)
-    house.clock.advance(hour)
+    testServer.clock.advance(hour)
     serveClient(documents, path, { scope: 'jobs:read' })
     assert.equal((await ask(client.id)).status, 303, 'consent is remembered')
     // A form that was shown before grants nothing to an address that is gone; the same address asks in vain.
-    await assertPage(await answerConsent(house, form, { decision: 'allow' }))
+    await assertPage(await answerConsent(testServer, form, { decision: 'allow' }))
     await assertPage(await ask(client.id, other))
     const { parameters } = readRedirect(
       // The user allowed this host, so it hears of the error.
-      await house.request(
+      await testServer.request(
         `/oauth/authorize?${authorizeParameters(client, pkce, { ...asked, prompt: 'none' })}`,
       ),
     )
     assert.equal(parameters.error, 'invalid_scope')
-    const tokens = await readTokens(await refresh(house, client, refresh_token!))
+    const tokens = await readTokens(await refresh(testServer, client, refresh_token!))
     assert.equal(tokens.scope, 'jobs:read')
   })
 
   test('CIMD §8.4: a consent holds for the host its answers went to', async () => {
     const path = fresh()
     const client = serveClient(documents, path)
-    await obtainTokens(house, client)
+    await obtainTokens(testServer, client)
     assert.equal((await ask(client.id)).status, 303)
-    house.clock.advance(hour)
+    testServer.clock.advance(hour)
     const moved = 'https://elsewhere.example/callback'
     serveClient(documents, path, { redirect_uris: [moved] })
     const shown = await ask(client.id, moved)
@@ -525,20 +532,20 @@ onBothDatabases('clients that are documents', (dialect) => {
   test('CIMD §8.2, §8.4: who is to authenticate in another way is another client, and the old sessions end', async () => {
     const path = fresh()
     const client = serveClient(documents, path)
-    const { refresh_token, access_token } = await obtainTokens(house, client)
-    house.clock.advance(hour)
+    const { refresh_token, access_token } = await obtainTokens(testServer, client)
+    testServer.clock.advance(hour)
     const key = await generateRsaSigningKey('RS256')
     const jwks = { keys: [key.publicJwk] }
     serveClient(documents, path, { token_endpoint_auth_method: 'private_key_jwt', jwks })
     assert.equal((await ask(client.id)).status, 303)
-    await assertError(await refresh(house, client, refresh_token!), 401, 'invalid_client')
+    await assertError(await refresh(testServer, client, refresh_token!), 401, 'invalid_client')
     const form = {
       grant_type: 'refresh_token',
       refresh_token: refresh_token!,
       ...assertionBy(client.id, key),
     }
-    await assertError(await house.post('/oauth/token', form), 400, 'invalid_grant')
-    const access = await house.g.authenticate(
+    await assertError(await testServer.post('/oauth/token', form), 400, 'invalid_grant')
+    const access = await testServer.g.authenticate(
       new Request('https://api.example/', { headers: { authorization: `Bearer ${access_token}` } }),
     )
     assert.equal(access.ok, false)
@@ -556,11 +563,11 @@ onBothDatabases('clients that are documents', (dialect) => {
         jwks_uri: documents.origin + keys,
       })
       const pkce = makePkce()
-      const code = await obtainCode(house, client, pkce)
-      await assertError(await redeem(house, client, code, pkce), 401, 'invalid_client')
+      const code = await obtainCode(testServer, client, pkce)
+      await assertError(await redeem(testServer, client, code, pkce), 401, 'invalid_client')
       const proof = assertionBy(client.id, key)
-      assert.equal((await redeem(house, client, code, pkce, proof)).status, 200)
-      await assertError(await redeem(house, client, code, pkce, proof), 401, 'invalid_client')
+      assert.equal((await redeem(testServer, client, code, pkce, proof)).status, 200)
+      await assertError(await redeem(testServer, client, code, pkce, proof), 401, 'invalid_client')
     }
   })
 
@@ -573,12 +580,12 @@ onBothDatabases('clients that are documents', (dialect) => {
     for (const redirect_uri of ['http://localhost:3118/callback', 'http://127.0.0.1:53682/callback']) {
       const pkce = makePkce()
       const page = await readConsent(
-        await house.request(`/oauth/authorize?${authorizeParameters(client, pkce, { redirect_uri })}`),
+        await testServer.request(`/oauth/authorize?${authorizeParameters(client, pkce, { redirect_uri })}`),
       )
       assert.match(page.html, /a program on your own computer/)
       assert.ok(page.html.includes(new URL(redirect_uri).host))
-      const { parameters } = readRedirect(await answerConsent(house, page, { decision: 'allow' }))
-      assert.equal((await redeem(house, client, parameters.code!, pkce, { redirect_uri })).status, 200)
+      const { parameters } = readRedirect(await answerConsent(testServer, page, { decision: 'allow' }))
+      assert.equal((await redeem(testServer, client, parameters.code!, pkce, { redirect_uri })).status, 200)
     }
     await assertPage(await ask(client.id, 'http://localhost:3118/other'))
   })
@@ -586,7 +593,7 @@ onBothDatabases('clients that are documents', (dialect) => {
   test('CIMD §7.2: a client that an administrator registered under its address is taken as registered', async () => {
     const path = fresh()
     const client = serveClient(documents, path, { redirect_uris: ['https://evil.example/'] })
-    await house.createClient({ id: client.id, tokenEndpointAuthMethod: 'none' })
+    await testServer.createClient({ id: client.id, tokenEndpointAuthMethod: 'none' })
     assert.equal((await ask(client.id, 'https://client.example/callback')).status, 200)
     await assertPage(await ask(client.id, 'https://evil.example/'))
     assert.equal(requestsFor(client.id), 0)
@@ -594,12 +601,12 @@ onBothDatabases('clients that are documents', (dialect) => {
 
   test('RFC 6749 §4.1.2.1: a suspended client stays suspended, whatever its document says', async () => {
     const client = serveClient(documents, fresh())
-    await obtainTokens(house, client)
-    await house.g.clients.suspend(client.id, 'phishing')
-    house.clock.advance(hour)
+    await obtainTokens(testServer, client)
+    await testServer.g.clients.suspend(client.id, 'phishing')
+    testServer.clock.advance(hour)
     await assertPage(await ask(client.id))
     assert.equal(requestsFor(client.id), 1)
-    await house.g.clients.restore(client.id)
+    await testServer.g.clients.restore(client.id)
     assert.equal((await ask(client.id)).status, 303)
   })
 
@@ -613,21 +620,21 @@ onBothDatabases('clients that are documents', (dialect) => {
   })
 
   test('CIMD §5: two processes that read a document for the first time know one client', async () => {
-    const { g } = await house.twin()
+    const { g } = await testServer.twin()
     for (let round = 0; round < 5; round++) {
       const client = serveClient(documents, fresh())
       const url = `${issuer}/oauth/authorize?${authorizeParameters(client, makePkce())}`
-      const both = [house.request(url), g.fetch(new Request(url, { redirect: 'manual' }))]
+      const both = [testServer.request(url), g.fetch(new Request(url, { redirect: 'manual' }))]
       assert.deepEqual(
         (await Promise.all(both)).map(({ status }) => status),
         [200, 200],
       )
-      assert.equal((await house.g.clients.list()).filter(({ id }) => id === client.id).length, 1)
+      assert.equal((await testServer.g.clients.list()).filter(({ id }) => id === client.id).length, 1)
     }
   })
 
   test('CIMD §8.9: only hosts that are trusted, where they are named', async () => {
-    const trusting = await openHouse(dialect, {
+    const trusting = await openTestServer(dialect, {
       clientIdMetadata: { hosts: ['127.0.0.1', '*.claude.example'] },
       outbound: { ca: documents.ca },
     })
@@ -646,7 +653,7 @@ onBothDatabases('clients that are documents', (dialect) => {
   })
 
   test('CIMD §8.6: nobody makes this server ask for documents again and again', async () => {
-    const limited = await openHouse(dialect, {
+    const limited = await openTestServer(dialect, {
       clientIdMetadata: {},
       outbound: { ca: documents.ca },
       selfRegisteredClients: { perNetworkPerHour: 3, networks: { '198.51.100.0/24': 5 } },
@@ -681,16 +688,16 @@ onBothDatabases('clients that are documents', (dialect) => {
   })
 
   test('CIMD §6: where documents are not configured no address is one', async () => {
-    const plain = await openHouse(dialect)
+    const plain = await openTestServer(dialect)
     const path = fresh()
     const former = serveClient(documents, path)
-    const tokens = await obtainTokens(house, former)
-    const without = await house.twin({ clientIdMetadata: undefined })
+    const tokens = await obtainTokens(testServer, former)
+    const without = await testServer.twin({ clientIdMetadata: undefined })
     const begin = () =>
       without.g.fetch(new Request(`${issuer}/oauth/authorize?${authorizeParameters(former, makePkce())}`))
     try {
       await assertPage(await begin())
-      assert.equal((await refresh(house, former, tokens.refresh_token!)).status, 200)
+      assert.equal((await refresh(testServer, former, tokens.refresh_token!)).status, 200)
       const client = serveClient(documents, fresh())
       await assertPage(await ask(client.id, callback, plain))
       assert.equal(requestsFor(client.id), 0)
@@ -705,7 +712,7 @@ onBothDatabases('clients that are documents', (dialect) => {
   const good = (id: string) => ({ client_id: id, client_name: 'Desk tool', redirect_uris: [callback] })
 
   function assertionBy(id: string, key: SigningKey): Record<string, string> {
-    const seconds = Math.floor(house.clock.now() / 1_000)
+    const seconds = Math.floor(testServer.clock.now() / 1_000)
     const claims = { iss: id, sub: id, aud: issuer, jti: randomUUID(), iat: seconds, exp: seconds + 60 }
     return {
       client_id: id,
@@ -715,7 +722,7 @@ onBothDatabases('clients that are documents', (dialect) => {
   }
 
   async function eventsOf(clientId: string) {
-    const rows = await listEvents(house.app.server.db, { clientId, limit: 50 })
+    const rows = await listEvents(testServer.app.server.db, { clientId, limit: 50 })
     const of = (type: string) =>
       rows.filter((row) => row.type === type).map((row) => JSON.parse(row.body).data)
     return {

@@ -9,16 +9,16 @@ import {
   obtainTokens,
   refresh,
 } from '../../support/flow.ts'
-import { basic, type House, issuer, onBothDatabases, openHouse } from '../../support/gatehouse.ts'
+import { basic, issuer, onBothDatabases, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 import { asCreated, publicMetadata, type Registration, registered } from '../../support/registration.ts'
 
 const callback = 'https://client.example/callback'
 
 onBothDatabases('management of a registration', (dialect) => {
-  let house: House
+  let testServer: TestServer
 
   before(async () => {
-    house = await openHouse(dialect, {
+    testServer = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: {
         perNetworkPerHour: 10_000,
@@ -26,7 +26,7 @@ onBothDatabases('management of a registration', (dialect) => {
       },
     })
   })
-  after(() => house.close())
+  after(() => testServer.close())
 
   function manage(
     of: Registration,
@@ -35,7 +35,7 @@ onBothDatabases('management of a registration', (dialect) => {
     token: string | undefined = of.registration_access_token,
   ): Promise<Response> {
     const { pathname, search } = new URL(of.registration_client_uri)
-    return house.request(pathname + search, {
+    return testServer.request(pathname + search, {
       method,
       headers: {
         ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
@@ -46,7 +46,7 @@ onBothDatabases('management of a registration', (dialect) => {
   }
 
   const rowOf = async ({ client_id }: Registration) =>
-    (await house.app.server.db.query(sql<object>`select * from clients where id = ${client_id}`))[0]
+    (await testServer.app.server.db.query(sql<object>`select * from clients where id = ${client_id}`))[0]
 
   async function assertChallenge(answer: Response, error?: string): Promise<void> {
     assert.equal(answer.status, 401)
@@ -59,7 +59,7 @@ onBothDatabases('management of a registration', (dialect) => {
   }
 
   test('RFC 7592 §2.1: a client reads its registration, without its secret', async () => {
-    const made = await registered(house, {
+    const made = await registered(testServer, {
       token_endpoint_auth_method: 'client_secret_post',
       software_id: 'x',
     })
@@ -73,7 +73,7 @@ onBothDatabases('management of a registration', (dialect) => {
   })
 
   test('RFC 7592 §2.2: an update replaces the whole registration and keeps its secret', async () => {
-    const made = await registered(house, {
+    const made = await registered(testServer, {
       token_endpoint_auth_method: 'client_secret_basic',
       scope: 'jobs:read',
       software_id: 'old',
@@ -109,15 +109,19 @@ onBothDatabases('management of a registration', (dialect) => {
     )
     assert.deepEqual(await (await manage(made, 'GET')).json(), body)
     const client = asCreated({ ...body, client_secret: client_secret! })
-    await obtainTokens(house, client)
-    const old = await house.request(`/oauth/authorize?${authorizeParameters(asCreated(made), makePkce())}`)
+    await obtainTokens(testServer, client)
+    const old = await testServer.request(
+      `/oauth/authorize?${authorizeParameters(asCreated(made), makePkce())}`,
+    )
     assert.equal(old.status, 400)
   })
 
   test('RFC 7592 §2.2: what an administrator decided stays, and so does what the client may ask for', async () => {
-    const made = await registered(house, { scope: 'jobs:read resume:read' })
-    await house.g.clients.change(made.client_id, { accessTokenLifetime: 120, description: 'Looked at' })
-    const { refresh_token } = await obtainTokens(house, asCreated(made), { scope: 'jobs:read resume:read' })
+    const made = await registered(testServer, { scope: 'jobs:read resume:read' })
+    await testServer.g.clients.change(made.client_id, { accessTokenLifetime: 120, description: 'Looked at' })
+    const { refresh_token } = await obtainTokens(testServer, asCreated(made), {
+      scope: 'jobs:read resume:read',
+    })
     const answer = await manage(made, 'PUT', {
       ...publicMetadata,
       client_id: made.client_id,
@@ -125,19 +129,22 @@ onBothDatabases('management of a registration', (dialect) => {
     })
     assert.equal(((await answer.json()) as Registration).scope, 'jobs:read')
     // What it names is what it gets when it asks for none; what it may ask for is the server's to say.
-    assert.equal((await obtainTokens(house, asCreated(made), { scope: undefined })).scope, 'jobs:read')
-    assert.equal((await obtainTokens(house, asCreated(made), { scope: 'resume:read' })).scope, 'resume:read')
-    const tokens = (await (await refresh(house, asCreated(made), refresh_token!)).json()) as Record<
+    assert.equal((await obtainTokens(testServer, asCreated(made), { scope: undefined })).scope, 'jobs:read')
+    assert.equal(
+      (await obtainTokens(testServer, asCreated(made), { scope: 'resume:read' })).scope,
+      'resume:read',
+    )
+    const tokens = (await (await refresh(testServer, asCreated(made), refresh_token!)).json()) as Record<
       string,
       unknown
     >
     assert.deepEqual([tokens.scope, tokens.expires_in], ['jobs:read resume:read', 120])
-    const row = (await house.g.clients.list()).find(({ id }) => id === made.client_id)!
+    const row = (await testServer.g.clients.list()).find(({ id }) => id === made.client_id)!
     assert.equal(row.description, 'Looked at')
   })
 
   test('RFC 7592 §2.2: what a client may not change about itself', async () => {
-    const made = await registered(house)
+    const made = await registered(testServer)
     const good = { ...publicMetadata, client_id: made.client_id }
     const before = await rowOf(made)
     const wrong: [unknown, string][] = [
@@ -160,8 +167,8 @@ onBothDatabases('management of a registration', (dialect) => {
 
   test('RFC 7592 §2.1, §2.2, §2.3: another client’s token opens nothing, and no secret is of the caller’s choice (N109)', async () => {
     const [mine, yours] = [
-      await registered(house, { token_endpoint_auth_method: 'client_secret_basic' }),
-      await registered(house, { token_endpoint_auth_method: 'client_secret_basic' }),
+      await registered(testServer, { token_endpoint_auth_method: 'client_secret_basic' }),
+      await registered(testServer, { token_endpoint_auth_method: 'client_secret_basic' }),
     ]
     const good = {
       ...publicMetadata,
@@ -193,7 +200,7 @@ onBothDatabases('management of a registration', (dialect) => {
     }
     assert.deepEqual(await rowOf(yours), before)
     const authenticates = (secret: string) =>
-      house.post(
+      testServer.post(
         '/oauth/token',
         { grant_type: 'client_credentials' },
         { authorization: basic(yours.client_id, secret) },
@@ -205,20 +212,24 @@ onBothDatabases('management of a registration', (dialect) => {
   })
 
   test('RFC 7592 §2.3: a client that ends itself is gone, with every token it had', async () => {
-    const made = await registered(house)
-    const other = await registered(house)
-    const tokens = await obtainTokens(house, asCreated(made))
-    const others = await obtainTokens(house, asCreated(other))
-    const machine = await registered(house, {
+    const made = await registered(testServer)
+    const other = await registered(testServer)
+    const tokens = await obtainTokens(testServer, asCreated(made))
+    const others = await obtainTokens(testServer, asCreated(other))
+    const machine = await registered(testServer, {
       token_endpoint_auth_method: 'client_secret_basic',
       grant_types: ['authorization_code', 'client_credentials'],
     })
     const authorization = basic(machine.client_id, machine.client_secret!)
-    const issued = await house.post('/oauth/token', { grant_type: 'client_credentials' }, { authorization })
+    const issued = await testServer.post(
+      '/oauth/token',
+      { grant_type: 'client_credentials' },
+      { authorization },
+    )
     const own = ((await issued.json()) as { access_token: string }).access_token
-    const { client, secret } = await house.createClient({ resourceServerFor: [issuer] })
+    const { client, secret } = await testServer.createClient({ resourceServerFor: [issuer] })
     const api = { client, secret: secret! }
-    assert.equal((await introspect(house, api, own)).active, true)
+    assert.equal((await introspect(testServer, api, own)).active, true)
 
     for (const gone of [made, machine]) {
       const answer = await manage(gone, 'DELETE')
@@ -229,25 +240,31 @@ onBothDatabases('management of a registration', (dialect) => {
       assert.equal(await rowOf(gone), undefined)
       await assertChallenge(await manage(gone, 'GET'), 'invalid_token')
     }
-    await assertError(await refresh(house, asCreated(made), tokens.refresh_token!), 401, 'invalid_client')
+    await assertError(
+      await refresh(testServer, asCreated(made), tokens.refresh_token!),
+      401,
+      'invalid_client',
+    )
     for (const token of [tokens.access_token, own]) {
-      assert.deepEqual(await introspect(house, api, token), { active: false })
+      assert.deepEqual(await introspect(testServer, api, token), { active: false })
       const request = new Request('https://api.example/', { headers: { authorization: `Bearer ${token}` } })
-      assert.equal((await house.g.authenticate(request)).ok, false)
+      assert.equal((await testServer.g.authenticate(request)).ok, false)
     }
-    assert.equal((await refresh(house, asCreated(other), others.refresh_token!)).status, 200)
-    const shown = await house.request(`/oauth/authorize?${authorizeParameters(asCreated(made), makePkce())}`)
+    assert.equal((await refresh(testServer, asCreated(other), others.refresh_token!)).status, 200)
+    const shown = await testServer.request(
+      `/oauth/authorize?${authorizeParameters(asCreated(made), makePkce())}`,
+    )
     assert.equal(shown.status, 400)
     assert.equal(shown.headers.get('location'), null)
   })
 
   test('RFC 7592 §2: a suspended client manages nothing, and clients of an administrator cannot be managed so', async () => {
-    const made = await registered(house)
-    await house.g.clients.suspend(made.client_id, 'looked odd')
+    const made = await registered(testServer)
+    await testServer.g.clients.suspend(made.client_id, 'looked odd')
     await assertChallenge(await manage(made, 'DELETE'), 'invalid_token')
-    await house.g.clients.restore(made.client_id)
+    await testServer.g.clients.restore(made.client_id)
     assert.equal((await manage(made, 'GET')).status, 200)
-    const { client, secret } = await house.createClient({ redirectUris: [callback] })
+    const { client, secret } = await testServer.createClient({ redirectUris: [callback] })
     const uri = `${issuer}/oauth/register/client?client_id=${client.id}`
     for (const token of [secret!, 'null', made.registration_access_token]) {
       await assertChallenge(
@@ -260,11 +277,11 @@ onBothDatabases('management of a registration', (dialect) => {
   })
 
   test('RFC 7592 §2.2, RFC 7591 §5: a client changes itself only so often, whoever sends it, and what is refused leaves no trace', async () => {
-    const [made, neighbour] = [await registered(house), await registered(house)]
+    const [made, neighbour] = [await registered(testServer), await registered(testServer)]
     const change = (of: Registration, n: number) =>
       manage(of, 'PUT', { ...publicMetadata, client_id: of.client_id, client_name: `Name ${n}` })
     const eventsOf = async ({ client_id }: Registration) =>
-      house.app.server.db.query(
+      testServer.app.server.db.query(
         sql<{ id: string }>`select id from events where client_id = ${client_id} and type = 'client_updated'`,
       )
     let changes = 0
@@ -279,12 +296,12 @@ onBothDatabases('management of a registration', (dialect) => {
     assert.equal((await eventsOf(made)).length, 20)
     assert.equal((await manage(made, 'GET')).status, 200)
     assert.equal((await change(neighbour, 1)).status, 200, 'nobody else is kept out')
-    house.clock.advance(3_600_000)
+    testServer.clock.advance(3_600_000)
     assert.equal((await change(made, 100)).status, 200)
   })
 
   test('RFC 7591 §5: changes count for their network and for the whole server, before anything is fetched', async () => {
-    const small = await openHouse(dialect, {
+    const small = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: { perNetworkPerHour: 4, perHour: 3 },
     })

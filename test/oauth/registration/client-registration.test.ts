@@ -16,7 +16,14 @@ import {
   redeem,
   refresh,
 } from '../../support/flow.ts'
-import { basic, type House, issuer, onBothDatabases, openHouse, scopes } from '../../support/gatehouse.ts'
+import {
+  basic,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  scopes,
+  type TestServer,
+} from '../../support/gatehouse.ts'
 import {
   asCreated,
   publicMetadata,
@@ -31,14 +38,14 @@ const statementIssuer = 'https://statements.example'
 
 onBothDatabases('client registration', (dialect) => {
   let documents: Documents
-  let house: House
+  let server: TestServer
   let statementKey: SigningKey
 
   before(async () => {
     documents = await openDocuments()
     statementKey = generateSigningKey()
     documents.serve('/jwks.json', { keys: [statementKey.publicJwk] })
-    house = await openHouse(dialect, {
+    server = await openTestServer(dialect, {
       registration: {
         policy: 'open',
         softwareStatementIssuers: {
@@ -51,21 +58,21 @@ onBothDatabases('client registration', (dialect) => {
     })
   })
   after(async () => {
-    await house.close()
+    await server.close()
     await documents.close()
   })
 
-  const countClients = async (of = house) => (await of.g.clients.list()).length
+  const countClients = async (of = server) => (await of.g.clients.list()).length
 
   /** Asserts that a registration is refused and leaves nothing behind. */
-  async function assertRefused(metadata: unknown, error: string, of = house): Promise<void> {
+  async function assertRefused(metadata: unknown, error: string, of = server): Promise<void> {
     const before = await countClients(of)
     await assertError(await register(of, metadata), 400, error)
     assert.equal(await countClients(of), before)
   }
 
   test('RFC 7591 §3.2.1: a client without a secret registers itself and gets tokens (A5, CL3)', async () => {
-    const answer = await register(house, {
+    const answer = await register(server, {
       client_name: 'Claude',
       redirect_uris: ['https://claude.ai/api/mcp/auth_callback', 'https://claude.com/api/mcp/auth_callback'],
       grant_types: ['authorization_code', 'refresh_token'],
@@ -88,7 +95,7 @@ onBothDatabases('client registration', (dialect) => {
     assert.match(registration_access_token, /^gh_ra_/)
     assert.equal(registration_client_uri, `${issuer}/oauth/register/client?client_id=${client_id}`)
     assert.deepEqual(rest, {
-      client_id_issued_at: Math.floor(house.clock.now() / 1_000),
+      client_id_issued_at: Math.floor(server.clock.now() / 1_000),
       client_name: 'Claude',
       redirect_uris: ['https://claude.ai/api/mcp/auth_callback', 'https://claude.com/api/mcp/auth_callback'],
       grant_types: ['authorization_code', 'refresh_token'],
@@ -104,12 +111,12 @@ onBothDatabases('client registration', (dialect) => {
       introspection_signed_response_alg: 'RS256',
     })
     const client = asCreated(body)
-    const tokens = await obtainTokens(house, client)
-    assert.equal((await refresh(house, client, tokens.refresh_token!)).status, 200)
+    const tokens = await obtainTokens(server, client)
+    assert.equal((await refresh(server, client, tokens.refresh_token!)).status, 200)
   })
 
   test('RFC 7591 §2: a client that says nothing more is confidential; its secret is shown once and kept as a hash', async () => {
-    const answer = await register(house, { redirect_uris: [callback] })
+    const answer = await register(server, { redirect_uris: [callback] })
     const body = (await answer.json()) as Registration
     assert.equal(body.token_endpoint_auth_method, 'client_secret_basic')
     assert.deepEqual(
@@ -120,17 +127,17 @@ onBothDatabases('client registration', (dialect) => {
     assert.equal(body.client_secret_expires_at, 0)
     const client = asCreated(body)
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     await assertError(
-      await redeem(house, asCreated({ ...body, client_secret: 'wrong' }), code, pkce),
+      await redeem(server, asCreated({ ...body, client_secret: 'wrong' }), code, pkce),
       401,
       'invalid_client',
     )
-    assert.equal((await redeem(house, client, code, pkce)).status, 200)
-    const rows = await house.app.server.db.query(
+    assert.equal((await redeem(server, client, code, pkce)).status, 200)
+    const rows = await server.app.server.db.query(
       sql<object>`select * from clients where id = ${body.client_id}`,
     )
-    const events = await house.app.server.db.query(
+    const events = await server.app.server.db.query(
       sql<object>`select * from events where client_id = ${body.client_id}`,
     )
     for (const secret of [body.client_secret!, body.registration_access_token]) {
@@ -142,24 +149,24 @@ onBothDatabases('client registration', (dialect) => {
   test('RFC 7591 §2: a client with keys of its own registers them', async () => {
     const key = generateSigningKey()
     const jwks = { keys: [key.publicJwk] }
-    const body = await registered(house, { token_endpoint_auth_method: 'private_key_jwt', jwks })
+    const body = await registered(server, { token_endpoint_auth_method: 'private_key_jwt', jwks })
     assert.deepEqual(body.jwks, jwks)
     assert.equal('client_secret' in body, false)
     const client = asCreated(body)
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
-    await assertError(await redeem(house, client, code, pkce), 401, 'invalid_client')
-    const seconds = Math.floor(house.clock.now() / 1_000)
+    const code = await obtainCode(server, client, pkce)
+    await assertError(await redeem(server, client, code, pkce), 401, 'invalid_client')
+    const seconds = Math.floor(server.clock.now() / 1_000)
     const claims = { iss: body.client_id, sub: body.client_id, aud: issuer, jti: 'once', exp: seconds + 60 }
     const proof = {
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: signJwt(key, 'JWT', claims),
     }
-    assert.equal((await redeem(house, client, code, pkce, proof)).status, 200)
+    assert.equal((await redeem(server, client, code, pkce, proof)).status, 200)
   })
 
   test('RFC 7591 §3.1: what is offered here and asked for is registered, what is not is left out', async () => {
-    const body = await registered(house, {
+    const body = await registered(server, {
       grant_types: [
         'authorization_code',
         'refresh_token',
@@ -180,17 +187,17 @@ onBothDatabases('client registration', (dialect) => {
 
   test('RFC 9700 §2.1.1: nobody lifts PKCE for themselves (C7)', async () => {
     for (const method of ['client_secret_post', 'none']) {
-      const body = await registered(house, {
+      const body = await registered(server, {
         token_endpoint_auth_method: method,
         require_pkce: false,
         profile: 'gpt_action',
       })
       const client = asCreated(body)
-      const answer = await house.request(`/oauth/authorize?${authorizeParameters(client, null)}`)
+      const answer = await server.request(`/oauth/authorize?${authorizeParameters(client, null)}`)
       assert.equal(answer.headers.get('location'), null)
       assert.match(await answer.text(), /PKCE is required/)
-      await obtainTokens(house, client)
-      const row = (await house.g.clients.list()).find(({ id }) => id === body.client_id)!
+      await obtainTokens(server, client)
+      const row = (await server.g.clients.list()).find(({ id }) => id === body.client_id)!
       assert.deepEqual([row.requirePkce, row.profile, row.resourceServerFor], [true, 'default', []])
     }
   })
@@ -223,7 +230,7 @@ onBothDatabases('client registration', (dialect) => {
       'javascript:alert(1)',
       'cursor://anysphere.cursor-mcp/oauth/callback',
     ]
-    const body = await registered(house, { redirect_uris: mixed })
+    const body = await registered(server, { redirect_uris: mixed })
     assert.deepEqual(body.redirect_uris, [mixed[0], mixed[3]], 'what works is taken')
     const named = (body as unknown as { ignored_metadata: { member: string }[] }).ignored_metadata
     assert.deepEqual(
@@ -231,11 +238,11 @@ onBothDatabases('client registration', (dialect) => {
       ['redirect_uris[1]', 'redirect_uris[2]'],
     )
     const good = [callback, 'http://localhost/callback', 'http://127.0.0.1:8080/', 'http://[::1]/a?b=c']
-    assert.deepEqual((await registered(house, { redirect_uris: good })).redirect_uris, good)
+    assert.deepEqual((await registered(server, { redirect_uris: good })).redirect_uris, good)
   })
 
   test('RP-Initiated Logout §3.1, RFC 7591 §5: who signs out is sent back only where answers may go, too', async () => {
-    const strict = await openHouse(dialect, {
+    const strict = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: { redirectHosts: ['client.example'], redirects: ['https'] },
     })
@@ -256,7 +263,7 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('OpenID Connect Core §8.1: nobody registers into the sector of somebody else', async () => {
-    const broad = await openHouse(dialect, {
+    const broad = await openTestServer(dialect, {
       registration: { policy: 'open' },
       device: {},
       selfRegisteredClients: {
@@ -312,7 +319,7 @@ onBothDatabases('client registration', (dialect) => {
       { response_types: ['code'], grant_types: ['authorization_code'] },
       { contacts: [] },
     ]) {
-      await registered(house, more)
+      await registered(server, more)
     }
   })
 
@@ -344,7 +351,7 @@ onBothDatabases('client registration', (dialect) => {
       [{ default_max_age: -1 }, 'default_max_age', { default_max_age: undefined }],
     ]
     for (const [more, named, told] of cases) {
-      const body = (await registered(house, more)) as unknown as Record<string, unknown>
+      const body = (await registered(server, more)) as unknown as Record<string, unknown>
       for (const [member, value] of Object.entries(told))
         assert.deepEqual(body[member], value, JSON.stringify(more))
       const ignored = (body['ignored_metadata'] ?? []) as { member: string; why: string }[]
@@ -354,7 +361,7 @@ onBothDatabases('client registration', (dialect) => {
         JSON.stringify(more),
       )
     }
-    const machines = await openHouse(dialect, {
+    const machines = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: { grantTypes: ['authorization_code', 'client_credentials'] },
     })
@@ -416,7 +423,7 @@ onBothDatabases('client registration', (dialect) => {
       'default_acr_values',
       'authorization_details_types',
     ]
-    const body = (await registered(house, { ...publicMetadata, ...samples })) as unknown as Record<
+    const body = (await registered(server, { ...publicMetadata, ...samples })) as unknown as Record<
       string,
       unknown
     >
@@ -430,7 +437,7 @@ onBothDatabases('client registration', (dialect) => {
     const names = membersOf(dropped).filter((member) => !member.includes('…'))
     assert.ok(names.length > 20)
     const other = (await registered(
-      house,
+      server,
       Object.fromEntries(names.map((member) => [member, 'x'])),
     )) as unknown as Record<string, unknown>
     for (const member of names) assert.ok(!(member in other) || /^client_/.test(member), member)
@@ -439,7 +446,7 @@ onBothDatabases('client registration', (dialect) => {
       'https://client.example/#a',
       'javascript:alert(1)',
     ]) {
-      const left = (await registered(house, { initiate_login_uri })) as unknown as Record<string, unknown>
+      const left = (await registered(server, { initiate_login_uri })) as unknown as Record<string, unknown>
       assert.equal('initiate_login_uri' in left, false)
     }
   })
@@ -452,7 +459,7 @@ onBothDatabases('client registration', (dialect) => {
       [{ scope: 'nothing:here' }, /sent: nothing:here/, /jobs:read/],
       [{ grant_types: ['implicit'] }, /sent: implicit/, /authorization_code/],
     ] as const) {
-      const answer = await register(house, { ...publicMetadata, ...more })
+      const answer = await register(server, { ...publicMetadata, ...more })
       const { error_description } = (await answer.json()) as { error_description: string }
       assert.match(error_description, sent)
       assert.match(error_description, allowed)
@@ -461,7 +468,7 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 7591 §5: no address that is registered leads inside (N106)', async () => {
-    const guarded = await openHouse(
+    const guarded = await openTestServer(
       dialect,
       {
         issuer: 'https://auth.example.com',
@@ -523,25 +530,25 @@ onBothDatabases('client registration', (dialect) => {
       await assertRefused(metadata, 'invalid_client_metadata')
     }
     documents.serve('/sector.json', [...uris, 'https://third.example/'])
-    assert.equal((await registered(house, metadata)).sector_identifier_uri, sector_identifier_uri)
+    assert.equal((await registered(server, metadata)).sector_identifier_uri, sector_identifier_uri)
   })
 
   test('RFC 8252 §8.4: what kind of application it is follows from its redirect URIs where it is not said', async () => {
     const loopback = 'http://127.0.0.1/callback'
     for (const redirect_uris of [[loopback], [callback, loopback], ['https://localhost/callback']]) {
-      assert.equal((await registered(house, { redirect_uris })).application_type, 'native')
+      assert.equal((await registered(server, { redirect_uris })).application_type, 'native')
       // OpenID Connect Registration §2 forbids this for the implicit flow only.
       assert.equal(
-        (await registered(house, { redirect_uris, application_type: 'web' })).application_type,
+        (await registered(server, { redirect_uris, application_type: 'web' })).application_type,
         'web',
       )
       assert.equal(
-        (await registered(house, { redirect_uris, application_type: 'native' })).application_type,
+        (await registered(server, { redirect_uris, application_type: 'native' })).application_type,
         'native',
       )
     }
-    assert.equal((await registered(house)).application_type, 'web')
-    assert.equal((await registered(house, { application_type: 'native' })).application_type, 'native')
+    assert.equal((await registered(server)).application_type, 'web')
+    assert.equal((await registered(server, { application_type: 'native' })).application_type, 'native')
   })
 
   test('RFC 7591 §2.3, §3.1.1: what a trusted software statement says counts over what the client says', async () => {
@@ -550,7 +557,7 @@ onBothDatabases('client registration', (dialect) => {
       software_id: 'tool-1',
       scope: 'jobs:read',
     })
-    const body = await registered(house, {
+    const body = await registered(server, {
       client_name: 'Anything',
       scope: 'jobs:read resume:read',
       software_statement: statement,
@@ -562,8 +569,8 @@ onBothDatabases('client registration', (dialect) => {
     assert.equal(body.software_statement, statement)
     assert.equal('iss' in body, false)
     const published = statementOf({ client_name: 'Elsewhere' }, { iss: 'https://published.example' })
-    assert.equal((await registered(house, { software_statement: published })).client_name, 'Elsewhere')
-    const read = await house.request(
+    assert.equal((await registered(server, { software_statement: published })).client_name, 'Elsewhere')
+    const read = await server.request(
       new URL(body.registration_client_uri).pathname + new URL(body.registration_client_uri).search,
       {
         headers: { authorization: `Bearer ${body.registration_access_token}` },
@@ -573,7 +580,7 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 7591 §3.2.2: software statements that are forged, stale, or by somebody who is not trusted (N107)', async () => {
-    const seconds = Math.floor(house.clock.now() / 1_000)
+    const seconds = Math.floor(server.clock.now() / 1_000)
     const good = statementOf({ client_name: 'A' })
     const [header, , signature] = good.split('.')
     const other = Buffer.from(JSON.stringify({ iss: statementIssuer, client_name: 'B' })).toString(
@@ -596,7 +603,7 @@ onBothDatabases('client registration', (dialect) => {
     }
     const foreign = statementOf({ client_name: 'A' }, { iss: 'https://anybody.example' })
     await assertRefused({ ...publicMetadata, software_statement: foreign }, 'unapproved_software_statement')
-    await registered(house, { software_statement: good })
+    await registered(server, { software_statement: good })
     await assertRefused(
       { ...publicMetadata, software_statement: statementOf({ redirect_uris: ['http://evil.example/'] }) },
       'invalid_redirect_uri',
@@ -604,14 +611,14 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 7591 §2.3: where a software statement is required nobody registers without one', async () => {
-    const strict = await openHouse(dialect, {
+    const strict = await openTestServer(dialect, {
       registration: {
         policy: 'open',
         requireSoftwareStatement: true,
         softwareStatementIssuers: { [statementIssuer]: { jwks: { keys: [statementKey.publicJwk] } } },
       },
     })
-    const plain = await openHouse(dialect, { registration: { policy: 'open' } })
+    const plain = await openTestServer(dialect, { registration: { policy: 'open' } })
     try {
       await assertRefused(publicMetadata, 'invalid_software_statement', strict)
       await registered(strict, { software_statement: statementOf({ client_name: 'A' }) })
@@ -626,7 +633,7 @@ onBothDatabases('client registration', (dialect) => {
 
   test('RFC 7591 §3.1: a body that is no JSON object', async () => {
     const send = (body: string, type = 'application/json') =>
-      house.request('/oauth/register', { method: 'POST', headers: { 'content-type': type }, body })
+      server.request('/oauth/register', { method: 'POST', headers: { 'content-type': type }, body })
     const before = await countClients()
     for (const body of ['', '{', '[]', 'null', '"text"', '7']) {
       await assertError(await send(body), 400, 'invalid_client_metadata')
@@ -638,14 +645,17 @@ onBothDatabases('client registration', (dialect) => {
     )
     const long = JSON.stringify({ ...publicMetadata, pad: 'x'.repeat(17_000) })
     await assertError(await send(long), 413, 'invalid_request')
-    const got = await house.request('/oauth/register')
+    const got = await server.request('/oauth/register')
     assert.deepEqual([got.status, got.headers.get('allow')], [405, 'POST'])
     assert.equal(await countClients(), before)
     assert.equal((await send(JSON.stringify(publicMetadata), 'application/json; charset=utf-8')).status, 201)
   })
 
   test('RFC 8414 §2: metadata shows what connectors look for before they come (H3, H5, CL2, A4)', async () => {
-    const welcoming = await openHouse(dialect, { registration: { policy: 'open' }, clientIdMetadata: {} })
+    const welcoming = await openTestServer(dialect, {
+      registration: { policy: 'open' },
+      clientIdMetadata: {},
+    })
     try {
       const answer = await welcoming.request('/.well-known/oauth-authorization-server')
       const metadata = (await answer.json()) as Record<string, string[] | string | boolean>
@@ -664,28 +674,28 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 9700 §4.11.2: an error of a client that registered itself sends nobody away unasked (A11)', async () => {
-    const body = await registered(house, { redirect_uris: ['https://anywhere.example/callback'] })
-    const answer = await house.request(
+    const body = await registered(server, { redirect_uris: ['https://anywhere.example/callback'] })
+    const answer = await server.request(
       `/oauth/authorize?${authorizeParameters(asCreated(body), makePkce(), { response_type: 'token' })}`,
     )
     assert.deepEqual([answer.status, answer.headers.get('location')], [400, null])
     const html = await answer.text()
     assert.match(html, /href="https:\/\/anywhere\.example\/callback\?error=unsupported_response_type/)
     assert.doesNotMatch(html, /<meta[^>]*refresh|<script/i)
-    await obtainTokens(house, asCreated(body))
+    await obtainTokens(server, asCreated(body))
   })
 
   test('RFC 7591 §3: registration is announced where it is on, and not there where it is off', async () => {
-    const metadataOf = async (of: House) =>
+    const metadataOf = async (of: TestServer) =>
       (await (await of.request('/.well-known/oauth-authorization-server')).json()) as Record<string, unknown>
-    assert.equal((await metadataOf(house)).registration_endpoint, `${issuer}/oauth/register`)
-    const preflight = await house.request('/oauth/register', {
+    assert.equal((await metadataOf(server)).registration_endpoint, `${issuer}/oauth/register`)
+    const preflight = await server.request('/oauth/register', {
       method: 'OPTIONS',
       headers: { origin: 'https://inspector.example' },
     })
     assert.equal(preflight.headers.get('access-control-allow-origin'), '*')
     assert.match(preflight.headers.get('access-control-allow-headers')!, /content-type/)
-    const off = await openHouse(dialect)
+    const off = await openTestServer(dialect)
     try {
       assert.equal('registration_endpoint' in (await metadataOf(off)), false)
       assert.equal((await register(off, publicMetadata)).status, 404)
@@ -696,7 +706,7 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 7591 §5: scopes, grant types and redirect URIs as far as the policy goes', async () => {
-    const narrow = await openHouse(dialect, {
+    const narrow = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: {
         scope: ['jobs:read', 'resume:read'],
@@ -754,7 +764,7 @@ onBothDatabases('client registration', (dialect) => {
   })
 
   test('RFC 7591 §5: so many an hour from one network, and in all', async () => {
-    const limited = await openHouse(dialect, {
+    const limited = await openTestServer(dialect, {
       registration: { policy: 'open' },
       selfRegisteredClients: { perNetworkPerHour: 3, perHour: 5, networks: { '160.79.104.0/21': 4 } },
     })
@@ -764,7 +774,7 @@ onBothDatabases('client registration', (dialect) => {
         request: (path: string, init: RequestInit & { address?: string } = {}) =>
           g.fetch(new Request(issuer + path, init), { address: init.address! }),
       }
-      const from = async (address: string, times: number, through: Pick<House, 'request'> = limited) => {
+      const from = async (address: string, times: number, through: Pick<TestServer, 'request'> = limited) => {
         const statuses: number[] = []
         for (let n = 0; n < times; n++) {
           const answer = await register(through, publicMetadata, { address })

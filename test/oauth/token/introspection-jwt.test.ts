@@ -5,77 +5,85 @@ import { algorithms } from '../../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../../src/oauth/clients/client-operations.ts'
 import { prefersJwt } from '../../../src/oauth/token/introspection-jwt.ts'
 import { credentials, introspect, obtainTokens } from '../../support/flow.ts'
-import { basic, type House, houseFor, issuer, onBothDatabases } from '../../support/gatehouse.ts'
+import { basic, issuer, onBothDatabases, type TestServer, testServerFor } from '../../support/gatehouse.ts'
 import { assertJson, grantsNothing } from '../answers.ts'
 
 const [jobs, mail] = ['https://jobs.example', 'https://mail.example']
 const mediaType = 'application/token-introspection+jwt'
 
-function ask(house: House, created: CreatedClient, token: string, accept = mediaType): Promise<Response> {
-  return house.post('/oauth/introspect', { token }, { ...credentials(created).headers, accept })
+function ask(
+  testServer: TestServer,
+  created: CreatedClient,
+  token: string,
+  accept = mediaType,
+): Promise<Response> {
+  return testServer.post('/oauth/introspect', { token }, { ...credentials(created).headers, accept })
 }
 
 /** What a resource server learns, with the signature and every claim of its own checked as RFC 9701 §5 has it. */
-async function read(house: House, asking: CreatedClient, answer: Response, alg = 'RS256') {
+async function read(testServer: TestServer, asking: CreatedClient, answer: Response, alg = 'RS256') {
   assert.equal(answer.status, 200)
   assert.equal(answer.headers.get('content-type'), mediaType)
   assert.equal(answer.headers.get('cache-control'), 'no-store')
-  const keys = (await (await house.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
+  const keys = (await (await testServer.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
   const { payload, protectedHeader } = await jwtVerify(await answer.text(), createLocalJWKSet(keys), {
     issuer,
     audience: asking.client.id,
     typ: 'token-introspection+jwt',
     algorithms: [alg],
-    currentDate: new Date(house.clock.now()),
+    currentDate: new Date(testServer.clock.now()),
   })
   assert.equal(protectedHeader.alg, alg)
   const { token_introspection, ...rest } = payload
   assert.deepEqual(rest, {
     iss: issuer,
     aud: asking.client.id,
-    iat: Math.floor(house.clock.now() / 1_000),
+    iat: Math.floor(testServer.clock.now() / 1_000),
   })
   return token_introspection as Record<string, unknown>
 }
 
 onBothDatabases('introspection as JWT', (dialect) => {
-  const open = houseFor(dialect, { resources: { [jobs]: {}, [mail]: {} } })
+  const open = testServerFor(dialect, { resources: { [jobs]: {}, [mail]: {} } })
 
   test('RFC 9701 §5: whoever asks for a signed answer gets what the plain one says, signed for it alone', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const { access_token: token, refresh_token: refresh } = await obtainTokens(house, client, {
+    const testServer = await open()
+    const client = await testServer.createClient()
+    const { access_token: token, refresh_token: refresh } = await obtainTokens(testServer, client, {
       resource: jobs,
     })
-    const plain = await introspect(house, client, token)
-    assert.deepEqual(await read(house, client, await ask(house, client, token)), plain)
+    const plain = await introspect(testServer, client, token)
+    assert.deepEqual(await read(testServer, client, await ask(testServer, client, token)), plain)
     assert.equal(plain.active, true)
     for (const alg of algorithms) {
-      const server = await house.createClient({
+      const server = await testServer.createClient({
         redirectUris: [],
         resourceServerFor: [jobs],
         introspectionSignedResponseAlg: alg,
       })
-      assert.deepEqual(await read(house, server, await ask(house, server, token), alg), plain)
+      assert.deepEqual(await read(testServer, server, await ask(testServer, server, token), alg), plain)
     }
-    assert.equal((await read(house, client, await ask(house, client, refresh!))).active, true)
+    assert.equal((await read(testServer, client, await ask(testServer, client, refresh!))).active, true)
     // It is no access token, whatever it is shown as.
-    const jwt = await (await ask(house, client, token)).text()
-    assert.equal((await house.g.authenticate({ headers: { authorization: `Bearer ${jwt}` } }, {})).ok, false)
-    assert.deepEqual(await introspect(house, client, jwt), { active: false })
+    const jwt = await (await ask(testServer, client, token)).text()
+    assert.equal(
+      (await testServer.g.authenticate({ headers: { authorization: `Bearer ${jwt}` } }, {})).ok,
+      false,
+    )
+    assert.deepEqual(await introspect(testServer, client, jwt), { active: false })
   })
 
   test('RFC 7662 §2.2; RFC 9701 §5: what is not for the one who asks is inactive and nothing else, signed too (N111)', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const stranger = await house.createClient()
-    const mailServer = await house.createClient({ redirectUris: [], resourceServerFor: [mail] })
-    const jobServer = await house.createClient({ redirectUris: [], resourceServerFor: [jobs] })
-    const tokens = await obtainTokens(house, client, { resource: jobs })
-    const revoked = await obtainTokens(house, client, { resource: jobs })
+    const testServer = await open()
+    const client = await testServer.createClient()
+    const stranger = await testServer.createClient()
+    const mailServer = await testServer.createClient({ redirectUris: [], resourceServerFor: [mail] })
+    const jobServer = await testServer.createClient({ redirectUris: [], resourceServerFor: [jobs] })
+    const tokens = await obtainTokens(testServer, client, { resource: jobs })
+    const revoked = await obtainTokens(testServer, client, { resource: jobs })
     const { headers } = credentials(client)
-    await house.post('/oauth/revoke', { token: revoked.refresh_token! }, headers)
-    await grantsNothing(house, async () => {
+    await testServer.post('/oauth/revoke', { token: revoked.refresh_token! }, headers)
+    await grantsNothing(testServer, async () => {
       for (const [asking, token] of [
         [client, 'unknown'],
         [client, revoked.access_token],
@@ -84,43 +92,46 @@ onBothDatabases('introspection as JWT', (dialect) => {
         [mailServer, tokens.access_token],
         [jobServer, tokens.refresh_token!],
       ] as const) {
-        assert.deepEqual(await read(house, asking, await ask(house, asking, token)), { active: false })
+        assert.deepEqual(await read(testServer, asking, await ask(testServer, asking, token)), {
+          active: false,
+        })
       }
     })
-    const seen = await read(house, jobServer, await ask(house, jobServer, tokens.access_token))
+    const seen = await read(testServer, jobServer, await ask(testServer, jobServer, tokens.access_token))
     assert.equal(seen.active, true)
-    house.clock.advance(900_000)
-    const late = await ask(house, jobServer, tokens.access_token)
-    assert.deepEqual(await read(house, jobServer, late), { active: false })
+    testServer.clock.advance(900_000)
+    const late = await ask(testServer, jobServer, tokens.access_token)
+    assert.deepEqual(await read(testServer, jobServer, late), { active: false })
   })
 
   test('RFC 7662 §2.1: what is refused is refused in JSON, whatever was asked for (N110)', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const testServer = await open()
+    const client = await testServer.createClient()
     const accept = { accept: mediaType }
-    const { access_token: token } = await obtainTokens(house, client)
-    await assertJson(await house.post('/oauth/introspect', { token }, accept), 401, 'invalid_client')
+    const { access_token: token } = await obtainTokens(testServer, client)
+    await assertJson(await testServer.post('/oauth/introspect', { token }, accept), 401, 'invalid_client')
     const wrong = { authorization: basic(client.client.id, 'wrong'), ...accept }
-    await assertJson(await house.post('/oauth/introspect', { token }, wrong), 401, 'invalid_client')
+    await assertJson(await testServer.post('/oauth/introspect', { token }, wrong), 401, 'invalid_client')
     const right = { ...credentials(client).headers, ...accept }
-    await assertJson(await house.post('/oauth/introspect', {}, right), 400, 'invalid_request')
-    await read(house, client, await house.post('/oauth/introspect', { token }, right))
+    await assertJson(await testServer.post('/oauth/introspect', {}, right), 400, 'invalid_request')
+    await read(testServer, client, await testServer.post('/oauth/introspect', { token }, right))
   })
 
   test('RFC 7009 §2.1: a revoked refresh token ends its access tokens, also as a signed answer tells it (N115)', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    const jobServer = await house.createClient({ redirectUris: [], resourceServerFor: [jobs] })
-    const tokens = await obtainTokens(house, client, { resource: jobs })
-    const seen = async () => read(house, jobServer, await ask(house, jobServer, tokens.access_token))
+    const testServer = await open()
+    const client = await testServer.createClient()
+    const jobServer = await testServer.createClient({ redirectUris: [], resourceServerFor: [jobs] })
+    const tokens = await obtainTokens(testServer, client, { resource: jobs })
+    const seen = async () =>
+      read(testServer, jobServer, await ask(testServer, jobServer, tokens.access_token))
     assert.equal((await seen()).active, true)
-    await house.post('/oauth/revoke', { token: tokens.refresh_token! }, credentials(client).headers)
+    await testServer.post('/oauth/revoke', { token: tokens.refresh_token! }, credentials(client).headers)
     assert.deepEqual(await seen(), { active: false })
   })
 
   test('RFC 9701 §7: every algorithm that signs answers is advertised', async () => {
-    const house = await open()
-    const document = await house.request('/.well-known/oauth-authorization-server')
+    const testServer = await open()
+    const document = await testServer.request('/.well-known/oauth-authorization-server')
     const metadata = (await document.json()) as Record<string, unknown>
     assert.deepEqual(metadata.introspection_signing_alg_values_supported, algorithms)
   })

@@ -28,6 +28,7 @@ const foundationFiles = [
   'log.ts',
   'settings.ts',
   'spelling.ts',
+  'unavailable.ts',
 ]
 
 function domainOf(file: string): string | undefined {

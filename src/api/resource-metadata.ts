@@ -2,7 +2,6 @@
 
 import { type Answer, type Incoming, json } from '../http/message.ts'
 import { isOpenidScope } from '../oauth/config/scopes.ts'
-import type { Server } from '../oauth/server.ts'
 import { proofAlgorithms } from '../protocol/dpop.ts'
 import { paths } from '../protocol/paths.ts'
 import { type Refusal, refuse } from '../protocol/refusals.ts'
@@ -83,7 +82,7 @@ export function resourceMetadataPaths(settings: Settings): string[] {
  * `GET /.well-known/oauth-protected-resource[/path]`. The bare name answers for the API at the root, or else for the first one:
  * MCP clients that know no path form look there. For the issuer it answers where the configuration names no API.
  */
-export function protectedResource({ settings }: Server, request: Incoming): Answer | Refusal {
+export function protectedResource({ settings }: { settings: Settings }, request: Incoming): Answer | Refusal {
   const own = ownResources(settings)
   const named = own.filter((resource) => Object.hasOwn(settings.resources, resource))
   const url = settings.origin + request.path + (request.search === '' ? '' : `?${request.search}`)

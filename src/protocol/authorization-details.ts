@@ -4,7 +4,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseJson } from '../crypto/bounded-json.ts'
 import { told } from '../log.ts'
-import type { Client } from '../oauth/clients/clients.ts'
 import type { DetailSchema } from '../oauth/config/authorization-details.ts'
 import type { Settings } from '../settings.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -21,10 +20,16 @@ const longestLine = 300
 /** Fields of which a part is less (§2.2); every other field means something else once it differs. */
 const lists = ['locations', 'actions', 'datatypes', 'privileges']
 
+/** What it depends on of a client. */
+interface DetailsClient {
+  id: string
+  registered: { authorizationDetailsTypes?: string[] | undefined }
+}
+
 /** The details of an authorization request, each a known type that this client may ask for, and wholly what it must be. */
 export function requestedDetails(
   types: Settings['authorizationDetails'],
-  client: Client,
+  client: DetailsClient,
   text: string | undefined,
 ): AuthorizationDetail[] | Refusal {
   if (text === undefined) return []

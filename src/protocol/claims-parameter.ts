@@ -1,11 +1,10 @@
 // OpenID Connect Core §5.5, §5.5.1, §5.5.1.1: the claims a client asks for one by one, beside its scopes.
 
 import { parseJson } from '../crypto/bounded-json.ts'
-import type { Client } from '../oauth/clients/clients.ts'
 import type { Settings } from '../settings.ts'
+import { scopeFor } from './claim-scopes.ts'
 import { type Refusal, refuse } from './refusals.ts'
-import { allowedScope } from './scope.ts'
-import { scopeFor } from './user-claims.ts'
+import { allowedScope, type ScopedClient } from './scope.ts'
 
 /** What the `claims` parameter asks for, as far as it can be had. */
 export interface ClaimsRequest {
@@ -22,7 +21,7 @@ export interface ClaimsRequest {
  * Reads the parameter. A claim about the user counts where the client may have the scope that stands for it; others, and
  * unknown members, are ignored (§5.5).
  */
-export function readClaims(text: string, client: Client, settings: Settings): ClaimsRequest | Refusal {
+export function readClaims(text: string, client: ScopedClient, settings: Settings): ClaimsRequest | Refusal {
   const request = parseObject(text)
   const userinfo = request && memberOf(request, 'userinfo')
   const idToken = request && memberOf(request, 'id_token')
@@ -40,7 +39,7 @@ export function readClaims(text: string, client: Client, settings: Settings): Cl
 }
 
 /** Whether a claim about the user is one that a client may have now. */
-function claimsOf(client: Client, settings: Settings): (name: string) => boolean {
+function claimsOf(client: ScopedClient, settings: Settings): (name: string) => boolean {
   const allowed = allowedScope(client, settings)
   return (name) => {
     const scope = scopeFor(name)
@@ -71,7 +70,7 @@ export function storeClaims(claims: ClaimsRequest | null): string | null {
 export function storedClaims(
   stored: string | null,
   where: 'userinfo' | 'id_token',
-  client: Client,
+  client: ScopedClient,
   settings: Settings,
 ): string[] {
   if (stored === null) return []

@@ -1,7 +1,7 @@
 // RFC 6749 §3.1.2, §3.1.2.3, §3.1.2.4; RFC 8252 §7.1, §7.3, §8.6; RFC 9700 §2.1, §4.1.3: which redirect URIs may be registered
 // and which request matches.
 
-import { type Client, cameByItself } from '../oauth/clients/clients.ts'
+import { type ClientSource, isSelfRegistered } from './client-source.ts'
 
 const loopbackHosts = ['127.0.0.1', '[::1]', 'localhost']
 const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?(\/.*|\?.*)?$/
@@ -55,8 +55,8 @@ export function redirectHost(uri: string): string {
  * otherwise that of the host the answer goes to, whatever the port on the user's own computer; null stands for a device,
  * which gets no answer by redirect and has one of its own.
  */
-export function consentHost(client: Pick<Client, 'source'>, uri: string | null): string {
-  if (!cameByItself(client)) return '*'
+export function consentHost(client: { source: ClientSource }, uri: string | null): string {
+  if (!isSelfRegistered(client)) return '*'
   if (uri === null) return ''
   const url = new URL(uri)
   return isWeb(url) && isOwnComputer(url.hostname) ? url.hostname : redirectHost(uri)

@@ -47,7 +47,7 @@ export function withImplied(scopes: Iterable<string>, implied: Settings['implied
   return [...all]
 }
 
-interface ScopedClient {
+export interface ScopedClient {
   scope: readonly string[]
   registered: { defaultScope?: readonly string[] }
 }

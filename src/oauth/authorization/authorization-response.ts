@@ -7,8 +7,9 @@ import { answerRefusal, errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
 import { clientName, plainSentence } from '../../pages/sentences.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
 import { type Refusal, refusals } from '../../protocol/refusals.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import type { Client } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
@@ -95,7 +96,9 @@ function homeOf({ settings }: Server, client: Client): string | undefined {
   if (client.clientUri !== null) return client.clientUri
   const origins = [...new Set(client.redirectUris.map((uri) => new URL(uri).origin))]
   const [only] = origins
-  return origins.length === 1 && only?.startsWith('https:') && !cameByItself(client) ? `${only}/` : undefined
+  return origins.length === 1 && only?.startsWith('https:') && !isSelfRegistered(client)
+    ? `${only}/`
+    : undefined
 }
 
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */

@@ -6,10 +6,10 @@ import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
 import { connectedAppsPage } from '../../pages/connected-apps.ts'
 import { answerPage } from '../../pages/page.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
 import { originOf, readBackChannelForm } from '../../protocol/form-endpoint.ts'
 import { paths } from '../../protocol/paths.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
-import { cameByItself } from '../clients/clients.ts'
 import { mayRecord } from '../guards/pending-limits.ts'
 import type { Server, User } from '../server.ts'
 import { connectedClients, withdrawConsent } from './consents.ts'
@@ -40,7 +40,7 @@ async function list(server: Server, request: Incoming, user: User): Promise<Answ
     apps: apps.map((app, n) => ({
       client: {
         name: app.name,
-        logo: clients[n] && cameByItself(clients[n]) ? undefined : (app.logoUri ?? undefined),
+        logo: clients[n] && isSelfRegistered(clients[n]) ? undefined : (app.logoUri ?? undefined),
         homepage: app.clientUri ?? undefined,
       },
       hosts: app.hosts,

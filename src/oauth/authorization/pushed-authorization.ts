@@ -6,12 +6,13 @@ import { networkLimit } from '../../core.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { type Answer, concerning, type Incoming, json } from '../../http/message.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
 import type { Proof } from '../../protocol/dpop.ts'
 import { uncached } from '../../protocol/error-answer.ts'
 import { readBackChannelForm } from '../../protocol/form-endpoint.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import type { Client } from '../clients/clients.ts'
 import { type Asking, limitPending, pendingWindow } from '../guards/pending-limits.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
 import { beginFlow } from '../registration/client-id-metadata.ts'
@@ -136,7 +137,7 @@ function blamedFor(
   if (!client.confidential)
     return { limit: networkLimit(settings, address, 'pushed', { most: perNetwork, window }), full }
   const itself = { key: `pushed by:${client.id}`, most: perNetwork * 10, window }
-  return cameByItself(client) ? { limit: itself, full } : undefined
+  return isSelfRegistered(client) ? { limit: itself, full } : undefined
 }
 
 function ownParameters(form: Form, client: Client): Form {

@@ -67,11 +67,6 @@ export interface Client {
   active: boolean
 }
 
-/** Whether it registered itself, so that only its own statements are known. */
-export function cameByItself({ source }: Pick<Client, 'source'>): boolean {
-  return source === 'dcr' || source === 'cimd'
-}
-
 /** How long a changed client may still be seen as it was, by processes other than the one that changed it. */
 export const clientStaleness = 1_000
 const mostCached = 10_000

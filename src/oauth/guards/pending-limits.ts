@@ -3,8 +3,8 @@
 
 import { networkLimit } from '../../core.ts'
 import type { Limit } from '../../db/counters.ts'
+import { type ClientSource, isSelfRegistered } from '../../protocol/client-source.ts'
 import { type Reason, type Refusal, refuse } from '../../protocol/refusals.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
 
 /** Tables whose rows anyone can cause, or any user. */
@@ -25,12 +25,19 @@ const leastShare = 10
 /** Rows of `used_jtis` are small: so many make a piece. */
 const jtisInPiece = 40
 
+/** What limits depend on of a client. */
+interface LimitedClient {
+  id: string
+  confidential: boolean
+  source: ClientSource
+}
+
 /** Who asks for room, and for how much. */
 export interface Asking {
   /** The signed-in user, where there is one. */
   user?: string
   address: string
-  client: Client
+  client: LimitedClient
   /** False where anybody could have asked in its name, whatever it authenticates with elsewhere. */
   authenticated?: boolean
   /** What the row holds besides times and ids. */
@@ -77,7 +84,7 @@ export function limitPending(server: Server, kind: Kind, asking: Asking): Refusa
     return undefined
   }
   const ownLimits = own.map(({ limit }) => limit)
-  if (authenticated && !cameByItself(client)) return take(ownLimits)
+  if (authenticated && !isSelfRegistered(client)) return take(ownLimits)
 
   const all = limitOf('all', inAll)
   const shares: Limit[] = []
@@ -124,8 +131,8 @@ const mostParties = 50_000
  * Limits what a self-registered client's user, or the client itself, may have issued in a window. Counted in this process
  * alone, so that the tokens of honest clients cost no counter in the database; of clients of administrators nothing is counted.
  */
-export function limitIssuing(server: Server, client: Client, party: string): Refusal | undefined {
-  if (!cameByItself(client)) return undefined
+export function limitIssuing(server: Server, client: LimitedClient, party: string): Refusal | undefined {
+  if (!isSelfRegistered(client)) return undefined
   const most = server.settings.storage.perUser
   const now = server.now()
   let own = ofProcess.get(server)

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { signJwt } from '../../crypto/jws.ts'
 import { isFailure } from '../../http/guarded-fetch.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
+import type { Client } from '../clients/clients.ts'
 import {
   anyLogoutIsDue,
   claimLogoutDelivery,
@@ -118,7 +119,7 @@ function openPlaces() {
   return {
     /** How to leave again; `busy` while this client, host or user has to wait, `full` while everyone has. */
     take(row: Omit<LogoutDeliveryRow, 'id'>, client: Client | undefined): (() => void) | 'busy' | 'full' {
-      const lane = lanes[client && !cameByItself(client) ? 0 : 1]!
+      const lane = lanes[client && !isSelfRegistered(client) ? 0 : 1]!
       const host = hostOf(client) ?? row.client_id
       const user = row.user_id ?? row.subject
       const ofUser = lane.users.get(user) ?? 0

@@ -6,12 +6,12 @@ import { type Algorithm, algorithms, parseJwt, signJwt, verifySignature } from '
 import { storedClaims } from '../../protocol/claims-parameter.ts'
 import { type Refusal, refuse } from '../../protocol/refusals.ts'
 import { scopeSet } from '../../protocol/scope.ts'
-import { userClaims } from '../../protocol/user-claims.ts'
 import type { Client } from '../clients/clients.ts'
 import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../guards/signature-failures.ts'
 import type { GrantedRow } from '../records/sessions.ts'
 import type { Server } from '../server.ts'
 import type { MadeAccessToken } from '../token/access-token.ts'
+import { userClaims } from './user-claims.ts'
 
 /** What of a session goes into its ID tokens. */
 export type IdTokenGrant = Pick<

@@ -12,11 +12,11 @@ import { jsonRefusal } from '../../protocol/error-answer.ts'
 import { paths } from '../../protocol/paths.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { readBody } from '../../protocol/request-body.ts'
-import { userClaims } from '../../protocol/user-claims.ts'
 import { certificateOf } from '../clients/mutual-tls.ts'
 import { findSession } from '../records/sessions.ts'
 import type { Server } from '../server.ts'
 import { accessRules, lookUpToken } from '../token/resource-server.ts'
+import { userClaims } from './user-claims.ts'
 
 /** Far above any honest form with a token, in bytes. */
 const formLimit = 64 * 1024

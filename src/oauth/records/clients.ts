@@ -1,5 +1,6 @@
 import { from, insert, join, lockRows, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import type { ClientSource } from '../../protocol/client-source.ts'
 import type { AuthenticationMethod, ClientProfile } from '../../protocol/profiles.ts'
 
 /** One row of `clients`. Lists are JSON or space-separated text; lifetimes in milliseconds. */
@@ -11,7 +12,7 @@ export interface ClientRow {
   client_uri: string | null
   policy_uri: string | null
   tos_uri: string | null
-  source: 'admin' | 'dcr' | 'cimd' | 'builtin'
+  source: ClientSource
   profile: ClientProfile
   token_endpoint_auth_method: AuthenticationMethod
   secret_hash: string | null

@@ -6,8 +6,9 @@ import type { Form } from '../../http/forms.ts'
 import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type JsonAnswer, type OutboundFailure } from '../../http/guarded-fetch.ts'
 import { toldUrl } from '../../log.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import type { Client } from '../clients/clients.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
 import { confirmDocument, described, noteFlow, saveDocument } from '../records/self-registered-clients.ts'
 import type { Server } from '../server.ts'
@@ -44,7 +45,7 @@ export async function beginFlow(server: Server, form: Form, address: string): Pr
   const known = await server.clients.find(clientId)
   const refusal =
     known && known.source !== 'cimd' ? undefined : await requireDocument(server, clientId, known, address)
-  if (!refusal && known?.active && cameByItself(known)) await noteUse(server, known)
+  if (!refusal && known?.active && isSelfRegistered(known)) await noteUse(server, known)
   return refusal
 }
 

@@ -14,11 +14,12 @@ import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
 import { isRefusal, type Refusal, refusals, refuse, sentAs, wireError } from '../refusals.ts'
 import { readBody } from '../request-body.ts'
-import { canonicalScope } from '../scope.ts'
+import { canonicalScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { countTry, reserveArrival } from './arrivals.ts'
 import { answerAlgorithms, fromWire, toWire } from './client-metadata.ts'
 import { makeClientSecret } from './client-secret.ts'
+import { columnMembers } from './members/members.ts'
 import { checkUrls, type Description, isUnfit, readDescription, type Unfit } from './self-description.ts'
 import { withStatement } from './software-statement.ts'
 
@@ -180,29 +181,20 @@ export function registrationOf(
   registrationToken: string,
 ): Record<string, unknown> {
   const { issuer } = server.settings
-  const words = (text: string) => (text === '' ? [] : text.split(' '))
   const { software_statement } = JSON.parse(row.metadata) as { software_statement?: string }
   const { defaultScope, ...registered } = fromWire(JSON.parse(row.registered_metadata))
   const algorithms = answerAlgorithms(server.settings, row.profile, registered)
-  const optional = {
-    logo_uri: row.logo_uri,
-    client_uri: row.client_uri,
-    policy_uri: row.policy_uri,
-    tos_uri: row.tos_uri,
-    jwks: row.jwks === null ? null : JSON.parse(row.jwks),
-    jwks_uri: row.jwks_uri,
-    software_statement: software_statement ?? null,
-  }
+  const columns = row as unknown as Readonly<Record<string, unknown>>
+  const own = columnMembers
+    .filter(([, { self }]) => self)
+    .map(([, { wire, column, form }]) => [wire, form.fromColumn(columns[column])])
   return {
     client_id: row.id,
     client_id_issued_at: Math.floor(row.created_at / 1_000),
-    client_name: row.name,
-    redirect_uris: JSON.parse(row.redirect_uris),
-    grant_types: words(row.grant_types),
-    response_types: words(row.response_types),
+    ...Object.fromEntries(own.filter(([, value]) => value !== undefined)),
+    response_types: scopeSet(row.response_types),
     scope: defaultScope?.join(' ') ?? row.scope,
-    token_endpoint_auth_method: row.token_endpoint_auth_method,
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null)),
+    ...(software_statement === undefined ? {} : { software_statement }),
     ...toWire({
       ...registered,
       idTokenSignedResponseAlg: algorithms.idToken,

@@ -32,7 +32,8 @@ const longestOverlap = 7_776_000
 /** Many sign-in libraries read nothing but the ID token, so a client for sign-in has the user's claims there. */
 function withSignInDefaults(input: ClientInput): ClientInput {
   // Without a scope of its own it may ask for all there are.
-  const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope?.includes('openid') ?? true)
+  const signsIn =
+    (input.redirectUris?.length ?? 0) > 0 && (!Array.isArray(input.scope) || input.scope.includes('openid'))
   return signsIn ? { claimsInIdToken: true, ...input } : input
 }
 

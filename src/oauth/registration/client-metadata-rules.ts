@@ -7,8 +7,15 @@ import { redirectHost, redirectsToOwnComputer, redirectUriProblem } from '../../
 import { isRefusal } from '../../protocol/refusals.ts'
 import { parseScope } from '../../protocol/scope.ts'
 import type { Settings } from '../../settings.ts'
-import { type ClientInput, columnsFrom, isSecret, needsKeys } from '../clients/client-input.ts'
+import {
+  type ClientColumns,
+  type ClientInput,
+  columnsFrom,
+  isSecret,
+  needsKeys,
+} from '../clients/client-input.ts'
 import { fromWire } from '../clients/client-metadata.ts'
+import { memberNamed, registeredMembers } from '../clients/members/members.ts'
 import { sectorKnows } from '../clients/pairwise-subject.ts'
 import type { RedirectShape } from '../config/self-registered-clients.ts'
 import { spokenGrantTypes } from '../token-endpoint.ts'
@@ -22,40 +29,20 @@ export interface Unfit {
 }
 
 export type Description = {
-  columns: ReturnType<typeof columnsFrom>['columns']
+  columns: ClientColumns
   hasSecret: boolean
   /** What the client can do without, and why it was not taken (RFC 7591 §3.2.1). */
   leftOut: Unfit[]
 }
 
+/** What of the registered metadata a client may say of itself. */
+const ownWords = registeredMembers.filter(([, { self }]) => self)
 const mostRedirectUris = 20
 const longestText = 2_048
 
 export function isUnfit(value: object): value is Unfit {
   return 'member' in value
 }
-
-/** Without these as they are the client would be another one, or less safe than it believes: they are never left out. */
-const essential: readonly (keyof ClientInput)[] = [
-  'redirectUris',
-  'grantTypes',
-  'scope',
-  'tokenEndpointAuthMethod',
-  'tokenEndpointAuthSigningAlg',
-  'tlsClientAuthSubjectDn',
-  'tlsClientAuthSanDns',
-  'tlsClientAuthSanUri',
-  'tlsClientAuthSanIp',
-  'tlsClientAuthSanEmail',
-  'subjectType',
-  'sectorIdentifierUri',
-  'requestObjectSigningAlg',
-  'requirePushedAuthorizationRequests',
-  'requireSignedRequestObject',
-  'requireNonce',
-  'dpopBoundAccessTokens',
-  'tlsClientCertificateBoundAccessTokens',
-]
 
 /**
  * The columns of a client that described itself: every member checked, what is not allowed left out where the client can do
@@ -107,8 +94,7 @@ export function readDescription(
       sent: method,
     })
   let input: ClientInput = {
-    ...fromWire(given),
-    defaultScope: undefined,
+    ...fromWire(given, ownWords),
     postLogoutRedirectUris: goodbyes.fit.length > 0 ? goodbyes.fit : undefined,
     name: nameOf(text('client_name', leftOut), leftOut) ?? unsaid.name ?? nameFrom(redirectUris),
     logoUri: text('logo_uri', leftOut),
@@ -133,7 +119,7 @@ export function readDescription(
     if (!problem) return { columns, hasSecret, leftOut }
     const unfit = { member: wireName(problem.path), why: `must be ${problem.allowed}`, sent: problem.given }
     const member = problem.path.split(/[.[]/)[0] as keyof ClientInput
-    const needed = essential.includes(member) || (member === 'jwks' && keysAreNeeded(input))
+    const needed = memberNamed(member)?.essential === true || (member === 'jwks' && keysAreNeeded(input))
     if (needed || input[member] === undefined) return unfit
     leftOut.push(unfit)
     input = { ...input, [member]: undefined }
@@ -296,5 +282,6 @@ function nameFrom(redirectUris: readonly string[]): string {
 
 /** `redirectUris[0]` is `redirect_uris[0]` on the wire, `name` is `client_name`. */
 function wireName(path: string): string {
-  return path === 'name' ? 'client_name' : path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const [name = path] = path.split(/[.[]/)
+  return (memberNamed(name)?.wire ?? name) + path.slice(name.length)
 }

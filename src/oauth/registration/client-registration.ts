@@ -12,9 +12,10 @@ import { originOf } from '../../protocol/form-endpoint.ts'
 import { paths } from '../../protocol/paths.ts'
 import { isRefusal, type Refusal, refusals, refuse, sentAs } from '../../protocol/refusals.ts'
 import { readBody } from '../../protocol/request-body.ts'
-import { canonicalScope } from '../../protocol/scope.ts'
+import { canonicalScope, scopeSet } from '../../protocol/scope.ts'
 import { answerAlgorithms, fromWire, toWire } from '../clients/client-metadata.ts'
 import { makeClientSecret } from '../clients/client-secret.ts'
+import { columnMembers } from '../clients/members/members.ts'
 import { type ClientRow, insertClient } from '../records/clients.ts'
 import { findInitialAccessToken } from '../records/initial-access-tokens.ts'
 import { registerInvited } from '../records/self-registered-clients.ts'
@@ -181,29 +182,20 @@ export function registrationOf(
   registrationToken: string,
 ): Record<string, unknown> {
   const { issuer } = server.settings
-  const words = (text: string) => (text === '' ? [] : text.split(' '))
   const { software_statement } = JSON.parse(row.metadata) as { software_statement?: string }
   const { defaultScope, ...registered } = fromWire(JSON.parse(row.registered_metadata))
   const algorithms = answerAlgorithms(server.settings, row.profile, registered)
-  const optional = {
-    logo_uri: row.logo_uri,
-    client_uri: row.client_uri,
-    policy_uri: row.policy_uri,
-    tos_uri: row.tos_uri,
-    jwks: row.jwks === null ? null : JSON.parse(row.jwks),
-    jwks_uri: row.jwks_uri,
-    software_statement: software_statement ?? null,
-  }
+  const columns = row as unknown as Readonly<Record<string, unknown>>
+  const own = columnMembers
+    .filter(([, { self }]) => self)
+    .map(([, { wire, column, form }]) => [wire, form.fromColumn(columns[column])])
   return {
     client_id: row.id,
     client_id_issued_at: Math.floor(row.created_at / 1_000),
-    client_name: row.name,
-    redirect_uris: JSON.parse(row.redirect_uris),
-    grant_types: words(row.grant_types),
-    response_types: words(row.response_types),
+    ...Object.fromEntries(own.filter(([, value]) => value !== undefined)),
+    response_types: scopeSet(row.response_types),
     scope: defaultScope?.join(' ') ?? row.scope,
-    token_endpoint_auth_method: row.token_endpoint_auth_method,
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null)),
+    ...(software_statement === undefined ? {} : { software_statement }),
     ...toWire({
       ...registered,
       idTokenSignedResponseAlg: algorithms.idToken,

@@ -1,8 +1,8 @@
 // OpenID Connect Back-Channel Logout §2.1, §2.7; Front-Channel Logout §3 (sid): what ends when a browser is signed out.
 import type { Core } from '../core.ts'
 import { sha256 } from '../crypto/tokens.ts'
+import { endSessionsOfSignIn, endSessionsWithClient } from '../sessions/endings.ts'
 import type { Account } from './account.ts'
-import { endSessionsOfSignIn, endSessionsWithClient } from './records/session-endings.ts'
 
 /** What clients know a browser's sign-in by (`sid`); it says nothing about the provider's own session. */
 export function sidOf({

@@ -1,6 +1,6 @@
 import { findUser } from '../accounts/user-list.ts'
 import type { Core } from '../core.ts'
-import { endSession, listSessions, showSession } from '../oauth/sessions.ts'
+import { endSession, listSessions, showSession } from '../sessions/sessions.ts'
 import type { Call, Command, Option } from './command.ts'
 import { Failure, Usage } from './failures.ts'
 import { withApp, withDatabase } from './house.ts'

@@ -3,11 +3,11 @@
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
 import { type Deletion, deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
+import { expiredSessions, revokedSessions } from '../sessions/rows.ts'
 import { patience } from './authorization/return-address.ts'
 import { bounds, longestUsualWindow } from './config/tokens.ts'
 import {
   clearSalt,
-  expiredSessions,
   oldAccessTokens,
   oldAuthorizationRequests,
   oldCodes,
@@ -19,7 +19,6 @@ import {
   oldSigningKeys,
   oldUsedJtis,
   reuseWindows,
-  revokedSessions,
   saltsBetween,
 } from './records/deletions.ts'
 

@@ -8,7 +8,7 @@ import type { Deletion } from '../../src/db/deletion.ts'
 import type { Prepared, Select, Sql, Write } from '../../src/db/sql.ts'
 import { eventsOf } from '../../src/events/clean-up.ts'
 import { eventsAfter, listEvents } from '../../src/events/list.ts'
-import { listSessions } from '../../src/oauth/sessions.ts'
+import { listSessions } from '../../src/sessions/sessions.ts'
 import { firstRowAt, rowHash, rowId } from './rows.ts'
 
 export type Statement = Select<never, unknown> | Write<never, unknown>

@@ -1,6 +1,6 @@
 import { from, insert, lockRows, type Refs, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent } from '../../events/append.ts'
-import { endWithSignIns } from './session-endings.ts'
+import { endWithSignIns } from '../../sessions/endings.ts'
 import { endFormerSignIn, insertSignIn, signInColumns } from './sign-ins.ts'
 
 /** A login with its password, and the user it belongs to. */

@@ -16,7 +16,7 @@ import {
   write,
 } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import { endWithSignIn } from './session-endings.ts'
+import { endWithSignIn } from '../../sessions/endings.ts'
 
 /** A browser that is signed in at our own pages, with its user and the account it signed in as. */
 export interface SignInRow {

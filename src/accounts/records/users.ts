@@ -3,7 +3,6 @@ import {
   insert,
   lockRows,
   type Refs,
-  raw,
   returning,
   type Sql,
   select,
@@ -12,7 +11,7 @@ import {
   write,
 } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import { noticeLogouts } from '../../events/logout-notices.ts'
+import { endSessionsOfUser } from '../../sessions/endings.ts'
 
 export interface UserRow {
   id: string
@@ -78,13 +77,8 @@ export const updateUserProfile = write(
 
 /** Every session of the user ends, and its client is told; sign-ins end and codes that are still out are void. */
 export const endEverything = (i: Refs<{ id: 'text'; now: 'int' }>, reason: string): Sql[] => [
-  noticeLogouts(i, sql`s.user_id = ${i.id}`),
-  sql`update sessions set revoked_at = ${i.now}, revoked_reason = ${raw(`'${reason}'`)} ${from}
-    where sessions.user_id = ${i.id} and sessions.revoked_at is null`,
+  ...endSessionsOfUser(i, i.id, reason),
   sql`delete from sign_ins ${using} where sign_ins.user_id = ${i.id}`,
-  sql`delete from codes ${using} where codes.user_id = ${i.id} and codes.used_at is null`,
-  sql`delete from device_codes ${using} where device_codes.user_id = ${i.id} and device_codes.used_at is null`,
-  sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.id}`,
 ]
 
 /** What was sent to set a password with is void. */

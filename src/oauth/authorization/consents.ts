@@ -2,12 +2,8 @@
 
 import { type EventContext, eventInput } from '../../events/append.ts'
 import { scopeSet } from '../../protocol/scope.ts'
-import {
-  type ConnectedAppRow,
-  connectedApps,
-  useOfApp,
-  withdrawConsent as withdraw,
-} from '../records/consents.ts'
+import { useOfApp } from '../../sessions/rows.ts'
+import { type ConnectedAppRow, connectedApps, withdrawConsent as withdraw } from '../records/consents.ts'
 import type { Server } from '../server.ts'
 
 /** A client a user is connected with. Times in epoch milliseconds. */

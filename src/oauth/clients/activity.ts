@@ -2,8 +2,8 @@
 // that no request costs a write (C26). A crash loses at most what was counted since the last batch.
 
 import type { Core } from '../../core.ts'
+import { countSessionUse } from '../../sessions/rows.ts'
 import { countClientUse } from '../records/clients.ts'
-import { countSessionUse } from '../records/sessions.ts'
 
 /** Counts are written at most so long after they happened, in milliseconds. */
 export const activityFlushEvery = 10_000

@@ -31,7 +31,7 @@ import {
   findDeviceOfUserCode,
 } from '../records/device-codes.ts'
 import type { Server } from '../server.ts'
-import { quotaIsFull } from '../sessions.ts'
+import { quotaIsFull } from '../token/session-quota.ts'
 
 /** Attempts are counted in windows of so many milliseconds. */
 const window = 15 * 60_000

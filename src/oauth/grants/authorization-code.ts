@@ -10,11 +10,12 @@ import { consentHost } from '../../protocol/redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { narrowedResources } from '../../protocol/resource-indicators.ts'
 import { canonicalScope, scopeSet } from '../../protocol/scope.ts'
+import { endSession } from '../../sessions/sessions.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import { type CodeRow, findCode, redeemCode, redeemCodeWithinQuota } from '../records/codes.ts'
 import type { Server } from '../server.ts'
-import { endSession, evictSurplusSessions, quotaIsFull, sessionQuota } from '../sessions.ts'
 import { newSession } from '../token/new-session.ts'
+import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../token/session-quota.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {

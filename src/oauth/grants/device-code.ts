@@ -17,8 +17,8 @@ import {
   slowPoll,
 } from '../records/device-codes.ts'
 import type { Server } from '../server.ts'
-import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../sessions.ts'
 import { newSession } from '../token/new-session.ts'
+import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../token/session-quota.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 /** By so much a device that asks too soon must wait longer from then on, in milliseconds (§3.5). */

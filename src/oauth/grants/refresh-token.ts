@@ -10,6 +10,7 @@ import { grantedDetails, narrowedDetails } from '../../protocol/authorization-de
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { narrowedResources } from '../../protocol/resource-indicators.ts'
 import { canonicalScope, narrowedScope, scopeSet } from '../../protocol/scope.ts'
+import { endSession } from '../../sessions/sessions.ts'
 import { limitIssuing, mayRecord } from '../guards/pending-limits.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import {
@@ -20,7 +21,6 @@ import {
   useRefreshToken,
 } from '../records/refresh-tokens.ts'
 import type { Server } from '../server.ts'
-import { endSession } from '../sessions.ts'
 import { type Grant, makeAccessToken } from '../token/access-token.ts'
 import { refreshExpiry } from '../token/new-session.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'

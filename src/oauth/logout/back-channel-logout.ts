@@ -1,5 +1,5 @@
 // OpenID Connect Back-Channel Logout §2.2, §2.4, §2.5, §2.7, §2.8: clients are told, server to server, that a user's sign-in or
-// session has ended. What is to be told stands in the database since it ended (`events/logout-notices.ts`), and stays there
+// session has ended. What is to be told stands in the database since it ended (`sessions/logout-notices.ts`), and stays there
 // until the client has said that it knows.
 
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -2,6 +2,7 @@ import { from, insert, join, lockRows, raw, returning, select, sql, write } from
 import { appendEvent, eventColumns } from '../../events/append.ts'
 import type { ClientSource } from '../../protocol/client-source.ts'
 import type { AuthenticationMethod, ClientProfile } from '../../protocol/profiles.ts'
+import { endSessionsOfClient } from '../../sessions/endings.ts'
 
 /** One row of `clients`. Lists are JSON or space-separated text; lifetimes in milliseconds. */
 export interface ClientRow {
@@ -178,11 +179,7 @@ export const revokeClient = write(
       id: string
     }>`update clients set revoked_at = ${i.now}, revoked_reason = ${i.reason}, updated_at = ${i.now}
       ${from} where clients.id = ${i.id} and clients.revoked_at is null ${returning} clients.id`,
-    effects: [
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'client_revoked' ${from}
-        where sessions.client_id = ${i.id} and sessions.revoked_at is null`,
-      appendEvent(i),
-    ],
+    effects: [endSessionsOfClient(i, i.id, 'client_revoked'), appendEvent(i)],
     lock: lockRows('clients', [i.id]),
   }),
 )

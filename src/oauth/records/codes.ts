@@ -12,9 +12,10 @@ import {
   write,
 } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { fewerSessionsThan } from '../../sessions/rows.ts'
 import { consentColumns, consentCovers } from './consent-covers.ts'
 import { spendPushedRequest } from './pushed-requests.ts'
-import { beginSession, fewerSessionsThan, sessionColumns } from './sessions.ts'
+import { beginSession, sessionColumns } from './sessions.ts'
 
 export interface CodeRow {
   id: string

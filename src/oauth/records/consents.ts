@@ -15,7 +15,7 @@ import {
   write,
 } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import { noticeLogouts } from '../../events/logout-notices.ts'
+import { endSessionsWithApp } from '../../sessions/endings.ts'
 import { codeColumns, insertCode } from './codes.ts'
 import { consentColumns } from './consent-covers.ts'
 
@@ -197,12 +197,6 @@ export interface ConnectedAppRow {
 }
 
 /** How a user used one client. */
-export interface AppUseRow {
-  last_active_at: number | null
-  uses: number
-  sessions: number
-}
-
 /** The apps a user is connected with, as they were allowed: a row for each consent of theirs. */
 export const connectedApps = select(
   'connected_apps',
@@ -213,24 +207,6 @@ export const connectedApps = select(
     where c.user_id = ${i.user_id} and k.revoked_at is null order by c.client_id, c.redirect_host`,
 )
 
-/** Sessions of one app, the newest, that its use is told from. */
-const newestSessions = 100
-
-/**
- * How a user uses one app. Ended sessions count as long as they are kept; with more than a hundred, the newest hundred count.
- * One look-up an app, whatever the planner knows of the table.
- */
-export const useOfApp = select(
-  'use_of_app',
-  { user_id: 'text', client_id: 'text', now: 'int' },
-  (
-    i,
-  ) => sql<AppUseRow>`select max(found.last_active_at) as last_active_at, cast(coalesce(sum(found.uses), 0) as bigint) as uses,
-      count(case when found.revoked_at is null and found.expires_at > ${i.now} then 1 end) as sessions
-    from (select * from sessions where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id}
-      order by sessions.id desc limit ${raw(String(newestSessions))}) found`,
-)
-
 /** The user disconnects an app: every consent to it, open forms, codes that are still out and every session of the two end together. */
 export const withdrawConsent = write(
   'withdraw_consent',
@@ -238,15 +214,7 @@ export const withdrawConsent = write(
   (i) => ({
     effects: [
       sql`delete from consents ${using} where consents.user_id = ${i.user_id} and consents.client_id = ${i.client_id}`,
-      sql`delete from codes ${using} where codes.user_id = ${i.user_id} and codes.client_id = ${i.client_id}
-        and codes.used_at is null`,
-      sql`delete from device_codes ${using} where device_codes.user_id = ${i.user_id}
-        and device_codes.client_id = ${i.client_id} and device_codes.used_at is null`,
-      sql`delete from authorization_requests ${using} where authorization_requests.user_id = ${i.user_id}
-        and authorization_requests.client_id = ${i.client_id}`,
-      noticeLogouts(i, sql`s.user_id = ${i.user_id} and s.client_id = ${i.client_id}`),
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'consent_withdrawn' ${from}
-        where sessions.user_id = ${i.user_id} and sessions.client_id = ${i.client_id} and sessions.revoked_at is null`,
+      ...endSessionsWithApp(i, { user: i.user_id, client: i.client_id, reason: 'consent_withdrawn' }),
       appendEvent(i),
     ],
     lock: lockRows('users', [i.user_id]),

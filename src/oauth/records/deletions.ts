@@ -12,10 +12,6 @@ export const oldUsedJtis = deletion('used_jtis')
 export const oldInitialAccessTokens = deletion('initial_access_tokens')
 export const oldSigningKeys = deletion('signing_keys', { key: 'kid' })
 
-/** What a session leaves behind (rotated tokens that have not expired) is dead without it and goes by its own time. */
-export const expiredSessions = deletion('sessions')
-export const revokedSessions = deletion('sessions', { column: 'revoked_at' })
-
 /** The reuse windows longer than one that clients have of their own, in milliseconds, one index look-up each. */
 export const reuseWindows = select(
   'reuse_windows',

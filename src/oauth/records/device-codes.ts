@@ -1,9 +1,10 @@
 import { livingClient, livingSignIn, livingUser } from '../../db/living.ts'
 import { from, insert, lockRows, type Refs, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { fewerSessionsThan } from '../../sessions/rows.ts'
 import { consentColumns, consentCovers } from './consent-covers.ts'
 import { growConsent, growConsentColumns } from './consents.ts'
-import { beginSession, fewerSessionsThan, sessionColumns } from './sessions.ts'
+import { beginSession, sessionColumns } from './sessions.ts'
 
 /** A device that waits for a person, or waited. */
 export interface DeviceRow {

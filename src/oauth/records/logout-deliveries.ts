@@ -1,6 +1,6 @@
 import { from, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 
-/** A logout a client has not been told of yet. Made by `events/logout-notices.ts`. */
+/** A logout a client has not been told of yet. Made by `sessions/logout-notices.ts`. */
 export interface LogoutDeliveryRow {
   id: string
   client_id: string

@@ -1,6 +1,8 @@
 import { stepLimit } from '../../db/deletion.ts'
 import { from, insert, join, lockRows, raw, returning, select, sql, using, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
+import { endSessionsOfClient } from '../../sessions/endings.ts'
+import { noLivingSession } from '../../sessions/rows.ts'
 import { editable } from './clients.ts'
 
 const names = Object.keys(editable) as (keyof typeof editable)[]
@@ -90,11 +92,7 @@ export const saveDocument = write(
       ', ',
     )} where clients.source = 'cimd' returning id`,
     key: 'id',
-    effects: [
-      sql`update sessions set revoked_at = ${i.now}, revoked_reason = 'client_changed' ${from}
-        where sessions.client_id = ${i.id} and ${i.ends} = 1 and sessions.revoked_at is null`,
-      appendEvent(i),
-    ],
+    effects: [endSessionsOfClient(i, i.id, 'client_changed', sql`${i.ends} = 1`), appendEvent(i)],
     lock: lockRows('clients', [i.id]),
   }),
 )
@@ -117,10 +115,6 @@ export const noteFlow = write('note_flow', { id: 'text', now: 'int' }, (i) => ({
     ${from} where clients.id = ${i.id} ${returning} clients.id`,
 }))
 
-/** One look-up by client; `exists` would let PostgreSQL read every living session there is first. */
-const dead = (now: unknown) => sql`(select 1 from sessions s
-  where s.client_id = clients.id and s.revoked_at is null and s.expires_at > ${now} limit 1) is null`
-
 /** Never granted anything and no flow for a while, or not used for long; never one with a living session. */
 const idle = (i: {
   unused_before: unknown
@@ -129,7 +123,7 @@ const idle = (i: {
 }) => sql`clients.created_at < ${i.unused_before}
   and coalesce(clients.last_used_at, 0) < case when clients.total_authorizations + clients.total_tokens_issued > 0
     then ${i.idle_before} else ${i.unused_before} end
-  and clients.suspended_at is null and clients.revoked_at is null and ${dead(i.now)}`
+  and clients.suspended_at is null and clients.revoked_at is null and ${noLivingSession(raw('clients.id'), i.now)}`
 
 /** Self-registered clients of one source in the order of their age, and whether each has had its time. */
 export const clientsByAge = select(

@@ -6,10 +6,10 @@ import { type Answer, concerning, type Incoming, json } from '../../http/message
 import { uncached } from '../../protocol/error-answer.ts'
 import { originOf, readBackChannelForm } from '../../protocol/form-endpoint.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { endSession } from '../../sessions/sessions.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
 import { revokeAccessToken } from '../records/access-tokens.ts'
 import type { Server } from '../server.ts'
-import { endSession } from '../sessions.ts'
 import { findToken } from './token-lookup.ts'
 
 /** Ours, but no token of RFC 7009 §2.1: to say 200 would be a lie. */

@@ -9,7 +9,7 @@ import { sql } from '../../../src/db/sql.ts'
 import type { ClientInput } from '../../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../../src/oauth/clients/client-operations.ts'
 import { deliverLogouts, logoutsAreDue } from '../../../src/oauth/logout/back-channel-logout.ts'
-import { endSession } from '../../../src/oauth/sessions.ts'
+import { endSession } from '../../../src/sessions/sessions.ts'
 import { ann, visit } from '../../accounts/visitor.ts'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import {

@@ -1,49 +1,14 @@
-// RFC 9700 §4.14.2, RFC 7009 §2.1, RFC 8252 §8.4: ending a session, and with it everything that was issued in it, and how many
-// a user may have with one client.
+// RFC 8252 §8.4: how many sessions a user may have with one client, and which end to make room.
 
-import type { Core } from '../core.ts'
-import { type EventContext, type EventType, eventInput } from '../events/append.ts'
-import { redirectsToOwnComputer } from '../protocol/redirect-uri.ts'
-import type { Client } from './clients/clients.ts'
-import {
-  countLivingSessions,
-  findSession,
-  revokeSession,
-  type SessionFilter,
-  sessionList,
-  surplusSessions,
-  surplusSessionsOfUser,
-} from './records/sessions.ts'
-import type { Server } from './server.ts'
+import type { Core } from '../../core.ts'
+import type { EventContext } from '../../events/append.ts'
+import { redirectsToOwnComputer } from '../../protocol/redirect-uri.ts'
+import { countLivingSessions, surplusSessions, surplusSessionsOfUser } from '../../sessions/rows.ts'
+import { endSession } from '../../sessions/sessions.ts'
+import type { Client } from '../clients/clients.ts'
+import type { Server } from '../server.ts'
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
-
-/** Ends one session with all its tokens; its other sessions stay. False when it had ended already. */
-export async function endSession(
-  core: Pick<Core, 'db' | 'now'>,
-  id: string,
-  reason: string,
-  context: EventContext & { event?: EventType },
-): Promise<boolean> {
-  const now = core.now()
-  const { event = 'session_revoked', ...who } = context
-  const ended = await core.db.write(revokeSession, {
-    id,
-    now,
-    reason,
-    ...eventInput(now, event, { ...who, sessionId: id }, { reason }),
-  })
-  return ended.length > 0
-}
-
-/** Sessions as an administrator sees them, newest first. */
-export function listSessions(core: Pick<Core, 'db'>, filter: SessionFilter) {
-  return core.db.query(sessionList(filter))
-}
-
-export function showSession(core: Pick<Core, 'db'>, id: string) {
-  return core.db.one(findSession, { id })
-}
 
 /**
  * Living sessions one user may have with a client. More where one id serves every machine of the user: a document is one client

@@ -106,6 +106,11 @@ onBothDatabases('password links', (dialect) => {
     for (const one of seen) assert.deepEqual(one, seen[0])
     assert.equal(seen[0]!.status, 410)
     assert.match(seen[0]!.html, /This link has expired/)
+    const [, onward] = /<a class="button plain" href="([^"]+)">Sign in<\/a>/.exec(seen[0]!.html) ?? []
+    assert.ok(onward, 'the page links to sign-in')
+    const signIn = await visit(house, '192.0.2.8').get(onward.replaceAll('&amp;', '&'))
+    assert.equal(signIn.status, 200)
+    assert.match(signIn.html, /Forgot your password\?/)
     assert.equal(await house.g.users.reset(disabled.id), undefined)
     assert.equal(await house.g.users.reset('never@example.com'), undefined)
   })

@@ -30,9 +30,10 @@ export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming)
   function expired(): Answer {
     const frame = house.frame()
     const title = sayPlain(frame, 'set_password.expired_title')
-    return answerPage(
-      errorPage(frame, { status: 410, title, message: sayPlain(frame, 'set_password.expired') }),
-    )
+    const message = sayPlain(frame, 'set_password.expired')
+    // The sign-in page also says whom to ask for a new link.
+    const links = [{ href: signInUrl, text: sayPlain(frame, 'sign_in.title') }]
+    return answerPage(errorPage(frame, { status: 410, title, message, links }))
   }
 
   async function opened(

@@ -20,8 +20,8 @@ function programs(directory: string, against: string | undefined): Record<string
   const here = build(root, join(directory, 'here'))
   const texts: Record<string, string> = {
     'node alone': '',
-    'resource-server': `import { resourceServer } from '${here}/resource-server.js'\n${api}\n`,
-    'resource-server, from the main entry': `import { resourceServer } from '${here}/index.js'\n${api}\n`,
+    api: `import { resourceServer } from '${here}/api.js'\n${api}\n`,
+    'api, from the main entry': `import { resourceServer } from '${here}/index.js'\n${api}\n`,
   }
   if (against !== undefined) {
     const former = build(formerSource(against, directory), join(directory, 'former-build'))

@@ -19,7 +19,7 @@ export const usage = `npm run bench -- [options]
   --slices <n>          slices a server and workload, interleaved A B B A; default 8
   --milliseconds <n>    length of a slice; default 1000
   --quick               two slices of 400 ms and one cold start: a look, not a measurement
-  --profile             afterwards, where Gatehouse's time goes in each workload
+  --profile             afterwards, where Gatehouse's time goes in each workload and in a start
   --json <file>         write every figure as JSON
   --markdown <file>     write the tables as Markdown
   --help                print this`

@@ -141,7 +141,11 @@ export function onFullPostgres(rows: number, workloads: readonly Workload[]): Pl
 }
 
 /** Each Gatehouse of a plan beside the same of a former build, and nothing else; several processes are left out. */
-export function besideFormer(commit: string, { servers, workloads, targets }: Plan, directory: string): Plan {
+export function besideFormer(
+  commit: string,
+  { servers, workloads, targets, coldStarts }: Plan,
+  directory: string,
+): Plan {
   const own = servers.filter(({ id }) => id === 'gatehouse' || id === 'gatehouse-filled')
   const former = formerBuild(commit, directory)
   return {
@@ -149,7 +153,7 @@ export function besideFormer(commit: string, { servers, workloads, targets }: Pl
     workloads,
     bases: own.flatMap(({ id }) => [id, `${id}-former`]),
     targets,
-    coldStarts: false,
+    coldStarts,
   }
 }
 

@@ -18,7 +18,7 @@ import {
   type Plan,
 } from './plans.ts'
 import { measurable, memoryMegabytes } from './process-tree.ts'
-import { profile } from './profile.ts'
+import { profile, profileStart } from './profile.ts'
 import {
   environment,
   type Measurement,
@@ -34,6 +34,7 @@ import {
 import { coldStart, killAll, type Running, type Server, start } from './server.ts'
 import { gatehouse } from './servers/gatehouse.ts'
 import { steady } from './steady.ts'
+import { warm } from './warm.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -122,6 +123,7 @@ async function measureAll(options: Options, plan: Plan, directory: string): Prom
     for (const workload of plan.workloads) {
       const one = fullLoad(load, workload, milliseconds)
       const of = (text: string) => progress(`${workload}: ${text}`)
+      for (const each of running) await warm(each, join(directory, each.server.id))
       const able = measured.filter(({ fixture }) => serves(fixture, workload))
       const plain = report.workloads.find((each) => each.workload === plainOf[workload])
       add(measurement(workload, plan, await interleave(one, able, slices, of), { plain }))
@@ -174,6 +176,12 @@ async function bench(options: Options): Promise<number> {
       const lines = await profile(gatehouse, join(directory, gatehouse.id), workload)
       progress('')
       console.log(`\nwhere the time goes: ${workload}\n\n${lines}`)
+    }
+    if (options.profile) {
+      progress('profiling a start')
+      const lines = await profileStart(gatehouse, join(directory, gatehouse.id))
+      progress('')
+      console.log(`\nwhere the time goes: a start\n\n${lines}`)
     }
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
     if (options.markdown) writeFileSync(options.markdown, markdown(report))

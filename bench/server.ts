@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres } from '../test/support/postgres.ts'
@@ -53,6 +54,9 @@ export type Running = {
   tokens: string | undefined
   stop(): Promise<void>
 }
+
+/** As PostgreSQL's documentation advises for a machine of its own: https://www.postgresql.org/docs/current/runtime-config-resource.html */
+const quarterOfMemory = `${Math.floor(totalmem() / 4 / 2 ** 20)}MB`
 
 const alive = new Set<ChildProcess>()
 
@@ -146,7 +150,7 @@ export async function start(server: Server, directory: string): Promise<Running>
   try {
     let databaseUrl: string | undefined
     if (server.postgres) {
-      const postgres = await startPostgres()
+      const postgres = await startPostgres({ settings: { shared_buffers: quarterOfMemory } })
       stops.push(() => postgres.stop())
       roots.push(postgres.pid)
       databaseUrl = postgres.url

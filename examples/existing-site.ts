@@ -1,10 +1,10 @@
-// Stands for the app you already have: people, a sign-in page, a session cookie. Only `accounts`, at the end, is written for
-// Gatehouse: it says who is signed in, or sends the browser to the sign-in page. The examples share it.
+// Represents the app you already have: users, a sign-in page, a session cookie. Only `accounts`, at the end, is written for
+// Gatehouse: it returns who is signed in, or sends the browser to the sign-in page. All examples use it.
 
 import { randomUUID } from 'node:crypto'
 import { type Accounts, authenticationIsRecent } from 'gatehouse-auth'
 
-interface Visitor {
+interface SiteSession {
   name: string
   signedInAt: number
 }
@@ -16,20 +16,20 @@ export interface ExistingSite {
 }
 
 export function existingSite(origin: string): ExistingSite {
-  const visitors = new Map<string, Visitor>()
-  const visitorOf = (request: Request) =>
-    visitors.get(/(?:^|; )site_session=([^;]+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? '')
+  const sessions = new Map<string, SiteSession>()
+  const sessionOf = (request: Request) =>
+    sessions.get(/(?:^|; )site_session=([^;]+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? '')
 
   return {
     async signIn(request) {
       const returnTo = new URL(request.url).searchParams.get('return_to') ?? `${origin}/`
-      // Never send anybody to an address that came in a link, unless it is our own.
+      // Never redirect to a URL that came in a link, unless it is on this site.
       if (!returnTo.startsWith(`${origin}/`)) return new Response('unknown return_to', { status: 400 })
       if (request.method !== 'POST') return page()
       const name = new URLSearchParams(await request.text()).get('name')?.trim()
       if (!name) return page()
       const id = randomUUID()
-      visitors.set(id, { name, signedInAt: Date.now() })
+      sessions.set(id, { name, signedInAt: Date.now() })
       return new Response(null, {
         status: 303,
         headers: { location: returnTo, 'set-cookie': `site_session=${id}; Path=/; HttpOnly; SameSite=Lax` },
@@ -38,14 +38,14 @@ export function existingSite(origin: string): ExistingSite {
 
     accounts: {
       authenticate(request, ask) {
-        const visitor = visitorOf(request)
-        if (visitor && authenticationIsRecent(ask, visitor.signedInAt)) {
+        const session = sessionOf(request)
+        if (session && authenticationIsRecent(ask, session.signedInAt)) {
           return {
             provider: 'existing-site',
             issuer: '',
-            subject: visitor.name.toLowerCase(),
-            name: visitor.name,
-            authTime: visitor.signedInAt,
+            subject: session.name.toLowerCase(),
+            name: session.name,
+            authTime: session.signedInAt,
           }
         }
         if (!ask.interactive) return null

@@ -1,4 +1,4 @@
-/** The secret that every key comes from. There is none to fall back to: whoever knows it can forge everything. */
+/** The secret that every key is derived from. There is no default: anyone who knows the secret can forge everything. */
 export function ownSecret(): string {
   const secret = process.env['GATEHOUSE_SECRET']
   if (secret) return secret

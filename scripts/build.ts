@@ -1,12 +1,12 @@
 // `npm run build`: writes dist/, the part of the project that is published. `node scripts/build.ts <directory>` writes there
 // instead.
 //
-//   index.js            the server, in server.js, which the command shares: what one makes the other knows
-//   cli.js              the command; each of its actions is loaded when it is the one that runs
-//   resource-server.js  the API's side alone, one file that loads nothing of the server
+//   index.js            the server, in server.js, which the command shares, so that both use the same classes
+//   cli.js              the command; it loads each of its actions only when that action runs
+//   api.js              only the API's side, one file that loads nothing of the server
 //   types/              the types of both entries
 //
-// Other packages stay outside: the native ones cannot be bundled, and a host's audit sees the versions of all.
+// Other packages are not bundled: the native ones cannot be, and a host's audit sees the versions of all.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -102,6 +102,12 @@ function writeTypes(entries: string[]): void {
   const compile = [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', types]
   const compiler = spawnSync(process.execPath, compile, { cwd: root, stdio: 'inherit' })
   if (compiler.status !== 0) process.exit(compiler.status ?? 1)
+  // A domain merges its options into `Config` in a file that nothing else leads to.
+  const index = join(types, 'index.d.ts')
+  const merges = globSync('*/config.d.ts', { cwd: types })
+    .filter((file) => /^declare module /m.test(readFileSync(join(types, file), 'utf8')))
+    .map((file) => `import './${file.replace(/\.d\.ts$/, '.js')}';\n`)
+  writeFileSync(index, merges.join('') + readFileSync(index, 'utf8'))
   const reached = new Set<string>()
   const visit = (file: string): void => {
     if (reached.has(file)) return
@@ -115,7 +121,7 @@ function writeTypes(entries: string[]): void {
 }
 
 rmSync(dist, { recursive: true, force: true })
-writeTypes(['index.d.ts', 'resource-server.d.ts'])
+writeTypes(['index.d.ts', 'api.d.ts'])
 const server = modulesOf(source('index.ts'))
 server.add(source('required-node.ts'))
 await bundle(
@@ -131,7 +137,7 @@ await bundle(
     },
   },
 )
-await bundle({ 'resource-server': source('resource-server.ts') }, { codeSplitting: false })
+await bundle({ api: source('api.ts') }, { codeSplitting: false })
 
 const command = join(dist, 'cli.js')
 if (!existsSync(command))

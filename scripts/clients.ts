@@ -14,23 +14,23 @@ export const checklists: Readonly<Record<string, Readonly<Record<string, string>
     G1: 'one client may send its secret in the header or in the body',
     G2: 'two redirect URIs per GPT, both exact',
     G3: 'one action replaces the id of a GPT in both',
-    G4: '`state` comes back unchanged',
+    G4: '`state` is returned unchanged',
     G5: 'PKCE may be left out by a confidential client with the profile, and is enforced when sent',
-    G6: 'the token answer holds what ChatGPT reads',
-    G7: 'a check of the setup warns where issuer and API are on different hosts',
-    G8: 'answers stay far below the limits of time and size',
+    G6: 'the token response contains the members that ChatGPT reads',
+    G7: 'a setup check warns if issuer and API are on different hosts',
+    G8: 'responses stay far below the limits of time and size',
     G9: 'the OpenAPI 3.1 document is generated, within its length limits',
     G10: 'consequential operations are marked; one scheme per action set',
-    G11: 'headers of a conversation never authorise',
+    G11: 'headers of a conversation never authorize a request',
     G12: 'Disconnect ends access and refresh tokens at once',
-    G13: 'a burst of refreshes gets one and the same successor',
+    G13: 'all refreshes of a burst get the identical successor',
     G14: 'a returning user is not asked again; a full quota never blocks the sign-in',
   },
   'ChatGPT apps and connectors': {
     H1: 'resource metadata, and a 401 that leads to it',
     H2: 'tools say what they need; a refused call may carry the challenge in its result',
     H3: 'metadata shows S256, the methods of authentication, client documents and registration',
-    H4: '`resource` comes back as `aud`',
+    H4: '`resource` becomes `aud`',
     H5: '`offline_access` is in the scopes of the server',
     H6: 'neither client credentials nor API keys are needed',
     H7: 'with `iss` on every response, the stable redirect URI and client document serve',
@@ -38,8 +38,8 @@ export const checklists: Readonly<Record<string, Readonly<Record<string, string>
   },
   'Claude (web, desktop)': {
     CL1: 'both redirect URIs',
-    CL2: 'metadata announces client documents and `none`',
-    CL3: 'registered clients without a living grant are reaped, the others stay',
+    CL2: 'metadata advertises client documents and `none`',
+    CL3: 'registered clients without an active grant are removed, the others stay',
     CL4: 'S256; a real 401; `resource` exactly as typed',
     CL5: 'discovery, registration, token and refresh within the deadlines',
     CL6: '`invalid_grant` ends a connection, `invalid_client` starts a registration',
@@ -48,7 +48,7 @@ export const checklists: Readonly<Record<string, Readonly<Record<string, string>
   'Claude Code': {
     CC1: 'loopback redirect on any port, and its client document',
     CC2: 'a registered loopback URI without a port matches any',
-    CC3: 'the consent page shows where the answer goes and warns of a program on the own computer',
+    CC3: 'the consent page shows where the response goes and warns of programs on the user’s own computer',
   },
   'MCP authorization, the server': {
     A1: 'OAuth 2.1 for confidential and public clients',
@@ -57,13 +57,13 @@ export const checklists: Readonly<Record<string, Readonly<Record<string, string>
     A4: 'client ID metadata documents',
     A5: 'dynamic registration',
     A6: 'clients registered in advance',
-    A7: 'a client document is fetched, checked, cached and shown honestly',
+    A7: 'a client document is fetched, checked and cached, and its host is shown to the user',
     A8: 'what a client document must not do',
     A9: 'redirect URIs match exactly; HTTPS or loopback only',
     A10: 'PKCE with S256, both halves or none',
     A11: 'no redirect to an untrusted URI',
     A12: 'short access tokens, rotated refresh tokens',
-    A13: '`iss` on every authorization response, and announced',
+    A13: '`iss` on every authorization response, and advertised',
     A14: '`resource` at authorization and token; the default audience without it',
     A15: 'consent per client, never replaced by an upstream consent',
   },
@@ -88,7 +88,7 @@ export interface ClientProof {
 }
 
 const literal = /(['"`])((?:\\\1|(?!\1)[^\n])*)\1(?=\s*[,:])/g
-/** Items stand before the colon or in parentheses, alone or as a range: `G4–G6`. */
+/** Items are before the colon or in parentheses, alone or as a range: `G4–G6`. */
 const places = /^[^:\n]*: |\([^()\n]*\)/g
 const item = /\b(CL|CC|[ABGH])(\d{1,2})(?:–\1(\d{1,2}))?\b/g
 
@@ -124,10 +124,10 @@ export function clientsDocument(proofs: readonly ClientProof[]): string {
     })
     return [`## ${client}`, '', '| Item | What it needs | Proof |', '|---|---|---|', ...lines, ''].join('\n')
   })
-  return `# Clients that work, and where that is proved
+  return `# Clients and their tests
 
-What each of these clients needs of the server and of the APIs behind it, with the tests that walk through it: with the
-client's own library where there is one, with a simulator that sends what the client sends where there is none.
+What each of these clients needs from the server and its APIs, with the tests that prove it. A test uses the client's own
+library if there is one, otherwise a simulator that sends the same requests.
 
 This page is generated from the names of the tests: \`node scripts/clients.ts\`.
 

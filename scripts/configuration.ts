@@ -1,15 +1,16 @@
-// `node scripts/configuration.ts`: writes the table of docs/configuration.md from the options themselves (src/config.ts) and
-// the comments that stand above them in src/config/. test/docs/configuration.test.ts fails while it is out of date.
+// `node scripts/configuration.ts` writes the table of docs/configuration.md from the options themselves (src/config.ts, and
+// those of the domains) and the comments above them. test/docs/configuration.test.ts fails while it is out of date.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { domainOptions } from '../src/app.ts'
 import type { Options } from '../src/config/section.ts'
 import { configuration } from '../src/config.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** One option: its path, what may be given, what stands where nothing is, and what its comment says. */
+/** One option: its path, its allowed values, its default, and its comment. */
 export interface DocumentedOption {
   path: string
   type: string
@@ -20,9 +21,9 @@ export interface DocumentedOption {
 
 /** Every option, in the order of the sources. */
 export function documentedOptions(): DocumentedOption[] {
-  const sources = ['src/config.ts', ...globSync('src/config/**/*.ts', { cwd: root }).sort()]
+  const sources = ['src/config.ts', ...globSync('src/{config/**/*,*/config}.ts', { cwd: root }).sort()]
   const blocks = sources.flatMap((file) => blocksOf(readFileSync(join(root, file), 'utf8')))
-  return optionsIn(configuration.inside!.options, '', blocks)
+  return optionsIn({ ...configuration.inside!.options, ...domainOptions }, '', blocks)
 }
 
 function optionsIn(options: Options, prefix: string, blocks: Block[]): DocumentedOption[] {

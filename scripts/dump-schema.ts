@@ -1,10 +1,10 @@
-// Writes what the migrations make of an empty database, as each database itself describes it:
+// Writes the schema that the migrations create in an empty database, as each database describes it:
 //
 //   node scripts/dump-schema.ts          src/db/schema/sqlite.sql and src/db/schema/postgres.sql
 //
-// Before that it writes the modules that hold the SQL of the migrations, which are what is run here.
+// It first writes the modules with the SQL of the migrations, and runs those.
 //
-// The dumps are for reading and for the tests, which compare them; nothing is created from them.
+// The dumps are for readers and for the tests, which compare them. No database is created from them.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,41 +1,44 @@
-// `node scripts/errors.ts` writes docs/errors.md from the one table of refusals, src/oauth/refusals.ts.
+// `node scripts/errors.ts` writes docs/errors.md from the tables of refusals, src/*/refusals.ts.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { refusals } from '../src/oauth/refusals.ts'
+import { allRefusals, refusalTables } from './refusal-tables.ts'
 
 export const errorsFile = join(fileURLToPath(new URL('..', import.meta.url)), 'docs/errors.md')
 
-/** What an error code asks of the one who receives it. */
+/** What a client should do about an error code. */
 const advice: Record<string, string> = {
-  '': 'The specifications give these answers no code.',
-  invalid_request: 'The request is wrong in itself. Repeating it changes nothing.',
+  '': 'The specifications define no code for these responses.',
+  invalid_request: 'The request is malformed or not allowed. Repeating it does not help.',
   invalid_client:
-    'The client could not be authenticated, or is not active. After the `Authorization` header the answer carries `WWW-Authenticate: Basic`. Check id and secret; a client that registered itself registers again.',
+    'The client could not be authenticated, or is not active. If the request used the `Authorization` header, the response has `WWW-Authenticate: Basic`. Check id and secret; a self-registered client registers again.',
   invalid_grant:
-    'The code or refresh token is spent, expired, revoked or not this client’s; which of them is not said. Send the user through authorization again.',
-  unauthorized_client: 'The client is known and may not do this. An administrator decides.',
-  unsupported_grant_type: 'Ask the metadata document which grant types there are.',
-  unsupported_response_type: 'Only the code flow is spoken.',
-  invalid_scope: 'Ask for scopes of `scopes_supported` that the client was given.',
-  invalid_target: 'Ask for a resource as the metadata spells it, with or without trailing slash.',
-  access_denied: 'The user, or a rule about the user, said no.',
-  login_required: 'Without a page nobody could be signed in: ask again without `prompt=none`.',
-  consent_required: 'Without a page nobody could be asked: ask again without `prompt=none`.',
+    'The code or refresh token is used, expired, revoked or another client’s; the response does not say which. Start a new authorization.',
+  unauthorized_client: 'The client may not do this. An administrator can change that.',
+  unsupported_grant_type: 'The metadata document lists the supported grant types.',
+  unsupported_response_type: 'Only the code flow is supported.',
+  invalid_scope: 'Ask for scopes of `scopes_supported` that the client may have.',
+  invalid_target: 'Spell the resource exactly as in the metadata, with or without trailing slash.',
+  access_denied: 'The user, or a rule about the user, denied the request.',
+  login_required: 'No user is signed in, and no page may be shown: ask again without `prompt=none`.',
+  consent_required: 'Consent is needed, and no page may be shown: ask again without `prompt=none`.',
   invalid_token: 'The API does not accept the access token: refresh it.',
-  insufficient_scope: 'The API needs a scope that the token lacks: ask the user for it.',
-  insufficient_user_authentication: 'The API needs a fresher sign-in: authorize again with `max_age`.',
+  insufficient_scope: 'The API needs a scope that the token lacks: start an authorization that asks for it.',
+  insufficient_user_authentication:
+    'The API needs a more recent or stronger sign-in: authorize again with the `max_age` and `acr_values` of the challenge.',
   unsupported_token_type: 'Only access and refresh tokens can be revoked.',
   temporarily_unavailable: 'Nothing was spent. Try again after `Retry-After` seconds.',
-  server_error: 'A bug of ours; the log has it under the request id.',
+  unverified_webhook:
+    'The webhook of the account provider is not signed with the secret that is configured here.',
+  server_error: 'A fault of the server; the log has it under the request id.',
 }
 
 /** The whole of docs/errors.md. */
 export function errorsDocument(): string {
-  const codes = [...new Set(Object.values(refusals).map((row) => row.error as string))].sort()
+  const codes = [...new Set(Object.values(allRefusals).map((row) => row.error))].sort()
   const sections = codes.map((code) => {
-    const rows = Object.entries(refusals)
+    const rows = Object.entries(allRefusals)
       .filter(([, row]) => row.error === code)
       .map(
         ([reason, row]) =>
@@ -52,17 +55,20 @@ export function errorsDocument(): string {
       '',
     ].join('\n')
   })
+  const tables = ['src/http/refusal.ts', ...Object.keys(refusalTables)]
+    .map((file) => `[${file}](../${file})`)
+    .join(', ')
   return `# Errors
 
-Every refusal has a reason. The reason goes to the log (\`reason\`, with its facts); the wire carries the specification’s
-\`error\` and a description, and several reasons share one answer where telling them apart would help a thief.
+Every refusal has a reason. The log contains the reason (\`reason\`, with its facts). The response contains the \`error\` of the
+specification and a description. Several reasons share one response where the difference would help an attacker.
 
-At the authorization endpoint the status is that of the page; where the redirect URI is trusted, the error goes there
-instead, with \`state\` and \`iss\`. Back-channel endpoints answer in JSON, APIs with \`WWW-Authenticate\`. An answer of 429 or
-503 carries \`Retry-After\`, one of 405 \`Allow\`.
+At the authorization endpoint the status is that of the page. If the redirect URI is validated, the error goes there instead,
+with \`state\` and \`iss\`. Other endpoints respond with JSON, APIs with \`WWW-Authenticate\`. A response with 429 or 503 has
+\`Retry-After\`, one with 405 has \`Allow\`.
 
-This page is generated from [src/oauth/refusals.ts](../src/oauth/refusals.ts): \`node scripts/errors.ts\`. Which test proves which
-refusal stands in [refusals.md](refusals.md).
+This page is generated from ${tables}: \`node scripts/errors.ts\`.
+[Refusals](refusals.md) lists the test that proves each refusal.
 
 ${sections.join('\n').trimEnd()}
 `

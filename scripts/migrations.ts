@@ -1,9 +1,9 @@
-// Writes the SQL of src/db/migrations/*/ into modules, src/db/migrations/sqlite.ts and postgres.ts, so that a bundle of a
-// host holds it and nothing is looked for beside the code:
+// Writes the SQL of src/db/migrations/*/ into modules, src/db/migrations/sqlite.ts and postgres.ts, so that a host's bundle
+// contains it and the code reads no files at run time:
 //
 //   node scripts/migrations.ts
 //
-// The .sql files are what is edited; test/db/migration-texts.test.ts compares. `node scripts/dump-schema.ts` does this first.
+// Edit the .sql files; test/db/migration-texts.test.ts compares them with the modules. `node scripts/dump-schema.ts` does this first.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'

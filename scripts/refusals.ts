@@ -17,7 +17,7 @@ export interface Proof {
   file: string
 }
 
-/** Every row of the catalogue, by the endpoint it is asked at. */
+/** Every row of the catalogue, by endpoint. */
 export const areas: Record<string, readonly number[]> = {
   'Authorization endpoint: the redirect is not trusted yet': span(1, 17),
   'Authorization endpoint: redirect with an error': span(18, 42),
@@ -78,11 +78,11 @@ export function refusalsDocument(proofs: readonly Proof[]): string {
     )
     return [`## ${area}`, '', '| Row | Rule | Proof |', '|---|---|---|', ...lines, ''].join('\n')
   })
-  return `# What is refused, and where that is proved
+  return `# Refusals and their tests
 
-Every row of the refusal catalogue, with the tests that prove it: the status, the code and
-the form of the answer, what the refusal must not change, and the same request made right. Each runs on SQLite and on
-PostgreSQL. The answers themselves stand in [errors.md](errors.md).
+Every rule of the refusal catalogue, with the tests that prove it. A test checks the status, the code and the form of the
+response, what the refusal must not change, and the same request without the fault. Each test runs on SQLite and on
+PostgreSQL. [Errors](errors.md) lists the responses.
 
 This page is generated from the names of the tests: \`node scripts/refusals.ts\`.
 

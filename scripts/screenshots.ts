@@ -4,7 +4,7 @@
  *   node scripts/screenshots.ts            the pictures of the README, into docs/images
  *   node scripts/screenshots.ts <folder>   every page, at desktop and phone width, light and dark
  *
- * CHROME_PATH names a browser of your own.
+ * CHROME_PATH selects your own browser.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

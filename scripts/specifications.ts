@@ -1,4 +1,4 @@
-// The specifications by the names that comments and tests call them, for the pages that are generated from both.
+// The specifications by the names that comments and tests use, for the pages that are generated from both.
 
 /** Every specification with its title, in the order of the index. */
 export const titles: Readonly<Record<string, string>> = {

@@ -1,11 +1,11 @@
-// `npm test`: every test, with a PostgreSQL and a Chromium that the project's packages bring. Nothing has to run or be
-// installed beforehand.
+// `npm test` runs every test, with the PostgreSQL and the Chromium of the project's packages. Nothing else has to be running
+// or installed.
 //
 //   npm test                                       everything
 //   npm test -- test/oauth/token.test.ts           one file; a folder, a glob or a part of a path works too
 //   npm test -- --test-name-pattern='RFC 7636'     options of `node --test`, written with "="
 //
-// TEST_POSTGRES_URL (a superuser's, or that of a role with CREATEDB) and CHROME_PATH name one's own instead.
+// TEST_POSTGRES_URL (a superuser's, or that of a role with CREATEDB) and CHROME_PATH select your own instead.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -59,7 +59,12 @@ async function main(): Promise<number> {
       ...options,
       ...files,
     ],
-    { ...process.env, TEST_POSTGRES_URL: postgresUrl },
+    {
+      ...process.env,
+      TEST_POSTGRES_URL: postgresUrl,
+      // Hundreds of processes load the same files: they are stripped of types and compiled once.
+      NODE_COMPILE_CACHE: join(scratch, 'compiled'),
+    },
   )
   printSummary(summary)
   return code

@@ -8,7 +8,7 @@ import type { EventContext, EventType } from './events/append.ts'
 import { followEvents } from './events/follow.ts'
 import { type EventFilter, type EventRow, listEvents } from './events/list.ts'
 import { recordEvent } from './events/record.ts'
-import { type ConnectedClient, connectedClients, withdrawConsent } from './oauth/consents.ts'
+import { type ConnectedClient, connectedClients, withdrawConsent } from './oauth/authorization/consents.ts'
 import { endSession, listSessions, showSession } from './oauth/sessions.ts'
 
 /** A part of a list, the newest first: at most `limit` (default 100, at most 1000), from behind the id `after` on. */

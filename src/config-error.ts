@@ -22,7 +22,7 @@ export class ConfigError extends Error {
     this.problems = problems
   }
 
-  /** By name: `gatehouse-auth/resource-server` is a file of its own, with this class in it once more. */
+  /** By name: `gatehouse-auth/api` is a file of its own, with this class in it once more. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'ConfigError'
   }

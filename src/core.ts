@@ -40,7 +40,7 @@ export function networkLimit(
 }
 
 /**
- * What a plain listener says at start when something in front of it must end TLS, and nobody said what: to limits all users
+ * What a plain listener says at start when a proxy in front of it must end TLS, and none is configured: to limits all users
  * are then that one address.
  */
 export function proxiesUnknown({

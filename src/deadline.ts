@@ -1,6 +1,6 @@
 /**
  * Settles as `work` does, or rejects with what `late` makes once `limit` milliseconds have passed. The work itself goes on:
- * whoever needs it to stop ends it in `late`.
+ * a caller that needs it to stop ends it in `late`.
  */
 export async function within<T>(limit: number, work: PromiseLike<T>, late: () => Error): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()

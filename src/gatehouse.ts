@@ -1,11 +1,13 @@
 import { administer, type Consents, type Events, type Sessions, type Users } from './administration.ts'
+import type { Access, AccessNeeds, BearerRequest } from './api/bearer.ts'
+import { type ApiDescription, type OpenApiDocument, openapiDocument } from './api/openapi.ts'
+import { metadataOf, type ResourceMetadata } from './api/resource-metadata.ts'
 import { type App, openApp } from './app.ts'
 import type { Config } from './config.ts'
 import { proxiesUnknown } from './core.ts'
 import { clientAddress, isTrustedProxy } from './http/address.ts'
 import { listen, nodeServer } from './http/node.ts'
 import { type Connection, incomingFrom, responseFrom } from './http/web.ts'
-import type { Access, AccessNeeds, BearerRequest } from './oauth/bearer.ts'
 import type { ClientInput } from './oauth/clients/client-input.ts'
 import {
   type CreatedClient,
@@ -18,18 +20,16 @@ import {
   rotateSecret,
   suspend,
 } from './oauth/clients/client-operations.ts'
+import type { ShownClient } from './oauth/clients/shown-client.ts'
+import { watchMounted } from './oauth/mounted.ts'
 import {
   createInitialAccessToken,
   endInitialAccessToken,
   type InitialAccessTokenInput,
   listInitialAccessTokens,
   type ShownInitialAccessToken,
-} from './oauth/clients/initial-access-tokens.ts'
-import type { ShownClient } from './oauth/clients/shown-client.ts'
-import { watchMounted } from './oauth/mounted.ts'
-import { type ApiDescription, type OpenApiDocument, openapiDocument } from './oauth/openapi.ts'
-import { metadataOf, type ResourceMetadata } from './oauth/resource-metadata.ts'
-import { guardResources } from './oauth/resource-server.ts'
+} from './oauth/registration/initial-access-tokens.ts'
+import { guardResources } from './oauth/token/resource-server.ts'
 
 /** An authorization server inside your app. */
 export interface Gatehouse {

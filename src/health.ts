@@ -1,6 +1,8 @@
 import type { Core } from './core.ts'
 import { findSchemaStep, newestStep } from './db/health.ts'
 import { type Answer, type Incoming, json } from './http/message.ts'
+import { jsonRefusal } from './http/refusal.ts'
+import type { Route } from './http/route.ts'
 
 export const healthPaths = { live: '/livez', ready: '/readyz' } as const
 
@@ -8,6 +10,16 @@ export const healthPaths = { live: '/livez', ready: '/readyz' } as const
 export interface Probe {
   readonly name: string
   readonly ok: boolean
+}
+
+/** Without a key that signs there is nothing to issue. */
+export function keyProbe(keys: { list(): readonly { state: string }[] }): Probe {
+  return {
+    name: 'keys',
+    get ok() {
+      return keys.list().some((key) => key.state === 'signs')
+    },
+  }
 }
 
 /** Whether the process runs, and whether it should be sent requests. */
@@ -98,6 +110,20 @@ export function openHealth({ db, log }: Needs, probes: readonly Probe[]): Health
       found = undefined
     },
   }
+}
+
+/** Asked every few seconds by machines: no line in the log for each. */
+export function healthRoutes(health: Health): Route[] {
+  const route = (path: string, run: Route['run']): Route => ({
+    methods: ['GET', 'HEAD'],
+    path,
+    outside: true,
+    timeless: true,
+    quiet: true,
+    run,
+    refused: (_, refusal) => jsonRefusal(refusal),
+  })
+  return [route(healthPaths.live, health.live), route(healthPaths.ready, health.ready)]
 }
 
 /** What both addresses answer before there is an app; undefined for any other request. */

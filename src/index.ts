@@ -3,7 +3,7 @@ import './required-node.ts'
 export type {
   Account,
   Accounts,
-  AccountsHouse,
+  AccountsContext,
   Ask,
   Authenticate,
   PasswordLink,
@@ -21,7 +21,7 @@ export {
   type SupabaseAccountsOptions,
   supabaseAccounts,
 } from './accounts/jwt.ts'
-export type { LocalAccountsOptions } from './accounts/local/house.ts'
+export type { LocalAccountsOptions } from './accounts/local/local-context.ts'
 export { localAccounts } from './accounts/local.ts'
 export { type OpenidAccountsOptions, openidAccounts } from './accounts/openid.ts'
 export type {
@@ -37,6 +37,42 @@ export type {
   UserExport,
   Users,
 } from './administration.ts'
+export type {
+  Access,
+  AccessGranted,
+  AccessNeeds,
+  AccessRefused,
+  AccessToken,
+  BearerRequest,
+} from './api/bearer.ts'
+export {
+  type AuthenticatesRequests,
+  type McpAccess,
+  type McpRequest,
+  type ProtectedTool,
+  type ProtectedTools,
+  type ProtectedToolsOptions,
+  protectTools,
+  type ToolSecurityScheme,
+} from './api/mcp.ts'
+export {
+  type ApiDescription,
+  type ApiOperation,
+  type ApiParameter,
+  gptActionWarnings,
+  type OpenApiDocument,
+} from './api/openapi.ts'
+export {
+  type ResourceMetadata,
+  resourceMetadata,
+  resourceMetadataUrl,
+} from './api/resource-metadata.ts'
+export type { ApiDpopOptions, ApiMutualTlsOptions } from './api/standalone/proofs.ts'
+export {
+  type ResourceServer,
+  type ResourceServerOptions,
+  resourceServer,
+} from './api/standalone/resource-server.ts'
 export { type Config, defineConfig, type FileConfig } from './config.ts'
 export { ConfigError } from './config-error.ts'
 export { type Gatehouse, gatehouse } from './gatehouse.ts'
@@ -47,44 +83,8 @@ export {
   toNodeHandler,
 } from './http/mount.ts'
 export type { Connection } from './http/web.ts'
-export type {
-  Access,
-  AccessGranted,
-  AccessNeeds,
-  AccessRefused,
-  AccessToken,
-  BearerRequest,
-} from './oauth/bearer.ts'
+export type { ConnectedClient } from './oauth/authorization/consents.ts'
 export type { ClientInput } from './oauth/clients/client-input.ts'
 export type { CreatedClient } from './oauth/clients/client-operations.ts'
 export { gptRedirectUris } from './oauth/clients/client-operations.ts'
 export type { ShownClient } from './oauth/clients/shown-client.ts'
-export type { ConnectedClient } from './oauth/consents.ts'
-export {
-  type AuthenticatesRequests,
-  type McpAccess,
-  type McpRequest,
-  type ProtectedTool,
-  type ProtectedTools,
-  type ProtectedToolsOptions,
-  protectTools,
-  type ToolSecurityScheme,
-} from './oauth/mcp.ts'
-export {
-  type ApiDescription,
-  type ApiOperation,
-  type ApiParameter,
-  gptActionWarnings,
-  type OpenApiDocument,
-} from './oauth/openapi.ts'
-export {
-  type ResourceMetadata,
-  resourceMetadata,
-  resourceMetadataUrl,
-} from './oauth/resource-metadata.ts'
-export type { ApiDpopOptions, ApiMutualTlsOptions } from './oauth/standalone/proofs.ts'
-export {
-  type ResourceServer,
-  type ResourceServerOptions,
-  resourceServer,
-} from './oauth/standalone/resource-server.ts'

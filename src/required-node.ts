@@ -4,7 +4,7 @@ import { nodeProblem } from './node-version.ts'
 const problem = nodeProblem(globalThis.process?.versions?.node, globalThis.process?.execPath ?? '')
 if (problem !== undefined) {
   const error = new Error(problem)
-  // Where it was thrown says nothing to whoever has to install another Node.
+  // The stack trace does not help a user who has to install another Node.
   error.stack = `Error: ${problem}`
   throw error
 }

@@ -1,4 +1,4 @@
-/** How many letters must be put in, taken out, changed or swapped with their neighbour to make one word of the other. */
+/** How many letters must be inserted, deleted, changed or swapped with the next one to turn one word into the other. */
 function distance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, n) => n)]
   for (let i = 1; i <= from.length; i++) {

@@ -5,18 +5,18 @@ import { test } from 'node:test'
 import { localAccounts } from '../src/accounts/local.ts'
 import { ConfigError } from '../src/config-error.ts'
 import { obtainTokens } from './support/flow.ts'
-import { alice, bob, houseFor, onBothDatabases, openHouse } from './support/house.ts'
+import { alice, bob, onBothDatabases, openTestServer, testServerFor } from './support/gatehouse.ts'
 
 onBothDatabases('administration', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('R66: users are listed page by page, found by id and subject, and shown with their accounts', async () => {
-    const house = await open()
-    const client = await house.createClient()
-    await obtainTokens(house, client)
-    house.signedIn.account = { ...bob, authTime: house.clock.now() }
-    await obtainTokens(house, client)
-    const { users } = house.g
+    const server = await open()
+    const client = await server.createClient()
+    await obtainTokens(server, client)
+    server.signedIn.account = { ...bob, authTime: server.clock.now() }
+    await obtainTokens(server, client)
+    const { users } = server.g
     const everyone = await users.list()
     assert.deepEqual(everyone.map(({ subject }) => subject).sort(), ['alice', 'bob'])
     const [first] = await users.list({ limit: 1 })
@@ -33,24 +33,24 @@ onBothDatabases('administration', (dialect) => {
   })
 
   test('R66: a user is disabled, enabled and deleted by any of their names', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const client = await house.createClient()
-      const { access_token } = await obtainTokens(house, client)
+      const client = await server.createClient()
+      const { access_token } = await obtainTokens(server, client)
       const alive = async () =>
         (
-          await house.g.authenticate(
+          await server.g.authenticate(
             new Request('https://api.example/', { headers: { authorization: `Bearer ${access_token}` } }),
           )
         ).ok
       assert.equal(await alive(), true)
-      const { users } = house.g
+      const { users } = server.g
       assert.equal(await users.disable('alice', 'left the company'), true)
       assert.equal(await users.disable('alice', 'again'), false)
       const shown = await users.get('alice')
       assert.deepEqual(
         [shown?.state, shown?.disabledReason, shown?.disabledAt],
-        ['disabled', 'left the company', house.clock.now()],
+        ['disabled', 'left the company', server.clock.now()],
       )
       assert.equal(await alive(), false)
       assert.equal(await users.enable(shown!.id), true)
@@ -60,22 +60,22 @@ onBothDatabases('administration', (dialect) => {
       assert.equal(await users.delete('alice'), false)
       assert.equal(await users.get('alice'), undefined)
       assert.deepEqual(
-        (await house.g.events.list({ user: shown!.id, type: 'user_deleted' })).map(({ user }) => user),
+        (await server.g.events.list({ user: shown!.id, type: 'user_deleted' })).map(({ user }) => user),
         [shown!.id],
       )
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('R66: sessions are listed by user and client, and end one by one', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const [one, other] = [await house.createClient(), await house.createClient({ name: 'Other' })]
-      await obtainTokens(house, one)
-      house.clock.advance(1_000)
-      await obtainTokens(house, other)
-      const { sessions } = house.g
+      const [one, other] = [await server.createClient(), await server.createClient({ name: 'Other' })]
+      await obtainTokens(server, one)
+      server.clock.advance(1_000)
+      await obtainTokens(server, other)
+      const { sessions } = server.g
       const all = await sessions.list({ user: 'alice' })
       assert.deepEqual(
         all.map(({ clientName, state }) => [clientName, state]),
@@ -94,35 +94,35 @@ onBothDatabases('administration', (dialect) => {
       const [ended] = await sessions.list({ client: one.client.id, ended: true })
       assert.deepEqual([ended?.state, ended?.endedReason], ['ended', 'suspicious'])
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('R18: what a user allowed is shown and withdrawn, with every session of the two', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const client = await house.createClient()
-      await obtainTokens(house, client)
-      const [allowed, ...others] = await house.g.consents.list('alice')
+      const client = await server.createClient()
+      await obtainTokens(server, client)
+      const [allowed, ...others] = await server.g.consents.list('alice')
       assert.deepEqual(
         [allowed?.client, allowed?.scope, allowed?.sessions, others],
         [client.client.id, ['jobs:read'], 1, []],
       )
-      assert.equal(await house.g.consents.withdraw('nobody', client.client.id), false)
-      assert.equal(await house.g.consents.withdraw('alice', client.client.id), true)
-      assert.deepEqual(await house.g.consents.list('alice'), [])
-      assert.deepEqual(await house.g.sessions.list({ user: 'alice' }), [])
+      assert.equal(await server.g.consents.withdraw('nobody', client.client.id), false)
+      assert.equal(await server.g.consents.withdraw('alice', client.client.id), true)
+      assert.deepEqual(await server.g.consents.list('alice'), [])
+      assert.deepEqual(await server.g.sessions.list({ user: 'alice' }), [])
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('R66: everything kept about a user is one piece of data, without a secret', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const client = await house.createClient()
-      const tokens = await obtainTokens(house, client)
-      const data = await house.g.users.export('alice')
+      const client = await server.createClient()
+      const tokens = await obtainTokens(server, client)
+      const data = await server.g.users.export('alice')
       assert.deepEqual(
         [data?.user.subject, data?.accounts.length, data?.clients.length, data?.sessions.length],
         ['alice', 1, 1, 1],
@@ -131,17 +131,17 @@ onBothDatabases('administration', (dialect) => {
       const text = JSON.stringify(data)
       for (const secret of [tokens.access_token, tokens.refresh_token!, client.secret!])
         assert.ok(!text.includes(secret))
-      assert.equal(await house.g.users.export('nobody'), undefined)
+      assert.equal(await server.g.users.export('nobody'), undefined)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('the audit log is listed by type and time, and followed across processes', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const client = await house.createClient()
-      const { g: twin } = await house.twin()
+      const client = await server.createClient()
+      const { g: twin } = await server.twin()
       const stop = new AbortController()
       const seen: string[] = []
       const following = (async () => {
@@ -150,40 +150,40 @@ onBothDatabases('administration', (dialect) => {
           if (event.type === 'client_suspended') stop.abort()
         }
       })()
-      house.clock.advance(1_000)
-      await obtainTokens(house, client)
-      house.clock.advance(1_000)
-      await house.g.clients.suspend(client.client.id, 'for a test')
+      server.clock.advance(1_000)
+      await obtainTokens(server, client)
+      server.clock.advance(1_000)
+      await server.g.clients.suspend(client.client.id, 'for a test')
       await following
       assert.deepEqual([seen[0], seen.at(-1)], ['client_created', 'client_suspended'])
       assert.equal(new Set(seen).size, seen.length, 'each once')
-      const [newest] = await house.g.events.list({ client: client.client.id, limit: 1 })
+      const [newest] = await server.g.events.list({ client: client.client.id, limit: 1 })
       assert.deepEqual([newest?.type, newest?.data.reason], ['client_suspended', 'for a test'])
-      const at = house.clock.now()
+      const at = server.clock.now()
       assert.deepEqual(
-        (await house.g.events.list({ since: at })).map(({ type }) => type),
+        (await server.g.events.list({ since: at })).map(({ type }) => type),
         ['client_suspended'],
       )
-      const before = await house.g.events.list({ client: client.client.id, until: at })
+      const before = await server.g.events.list({ client: client.client.id, until: at })
       assert.deepEqual(before.map(({ type }) => type).sort(), seen.slice(0, -1).sort())
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('health says what /readyz says', async () => {
-    const house = await openHouse(dialect)
-    assert.deepEqual(await house.g.health(), { ready: true, failing: [] })
-    house.app.stopping()
-    assert.deepEqual(await house.g.health(), { ready: false, failing: ['stopping'] })
-    await house.close()
+    const server = await openTestServer(dialect)
+    assert.deepEqual(await server.g.health(), { ready: true, failing: [] })
+    server.app.stopping()
+    assert.deepEqual(await server.g.health(), { ready: false, failing: ['stopping'] })
+    await server.close()
   })
 
   test('a user is made with a link where passwords are kept here, and nowhere else', async () => {
-    const house = await open()
-    await assert.rejects(house.g.users.create({ login: 'carol@example.com' }), ConfigError)
-    await assert.rejects(house.g.users.reset('alice'), ConfigError)
-    const local = await openHouse(dialect, { accounts: localAccounts() })
+    const server = await open()
+    await assert.rejects(server.g.users.create({ login: 'carol@example.com' }), ConfigError)
+    await assert.rejects(server.g.users.reset('alice'), ConfigError)
+    const local = await openTestServer(dialect, { accounts: localAccounts() })
     try {
       const { link } = await local.g.users.create({ login: 'carol@example.com' })
       assert.ok(link.startsWith('http://localhost:4400/'))

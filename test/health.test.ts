@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { type Database, Unavailable } from '../src/db/database.ts'
 import { openDatabase } from '../src/db/open.ts'
 import { sql } from '../src/db/sql.ts'
-import { onBothDatabases, openHouse } from './support/house.ts'
+import { onBothDatabases, openTestServer } from './support/gatehouse.ts'
 
 /** A database that can be made to fail or to hang, and counts what it is asked. */
 function faulty(db: Database) {
@@ -27,24 +27,24 @@ function faulty(db: Database) {
 onBothDatabases('health', (dialect) => {
   async function open() {
     let seen!: ReturnType<typeof faulty>
-    const house = await openHouse(dialect, {}, async (url) => {
+    const server = await openTestServer(dialect, {}, async (url) => {
       seen = faulty(await openDatabase(url))
       return seen.wrapped
     })
     const ready = async () => {
-      const response = await house.request('/readyz')
+      const response = await server.request('/readyz')
       const body = (await response.json()) as { status: string; failing?: string[] }
       return { status: response.status, failing: body.failing, headers: response.headers }
     }
     // What was found is shared for a second of the process's own clock.
-    const later = () => house.app.health.forget()
-    return { house, ready, later, ...seen }
+    const later = () => server.app.health.forget()
+    return { server, ready, later, ...seen }
   }
 
   test('/livez asks nothing, /readyz reads from the database', async () => {
-    const { house, ready, state, later } = await open()
+    const { server, ready, state, later } = await open()
     state.reads = 0
-    const live = await house.request('/livez')
+    const live = await server.request('/livez')
     assert.deepEqual([live.status, await live.json()], [200, { status: 'live' }])
     assert.equal(state.reads, 0)
     const first = await ready()
@@ -57,15 +57,15 @@ onBothDatabases('health', (dialect) => {
     const lost = await ready()
     assert.deepEqual([lost.status, lost.failing], [503, ['database']])
     assert.match(lost.headers.get('retry-after')!, /^\d+$/)
-    assert.equal((await house.request('/livez')).status, 200, 'a database that is away restarts nothing')
+    assert.equal((await server.request('/livez')).status, 200, 'a database that is away restarts nothing')
     state.fails = false
     later()
     assert.equal((await ready()).status, 200)
-    await house.close()
+    await server.close()
   })
 
   test('a flood of looks is one read', async () => {
-    const { house, ready, state, later } = await open()
+    const { server, ready, state, later } = await open()
     state.reads = 0
     await Promise.all(Array.from({ length: 50 }, ready))
     await ready()
@@ -73,11 +73,11 @@ onBothDatabases('health', (dialect) => {
     later()
     await ready()
     assert.equal(state.reads, 2)
-    await house.close()
+    await server.close()
   })
 
   test('a database that does not answer is not waited for, nor asked again and again', async () => {
-    const { house, ready, state, later, release } = await open()
+    const { server, ready, state, later, release } = await open()
     state.hangs = true
     state.reads = 0
     for (let n = 0; n < 3; n++) {
@@ -89,11 +89,11 @@ onBothDatabases('health', (dialect) => {
     release()
     later()
     assert.equal((await ready()).status, 200)
-    await house.close()
+    await server.close()
   })
 
   test('a schema that was taken back, a broken log, keys that are away, and an end are each named', async () => {
-    const { house, ready, state, later, wrapped } = await open()
+    const { server, ready, state, later, wrapped } = await open()
     state.broken = 'for a test'
     later()
     assert.deepEqual((await ready()).failing, ['storage'])
@@ -102,20 +102,20 @@ onBothDatabases('health', (dialect) => {
     later()
     assert.deepEqual((await ready()).failing, ['schema'])
     await wrapped.query(sql`update schema_migrations set version = version - 1000`)
-    house.app.stopping()
+    server.app.stopping()
     assert.deepEqual((await ready()).failing, ['stopping'], 'at once, whatever was found before')
-    assert.equal((await house.request('/livez')).status, 200)
-    await house.close()
+    assert.equal((await server.request('/livez')).status, 200)
+    await server.close()
   })
 
   test('they take GET and HEAD, and stand below the path of the issuer', async () => {
-    const house = await openHouse(dialect, { issuer: 'https://example.com/auth' })
+    const server = await openTestServer(dialect, { issuer: 'https://example.com/auth' })
     for (const path of ['/auth/livez', '/auth/readyz']) {
-      assert.equal((await house.request(path)).status, 200, path)
-      assert.equal((await house.request(path, { method: 'HEAD' })).status, 200, path)
-      assert.equal((await house.request(path, { method: 'POST' })).status, 405, path)
+      assert.equal((await server.request(path)).status, 200, path)
+      assert.equal((await server.request(path, { method: 'HEAD' })).status, 200, path)
+      assert.equal((await server.request(path, { method: 'POST' })).status, 405, path)
     }
-    await house.close()
+    await server.close()
   })
 })
 
@@ -124,14 +124,18 @@ describe('readiness', () => {
     const lines: string[] = []
     const say = (message: string, facts?: object) => void lines.push(`${message} ${JSON.stringify(facts)}`)
     let state!: ReturnType<typeof faulty>['state']
-    const house = await openHouse('sqlite', { log: { info: say, warn: say, error: say } }, async (url) => {
-      const seen = faulty(await openDatabase(url))
-      state = seen.state
-      return seen.wrapped
-    })
+    const server = await openTestServer(
+      'sqlite',
+      { log: { info: say, warn: say, error: say } },
+      async (url) => {
+        const seen = faulty(await openDatabase(url))
+        state = seen.state
+        return seen.wrapped
+      },
+    )
     const look = async () => {
-      house.app.health.forget()
-      await house.request('/readyz')
+      server.app.health.forget()
+      await server.request('/readyz')
       return lines.splice(0)
     }
     assert.deepEqual(await look(), [])
@@ -140,6 +144,6 @@ describe('readiness', () => {
     assert.deepEqual(await look(), [])
     state.fails = false
     assert.deepEqual(await look(), ['ready again undefined'])
-    await house.close()
+    await server.close()
   })
 })

@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { errorsDocument, errorsFile } from '../scripts/errors.ts'
+import { allRefusals, refusalTables } from '../scripts/refusal-tables.ts'
 import { areas, proofsIn, readProofs, refusalsDocument, refusalsFile } from '../scripts/refusals.ts'
-import { refusals, refuse, wireError } from '../src/oauth/refusals.ts'
+import { requestRefusals, wireError } from '../src/http/refusal.ts'
+import { refusals } from '../src/protocol/refusals.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -68,7 +70,7 @@ describe('docs/refusals.md', () => {
 })
 
 describe('docs/errors.md', () => {
-  const reasons = Object.keys(refusals) as (keyof typeof refusals)[]
+  const reasons = Object.keys(allRefusals)
 
   test('is what scripts/errors.ts writes', () => {
     assert.equal(readFileSync(errorsFile, 'utf8'), errorsDocument(), 'run: node scripts/errors.ts')
@@ -88,13 +90,26 @@ describe('docs/errors.md', () => {
     }
   })
 
+  test('a reason has one row: only those of any request stand in several tables', () => {
+    const seen = new Map<string, string>()
+    for (const [file, table] of Object.entries(refusalTables)) {
+      for (const reason of Object.keys(table)) {
+        if (reason in requestRefusals)
+          assert.equal(table[reason], requestRefusals[reason as keyof typeof requestRefusals])
+        else assert.equal(seen.get(reason), undefined, `${reason} is in ${file} and ${seen.get(reason)}`)
+        seen.set(reason, file)
+      }
+    }
+  })
+
   test('RFC 6749 §5.2: what goes over the wire is ASCII without quote or backslash', () => {
     for (const reason of reasons) {
-      const { error, error_description } = wireError(refuse(reason, {}, { description: 'a "b" \\c ä\n😀' }))
+      const row = allRefusals[reason]!
+      const { error, error_description } = wireError({ wire: row, description: 'a "b" \\c ä\n😀' })
       assert.match(error, /^[a-z_]*$/)
       assert.match(error_description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/)
-      assert.match(refusals[reason].description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/)
-      const { status } = refusals[reason]
+      assert.match(row.description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/)
+      const { status } = row
       assert.ok(status >= 400 && status <= 503)
       assert.equal(status === 401 && error === 'invalid_grant', false)
     }

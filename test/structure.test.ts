@@ -12,15 +12,24 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // cli → app → {admin, oauth, accounts, vault, bridge, webhooks, jobs} → events → {db, crypto, http}
 //
 // Each room lists every room it may import from, itself aside. A single file beside the rooms is a room of its own:
-// `config-error`, `deadline`, `exact-text`, `iso-time`, `log` and `spelling` lie below everything; `config` (what a deployment decides), `settings`
+// `config-error`, `deadline`, `exact-text`, `iso-time`, `log`, `spelling` and `unavailable` lie below everything; `config` (what a deployment decides), `settings`
 // (the same with every default filled in) and `core` (what every domain is handed) lie between the foundation and the events. `config` alone knows one file above it, the
 // seam that says what accounts are.
-const ground = ['config-error', 'deadline', 'exact-text', 'iso-time', 'log', 'spelling']
+const ground = ['config-error', 'deadline', 'exact-text', 'iso-time', 'log', 'spelling', 'unavailable']
 const foundation = [...ground, 'db', 'crypto', 'http']
 const core = [...foundation, 'settings', 'config', 'core']
-const domain = [...core, 'events']
-const domains = ['oauth', 'accounts', 'vault', 'bridge', 'webhooks', 'jobs']
-const underApp = [...domain, ...domains, 'health', 'request-log', 'pages', 'admin']
+// What a job is, every domain may know; who runs it, none.
+const domain = [...core, 'events', 'jobs/job.ts']
+/** Each domain, and what it may import beside that. */
+const domains: Record<string, string[]> = {
+  accounts: ['pages'],
+  bridge: [],
+  jobs: [],
+  oauth: ['pages', 'accounts'],
+  vault: [],
+  webhooks: [],
+}
+const underApp = [...domain, ...Object.keys(domains), 'health', 'open-core', 'pages', 'admin']
 
 const mayImport: Record<string, string[]> = {
   'config-error': [],
@@ -28,6 +37,7 @@ const mayImport: Record<string, string[]> = {
   'exact-text': [],
   'iso-time': [],
   spelling: [],
+  unavailable: [],
   'node-version': [],
   'required-node': ['node-version'],
   log: ['iso-time'],
@@ -38,16 +48,11 @@ const mayImport: Record<string, string[]> = {
   config: [...foundation, 'settings', 'accounts/account.ts'],
   core: [...foundation, 'settings'],
   health: core,
-  'request-log': [...foundation, 'settings'],
+  'open-core': core,
   events: core,
   pages: [...ground, 'http'],
-  vault: domain,
-  bridge: domain,
-  webhooks: domain,
-  jobs: domain,
-  accounts: [...domain, 'pages'],
-  oauth: [...domain, 'pages', 'accounts'],
-  admin: [...domain, 'pages', ...domains],
+  ...Object.fromEntries(Object.entries(domains).map(([name, more]) => [name, [...domain, ...more]])),
+  admin: [...domain, 'pages', ...Object.keys(domains)],
   // It is a client of any server, and knows none from inside.
   verify: [],
   app: underApp,
@@ -141,7 +146,7 @@ describe('imports', () => {
   })
 })
 
-const entries = ['src/index.ts', 'src/resource-server.ts']
+const entries = ['src/index.ts', 'src/api.ts']
 
 describe('files', () => {
   test('have no default export, and only the package’s two entries pass on what others export', () => {
@@ -177,6 +182,22 @@ describe('files', () => {
       folders.filter(([folder, files]) => files!.length > most(folder)).map(([folder]) => folder),
       [],
     )
+  })
+
+  test('app.ts only wires: at most 150 lines', () => {
+    assert.ok(text.get('src/app.ts')!.split('\n').length - 1 <= 150)
+  })
+
+  test('no statement of dispatch stands outside its fault boundary', () => {
+    const dispatch = text.get('src/http/dispatch.ts')!
+    const answers = /^ {2}return async \(request\) => \{\n([\s\S]*?)^ {2}\}\n/m.exec(dispatch)?.[1] ?? ''
+    assert.match(answers, /^ {4}try \{\n/)
+    // The last line of what catches everything is a call that cannot throw.
+    assert.match(answers, /\n {4}\} catch \(error\) \{\n {6}return lastAnswer\(error\)\n {4}\}\n$/)
+    const outside = answers.split('\n').filter((line) => /^ {4}\S/.test(line))
+    assert.deepEqual(outside, ['    try {', '    } catch (error) {', '    }'])
+    // What the app answers is that function itself, with nothing around it.
+    assert.match(text.get('src/app.ts')!, /\banswer: openDispatch\(/)
   })
 
   test('are named by the field’s own words', () => {

@@ -16,7 +16,7 @@ export class Browser {
   readonly #cookies: Map<string, string>
   readonly #stopAt: string
 
-  /** `stopAt` is the start of the URL that ends a walk, because it belongs to somebody else. */
+  /** `stopAt` is the start of the URL that ends a walk, because it belongs to another site. */
   constructor(stopAt: string, cookies: Record<string, string> = {}) {
     this.#stopAt = stopAt
     this.#cookies = new Map(Object.entries(cookies))

@@ -15,7 +15,7 @@ export const grantTypes = ['authorization_code', 'refresh_token']
 /** Issues the certificate of the server that has the document of a client. */
 export const authority = makeAuthority()
 
-/** So many that nobody comes near the quota of living sessions, which would end the oldest with every new one. */
+/** So many that no user comes near the quota of active sessions, which would end the oldest with every new one. */
 const people = 4096
 
 /** Signs one new person up and lets them consent to each client, as far as the pages ask; resolves with their cookies. */

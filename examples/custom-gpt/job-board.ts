@@ -5,7 +5,7 @@ import type { ExistingSite } from '../existing-site.ts'
 import { Applications, type Operation, operations } from './operations.ts'
 import { privacyPage } from './privacy.ts'
 
-/** ChatGPT takes answers below 100,000 characters, and sends no more. */
+/** ChatGPT accepts responses below 100,000 characters, and sends no more. */
 const longestText = 99_999
 
 /** Scopes and API of the board; the rest of the configuration belongs to the deployment. */
@@ -44,7 +44,7 @@ export function jobBoard(
 
   async function call(operation: Operation, request: Request, connection?: Connection): Promise<Response> {
     const url = new URL(request.url)
-    // What ChatGPT says about the conversation is good for the log and proves nothing.
+    // ChatGPT's headers about the conversation are for the log only; they prove nothing.
     const conversation = request.headers.get('openai-conversation-id')?.slice(0, 100)
     log({
       operation: operation.id,

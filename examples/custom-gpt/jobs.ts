@@ -147,7 +147,7 @@ export function searchJobs(asked: {
 const sampleResume = `Six years of backend work. TypeScript and Node.js every day, PostgreSQL close to the metal, some Python.
 Wrote the HTTP API of a ticket shop and its OpenAPI document. Linux at home and at work. German and English.`
 
-/** What a candidate uploaded to the board; here everybody has the same one. */
+/** The résumé a candidate uploaded; in this example every user has the same one. */
 export function resumeOf(_subject: string): string {
   return sampleResume
 }

@@ -1,4 +1,4 @@
-// The one table of what the API can do: the router and the OpenAPI document are both made from it.
+// The table of the API's operations: the router and the OpenAPI document are both built from it.
 
 import type { AccessGranted, ApiOperation } from 'gatehouse-auth'
 import { analyzeResume, type Job, jobs, resumeOf, searchJobs } from './jobs.ts'
@@ -29,7 +29,7 @@ export interface Application {
   sentAt: string
 }
 
-/** Kept in memory: they go when the example ends. */
+/** Kept in memory, so lost when the example ends. */
 export class Applications {
   readonly #bySubject = new Map<string, Application[]>()
   #count = 0

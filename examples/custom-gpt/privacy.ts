@@ -1,4 +1,4 @@
-/** ChatGPT shows the address of such a page with every public GPT. Write your own; this one tells what the example does. */
+/** ChatGPT shows the URL of such a page with every public GPT. Write your own; this one describes the example. */
 export function privacyPage(): Response {
   return new Response(
     `<!doctype html>

@@ -31,7 +31,7 @@ server.listen(port, 'localhost', () => {
 })
 process.once('SIGTERM', () => server.close(() => auth.close()))
 
-/** The client that ChatGPT is: made at the first start, given its GPT id when that is known, or another when it changes. */
+/** The client for ChatGPT: created at the first start, and given the GPT id once it is known or has changed. */
 async function registerGpt({ clients }: Gatehouse): Promise<void> {
   const known = (await clients.list()).find((client) => client.id === 'job-board-gpt')
   if (!known) {

@@ -25,7 +25,7 @@ const app = express()
 // Before body parsers: Gatehouse reads its forms itself.
 const handler = toNodeHandler(auth)
 app.use('/auth', handler)
-// Clients look for the two documents at the root of the host, with the path behind the well-known name.
+// Clients look for the two documents at the root of the host, with the path after the well-known name.
 app.get('/.well-known/oauth-authorization-server/auth', handler)
 app.get('/.well-known/oauth-protected-resource/*path', handler)
 

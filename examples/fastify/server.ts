@@ -33,7 +33,7 @@ app.register(async (context) => {
     }
   const toAuth = pass(toNodeHandler(auth))
   context.all('/auth/*', toAuth)
-  // Clients look for the two documents at the root of the host, with the path behind the well-known name.
+  // Clients look for the two documents at the root of the host, with the path after the well-known name.
   context.get('/.well-known/oauth-authorization-server/auth', toAuth)
   context.get('/.well-known/oauth-protected-resource/*', toAuth)
   context.all('/sign-in', pass(toNodeHandler({ issuer: origin, fetch: site.signIn })))

@@ -1,4 +1,4 @@
-// No framework: one function from request to response, as Deno, Bun, service workers and Node's own server take it.
+// No framework: one function from request to response, for Deno, Bun, service workers and Node's own server.
 
 import { createServer } from 'node:http'
 import { type FetchHandler, gatehouse, toNodeHandler } from 'gatehouse-auth'

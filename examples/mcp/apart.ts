@@ -1,7 +1,7 @@
-// The same MCP server apart from its authorization server: it knows the issuer, and itself. Nothing but `auth` is different.
+// The same MCP server in its own process: it knows only the issuer and its own identifier. Only `auth` is different.
 
 import { createServer } from 'node:http'
-import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth/resource-server'
+import { type FetchHandler, resourceServer, toNodeHandler } from 'gatehouse-auth/api'
 import { mcpEndpoint, scopes } from './tools.ts'
 
 const port = Number(process.env['PORT'] ?? 4401)
@@ -13,7 +13,7 @@ const auth = resourceServer({
   resource,
   name: 'Job board',
   scopes: Object.keys(scopes),
-  // Without it a token is good until it expires, whatever happened to it.
+  // Without introspection a revoked token is accepted until it expires.
   ...(clientId && clientSecret ? { introspection: { clientId, clientSecret } } : {}),
 })
 const mcp = mcpEndpoint(auth, resource)

@@ -55,7 +55,7 @@ server.listen(port, 'localhost', async () => {
   })
 })
 
-/** The MCP server asks about tokens as a client of its own, which may ask about tokens for itself alone. */
+/** The MCP server introspects tokens as a client of its own, which may ask only about tokens for itself. */
 async function apiSecret(): Promise<string> {
   const known = await auth.clients.rotateSecret('mcp-server', 0)
   if (known !== undefined) return known

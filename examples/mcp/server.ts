@@ -17,7 +17,7 @@ const auth = await gatehouse({
   accounts: site.accounts,
   scopes,
   resources: { [resource]: { name: 'Job board', scopes: Object.keys(scopes) } },
-  // Clients nobody told us about: most by the URL of their metadata document, the others by registering themselves.
+  // Clients that are not known in advance: most use the URL of their metadata document, the others register themselves.
   clientIdMetadata: {},
   registration: { policy: 'open' },
   log: 'warn',

@@ -1,4 +1,4 @@
-// The MCP server itself, on the official SDK. `protectTools` decides about every request; what is left is what the tools do.
+// The MCP server itself, on the official SDK. `protectTools` decides about every request; the rest is the tools' own work.
 
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
@@ -12,7 +12,7 @@ import {
 
 export const scopes = {
   'jobs:read': 'Search open jobs',
-  // Who may apply may search: one permission brings the other.
+  // A client that may apply may also search: one scope includes the other.
   'applications:write': {
     description: 'Send and withdraw applications in your name',
     implies: ['jobs:read'],
@@ -54,11 +54,11 @@ export function mcpEndpoint(auth: AuthenticatesRequests, resource: string) {
   const { origin } = new URL(resource)
 
   return async (request: Request): Promise<Response> => {
-    // A page of another site that reaches this one under a borrowed name (DNS rebinding).
+    // Refuse a page of another site that reaches this server under another host name (DNS rebinding).
     if (![null, origin].includes(request.headers.get('origin'))) return new Response(null, { status: 403 })
     const call = await guard.authenticate(request)
     if (!call.ok) return call.response
-    // Nothing is kept between requests, so there is no stream to open and no session to end.
+    // The server keeps no state between requests, so there is no stream to open and no session to end.
     if (request.method !== 'POST') return new Response(null, { status: 405, headers: { allow: 'POST' } })
 
     const server = new Server({ name: 'job-board', version: '1.0.0' }, { capabilities: { tools: {} } })

@@ -1,5 +1,5 @@
-// Stands in for `next start`, so that the example runs without Next.js: finds app/**/route.ts as Next.js does and calls the
-// exported method. In your app, delete this file.
+// Replaces `next start`, so that the example runs without Next.js: finds app/**/route.ts as Next.js does and calls the
+// exported method. Delete this file in your app.
 
 import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'

@@ -1,12 +1,14 @@
 import { parseForm } from '../http/forms.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
+import type { Route } from '../http/route.ts'
 import { accountPage } from '../pages/account.ts'
 import { answerPage } from '../pages/page.ts'
 import { signedOutPage } from '../pages/signed-out.ts'
 import type { AccountView } from '../pages/views.ts'
-import { type Accounts, type AccountsHouse, type Authenticate, authenticationIsRecent } from './account.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
+import { type Accounts, type AccountsContext, type Authenticate, authenticationIsRecent } from './account.ts'
+import { pageRoute, readPosted, showForms } from './page-forms.ts'
 import type { SignInRow } from './records/sign-ins.ts'
+import { refuse } from './refusals.ts'
 import type { SignIns } from './sign-ins.ts'
 
 export const paths = {
@@ -31,8 +33,8 @@ export interface AccountPages {
   authenticate: Authenticate
   signOut: NonNullable<Accounts['signOut']>
   switchUrl: NonNullable<Accounts['switchUrl']>
-  page(request: Incoming): Promise<Answer>
-  signOutPage(request: Incoming): Promise<Answer>
+  page: Route
+  signOutPage: Route
   /** The account page; `problem` goes into its change-password form. */
   show(
     request: Incoming,
@@ -42,12 +44,12 @@ export interface AccountPages {
 }
 
 export function accountPages(
-  house: AccountsHouse,
+  context: AccountsContext,
   signIns: SignIns,
   changePassword?: ChangePasswordForm,
   clock: 'ours' | 'provider' = 'ours',
 ): AccountPages {
-  const { settings, now } = house
+  const { settings, now } = context
   const url = (path: string) => settings.base + path
   const signOutPurpose = (row: SignInRow) => `sign out ${row.id}`
 
@@ -55,11 +57,11 @@ export function accountPages(
     const list = await signIns.ofUser(row.user_id)
     const name = row.name ?? row.login ?? row.subject
     return showForms(
-      house,
+      context,
       request,
       (token) => {
         const form = changePassword?.(request, row, token)
-        return accountPage(house.frame({ name, ...(row.email === null ? {} : { email: row.email }) }), {
+        return accountPage(context.frame({ name, ...(row.email === null ? {} : { email: row.email }) }), {
           name,
           login: row.login ?? row.email ?? row.subject,
           ...(form && {
@@ -91,7 +93,7 @@ export function accountPages(
       // A provider that did not say when cannot say it after another sign-in either: the client hears login_required.
       if (!ask.interactive || row?.auth_time === 0) return null
       const query = new URLSearchParams({ return_to: ask.returnTo })
-      // Whoever has to prove themselves again is most likely still the same person, unless another was asked for.
+      // A user who has to sign in again is most likely the same person, unless another was asked for.
       const again = ask.prompt.includes('select_account') ? undefined : row?.login
       const hint = ask.loginHint ?? again
       if (hint) query.set('login_hint', hint.slice(0, 254))
@@ -119,27 +121,27 @@ export function accountPages(
       })
     },
 
-    // The sign-in page shows itself to whoever is signed in too, and the new sign-in takes the place of the old.
+    // Signed-in users see the sign-in page too; the new sign-in replaces the old one.
     switchUrl: (returnTo) => `${url(paths.signIn)}?${new URLSearchParams({ return_to: returnTo })}`,
 
-    page: pageMethods(house, {
+    page: pageRoute(context, paths.account, {
       async GET(request) {
         const row = await signIns.find(request)
-        return row ? show(request, row) : seeOther(signInAddress(house, paths.account))
+        return row ? show(request, row) : seeOther(signInAddress(context, paths.account))
       },
     }),
 
-    signOutPage: pageMethods(house, {
+    signOutPage: pageRoute(context, paths.signOut, {
       async GET(request) {
         if (await signIns.find(request)) return seeOther(settings.issuer + paths.account)
-        return answerPage(signedOutPage(house.frame(), { signInUrl: url(paths.signIn) }))
+        return answerPage(signedOutPage(context.frame(), { signInUrl: url(paths.signIn) }))
       },
       async POST(request) {
-        const posted = await readPosted(house, request)
+        const posted = await readPosted(context, request)
         if (!('form' in posted)) return posted
         const row = await signIns.find(request)
         if (row && !posted.ours(signOutPurpose(row)))
-          return errorAnswer(house, 403, 'form.expired', {}, url(paths.account))
+          return refuse('form_expired', {}, { again: settings.issuer + paths.account })
         const setCookie = await signIns.end(request)
         return seeOther(settings.issuer + paths.signOut, { 'set-cookie': setCookie })
       },
@@ -148,8 +150,8 @@ export function accountPages(
 }
 
 /** The sign-in page, which then returns to a page of ours. */
-export function signInAddress(house: AccountsHouse, path: string): string {
-  const { issuer } = house.settings
+export function signInAddress(context: AccountsContext, path: string): string {
+  const { issuer } = context.settings
   return `${issuer}${paths.signIn}?${new URLSearchParams({ return_to: issuer + path })}`
 }
 

@@ -1,8 +1,9 @@
 import type { Core } from '../core.ts'
 import type { Counters } from '../db/counters.ts'
 import { within } from '../deadline.ts'
-import type { Answer, Incoming } from '../http/message.ts'
+import type { Route } from '../http/route.ts'
 import type { Frame } from '../pages/views.ts'
+import { TemporaryFailure } from '../unavailable.ts'
 
 /** Who is signed in, as the host app or a built-in adapter says it. Accounts are keyed by (provider, issuer, subject), never by e-mail. */
 export interface Account {
@@ -57,7 +58,7 @@ export interface Ask {
 /**
  * The one seam to the host app: who is signed in, or the page (usually a redirect) that signs them in.
  *
- * Null means that nobody is signed in and no page is offered: always when `ask.interactive` is false; otherwise only when a
+ * Null means that no user is signed in and no page is offered: always when `ask.interactive` is false; otherwise only when a
  * page would not help (the client hears `login_required`). An `Account` whose `authTime` does not satisfy `ask` must not be
  * answered (`authenticationIsRecent` decides). Throws `AccountsUnavailable` when the provider cannot be asked.
  */
@@ -122,18 +123,18 @@ export interface Accounts {
   signOut?(request: Request, returnTo: string): Promise<Response> | Response
   /**
    * A webhook of the provider, mounted at `/webhooks/accounts`. Verifies the raw body, then says whose account was deleted;
-   * null for an event that concerns nobody. Throws `UnverifiedWebhook` for a bad signature.
+   * null for an event that concerns no user. Throws `UnverifiedWebhook` for a bad signature.
    */
   onWebhook?(request: Request): Promise<{ deleted: Pick<Account, 'provider' | 'issuer' | 'subject'> } | null>
   /** Where a signed-in user may choose another account and then return; a URL on any page, absolute or a path. */
   switchUrl?(returnTo: string): string
   /** Makes accounts, and gives people a link to set their password behind. Only where passwords are kept here. */
   readonly passwordLinks?: PasswordLinks
-  /** Pages of its own, by their path below the issuer: sign-in, sign-up, account. */
-  routes?: readonly AccountsRoute[]
+  /** Pages of its own: sign-in, sign-up, account. */
+  readonly routes?: readonly Route[]
 }
 
-/** A link behind which a person sets a password: good once, and until `expiresAt`. Whoever has it can take the account. */
+/** A link behind which a person sets a password: good once, and until `expiresAt`. Anyone who has it can take the account. */
 export interface PasswordLink {
   /** The user's id. */
   id: string
@@ -144,7 +145,7 @@ export interface PasswordLink {
 }
 
 export interface PasswordLinks {
-  /** A new account, which nobody can sign in to before the password is set. Throws `ConfigError` for a login that is taken or unfit. */
+  /** A new account, with no sign-in before the password is set. Throws `ConfigError` for a login that is taken or unfit. */
   create(input: { login: string; name?: string }): Promise<PasswordLink>
   /** A link in place of any earlier one; undefined where the user is unknown, disabled or has no password here. */
   reset(userId: string): Promise<PasswordLink | undefined>
@@ -154,8 +155,8 @@ export class UnverifiedWebhook extends Error {
   override name = 'UnverifiedWebhook'
 }
 
-/** The provider cannot be reached or does not make sense, so nobody can say who is signed in. Answered with 503: the client may try again. */
-export class AccountsUnavailable extends Error {
+/** The provider cannot be reached or gave an invalid answer, so it is unknown who is signed in. Answered with 503: the client may try again. */
+export class AccountsUnavailable extends TemporaryFailure {
   override name = 'AccountsUnavailable'
 }
 
@@ -172,13 +173,8 @@ export async function fromHost<T>(answer: T | PromiseLike<T>): Promise<T> {
   )
 }
 
-export interface AccountsRoute {
-  path: string
-  answer(request: Incoming): Promise<Answer>
-}
-
 /** What an adapter with pages and tables of its own works with. */
-export interface AccountsHouse extends Core {
+export interface AccountsContext extends Core {
   readonly counters: Counters
   /** Who waits behind an address on the issuer's origin: the client of a valid authorization request, and where one gives up. */
   waitingFor(address: string): Promise<{ client: string; cancelUrl: string } | undefined>

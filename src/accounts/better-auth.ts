@@ -29,7 +29,7 @@ export interface BetterAuthAccountsOptions extends SignInPages {
 
 /**
  * Accounts of a better-auth instance in the same process and on the same host. The subject is `user.id`. A missing,
- * tampered or ended session is nobody; a failing database rejects.
+ * tampered or ended session is no sign-in; a failing database rejects.
  *
  * The session is read from the store, not from better-auth's cookie cache, so that a revoked one is gone at once, and
  * reading does not prolong it: the answer's cookies would not reach the browser. (An instance without a database keeps

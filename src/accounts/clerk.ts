@@ -39,7 +39,7 @@ const LONGEST_WEBHOOK = 1_048_576
  * templates are not sessions), `sts` (`pending` means unfinished tasks), `act` (somebody impersonates the user; refused
  * unless `allowImpersonation`, then in `claims.act`).
  *
- * The token lives 60 seconds and is renewed by the app's pages only; `expiresAt` says so. A visitor whose token has run out
+ * The token lives 60 seconds and is renewed by the app's pages only; `expiresAt` says so. A user whose token has expired
  * is sent to `signInUrl`, where Clerk renews it and comes straight back.
  *
  * `prompt=login` and `max_age` are judged by `fva`, the minutes since the first factor. It counts whole minutes, so an

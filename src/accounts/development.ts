@@ -2,9 +2,10 @@ import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { developmentSignInPage } from '../pages/development-sign-in.ts'
-import type { Account, Accounts, AccountsHouse, Ask } from './account.ts'
+import type { Account, Accounts, AccountsContext, Ask } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from './page-forms.ts'
+import { pageRoute, readPosted, showForms } from './page-forms.ts'
+import { type Refusal, refuse } from './refusals.ts'
 import { returnAddress } from './return-to.ts'
 import { openSignIns } from './sign-ins.ts'
 import { resolveUser } from './users.ts'
@@ -22,18 +23,20 @@ const day = 86_400_000
  * strongly. It answers on this computer only, and throws
  * `ConfigError` where the issuer is not on loopback or NODE_ENV is production.
  */
-export function developmentAccounts(options: DevelopmentAccountsOptions): (house: AccountsHouse) => Accounts {
+export function developmentAccounts(
+  options: DevelopmentAccountsOptions,
+): (context: AccountsContext) => Accounts {
   const accounts = checkAccounts(options)
-  return (house) => {
-    refuseElsewhere(house)
-    const { settings } = house
-    const signIns = openSignIns(house, provider, day)
-    const pages = accountPages(house, signIns)
+  return (context) => {
+    refuseElsewhere(context)
+    const { settings } = context
+    const signIns = openSignIns(context, provider, day)
+    const pages = accountPages(context, signIns)
     const purpose = (returnTo: string | undefined) => `choose an account ${returnTo ?? ''}`
 
     const { acrValues } = settings.authentication
     const again = (returnTo: string | undefined) =>
-      settings.base +
+      settings.issuer +
       paths.signIn +
       (returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`)
 
@@ -42,12 +45,12 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       returnTo: string | undefined,
       { status, acr }: { status?: number; acr?: string } = {},
     ): Promise<Answer> {
-      const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+      const waiting = returnTo === undefined ? undefined : await context.waitingFor(returnTo)
       return showForms(
-        house,
+        context,
         request,
         (token) =>
-          developmentSignInPage(house.frame(), {
+          developmentSignInPage(context.frame(), {
             action: settings.base + paths.signIn,
             hidden: {
               form_token: token(purpose(returnTo)),
@@ -62,24 +65,25 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       )
     }
 
-    const signInPage = pageMethods(house, {
+    const signInPage = pageRoute(context, paths.signIn, {
       async GET(request) {
         const asked = queryParameter(request, 'acr_values')?.split(' ') ?? []
         const acr = asked.find((one) => acrValues.includes(one))
         return show(request, returnAddress(settings, queryParameter(request, 'return_to')), { acr })
       },
       async POST(request) {
-        const posted = await readPosted(house, request)
+        const posted = await readPosted(context, request)
         if (!('form' in posted)) return posted
         const returnTo = returnAddress(settings, posted.form.get('return_to'))
         const account = accounts.get(posted.form.get('subject') ?? '')
         const acr = acrValues.find((one) => one === posted.form.get('acr'))
         if (!account || !posted.ours(purpose(returnTo)))
           return show(request, returnTo, { status: account ? 403 : 422, acr })
-        const user = await resolveUser(house, account)
-        if (user.disabled_at !== null) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
+        const user = await resolveUser(context, account)
+        const disabled = () => refuse('account_disabled', { user: user.id }, { again: again(returnTo) })
+        if (user.disabled_at !== null) return disabled()
         const setCookie = await signIns.begin(request, user.id, acr === undefined ? {} : { acr })
-        if (setCookie === undefined) return errorAnswer(house, 403, 'sign_in.disabled', {}, again(returnTo))
+        if (setCookie === undefined) return disabled()
         return seeOther(returnTo ?? settings.issuer + paths.account, { 'set-cookie': setCookie })
       },
     })
@@ -104,15 +108,15 @@ export function developmentAccounts(options: DevelopmentAccountsOptions): (house
       signOut: pages.signOut,
       switchUrl: pages.switchUrl,
       routes: [
-        { path: paths.signIn, answer: (request) => hereOnly(house, request, signInPage) },
-        { path: paths.account, answer: pages.page },
-        { path: paths.signOut, answer: pages.signOutPage },
+        { ...signInPage, run: (request) => hereOnly(request) ?? signInPage.run(request) },
+        pages.page,
+        pages.signOutPage,
       ],
     }
   }
 }
 
-/** Here one may choose how strongly one is signed in, so whoever is asked for more can give it. */
+/** The developer chooses how strongly they are signed in, so that step-up can be tried. */
 function isEnough(account: Account, { acrValues = [] }: Ask): boolean {
   return acrValues.length === 0 || (account.acr !== undefined && acrValues.includes(account.acr))
 }
@@ -130,20 +134,15 @@ function askFor<Answer extends Account | Response | null>(
   return new Response(null, { status: 303, headers })
 }
 
-/** A name that resolves to this computer, or a tunnel to it, would let strangers choose an account. */
-function hereOnly(
-  house: AccountsHouse,
-  request: Incoming,
-  page: (request: Incoming) => Promise<Answer>,
-): Promise<Answer> {
+/** A name that resolves to this computer, or a tunnel to it, would let others choose an account. */
+function hereOnly(request: Incoming): Refusal | undefined {
   const host = (request.header('host') ?? new URL(request.request().url).host).replace(/:\d+$/, '')
   const here = host === 'localhost' || host === '127.0.0.1' || host === '[::1]'
   const forwarded = request.header('forwarded') ?? request.header('x-forwarded-for')
-  if (here && forwarded === undefined) return page(request)
-  return Promise.resolve(errorAnswer(house, 403, 'development.elsewhere'))
+  return here && forwarded === undefined ? undefined : refuse('sign_in_elsewhere')
 }
 
-function refuseElsewhere({ settings }: AccountsHouse): void {
+function refuseElsewhere({ settings }: AccountsContext): void {
   const problems: ConfigProblem[] = []
   const example = 'localAccounts()'
   if (!settings.loopback) {

@@ -1,16 +1,16 @@
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import type { Accounts, AccountsHouse, AccountsRoute } from './account.ts'
-import { accountPages, paths } from './account-pages.ts'
+import type { Accounts, AccountsContext } from './account.ts'
+import { accountPages } from './account-pages.ts'
 import { signInAttempts } from './local/attempts.ts'
 import { passwordPages } from './local/change-password.ts'
 import { deviceCookies } from './local/device-cookie.ts'
 import { helpFrom } from './local/help.ts'
 import {
   type CompleteOptions,
-  type LocalAccountsHouse,
   type LocalAccountsOptions,
+  type LocalContext,
   provider,
-} from './local/house.ts'
+} from './local/local-context.ts'
 import { emailOf } from './local/login.ts'
 import { passwordHashing, standardMinimum } from './local/password.ts'
 import { passwordLinks } from './local/password-links.ts'
@@ -24,7 +24,7 @@ import { openSignIns } from './sign-ins.ts'
  * Accounts of our own: sign-up and sign-in with login and password, an account page, sign-out. Passwords are kept as
  * argon2id hashes. The subject is the user's id. Throws `ConfigError` with every problem at once.
  */
-export function localAccounts(options: LocalAccountsOptions = {}): (house: AccountsHouse) => Accounts {
+export function localAccounts(options: LocalAccountsOptions = {}): (context: AccountsContext) => Accounts {
   const complete = {
     signUp: options.signUp ?? true,
     signInLifetime: options.signInLifetime ?? 30 * 86_400,
@@ -34,7 +34,7 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
   checkOptions(complete)
   return (given) => {
     const signIns = openSignIns(given, provider, complete.signInLifetime * 1_000)
-    const house: LocalAccountsHouse = {
+    const context: LocalContext = {
       ...given,
       signIns,
       passwords: passwordHashing(),
@@ -42,15 +42,15 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
       devices: deviceCookies(given),
       options: complete,
     }
-    const password = passwordPages(house)
-    const account = accountPages(house, signIns, password.form)
-    const routes: AccountsRoute[] = [
-      { path: paths.signIn, answer: signInPages(house) },
-      ...(complete.signUp ? [{ path: paths.signUp, answer: signUpPages(house) }] : []),
-      { path: paths.account, answer: account.page },
-      { path: paths.password, answer: password.change(account.show) },
-      { path: paths.setPassword, answer: setPasswordPages(house) },
-      { path: paths.signOut, answer: account.signOutPage },
+    const password = passwordPages(context)
+    const account = accountPages(context, signIns, password.form)
+    const routes = [
+      signInPages(context),
+      ...(complete.signUp ? [signUpPages(context)] : []),
+      account.page,
+      password.change(account.show),
+      setPasswordPages(context),
+      account.signOutPage,
     ]
     return {
       authenticate: account.authenticate,
@@ -61,13 +61,13 @@ export function localAccounts(options: LocalAccountsOptions = {}): (house: Accou
         if (!known) return {}
         return {
           ...(scopes.includes('profile') ? { preferred_username: known.login } : {}),
-          // Nobody has proved that the address is theirs.
+          // The address is not verified.
           ...(scopes.includes('email') && emailOf(known.login) !== null ? { email_verified: false } : {}),
         }
       },
       signOut: account.signOut,
       switchUrl: account.switchUrl,
-      passwordLinks: passwordLinks(house),
+      passwordLinks: passwordLinks(context),
       routes,
     }
   }

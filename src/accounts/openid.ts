@@ -6,10 +6,11 @@ import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
 import { type Answer, type Incoming, seeOther } from '../http/message.ts'
 import { isResponse } from '../http/web.ts'
 import { told } from '../log.ts'
-import type { Account, Accounts, AccountsHouse } from './account.ts'
+import type { Account, Accounts, AccountsContext } from './account.ts'
 import { accountPages, paths, queryParameter } from './account-pages.ts'
 import { type Begun, type OpenidProviderOptions, openidProvider } from './openid/provider.ts'
-import { errorAnswer, pageMethods } from './page-forms.ts'
+import { pageRoute } from './page-forms.ts'
+import { type Refusal, refuse } from './refusals.ts'
 import { returnAddress } from './return-to.ts'
 import { isSafeUrl } from './sign-in-redirect.ts'
 import { openSignIns } from './sign-ins.ts'
@@ -38,25 +39,25 @@ interface UnderWay extends Begun {
 }
 
 /**
- * Accounts of one OpenID provider: whoever is not signed in is sent there, by code, PKCE, `state` and `nonce`, and comes back
+ * Accounts of one OpenID provider: a user who is not signed in is sent there, by code, PKCE, `state` and `nonce`, and comes back
  * to `{issuer}/sign-in/callback`. The account is (provider, issuer, subject of the ID token); `auth_time`, `acr` and `amr`
  * are the provider's own, so that `prompt=login`, `max_age` and `acr_values` reach it and are judged by what it answers.
  * Throws `ConfigError` with every problem at once.
  */
-export function openidAccounts(options: OpenidAccountsOptions): (house: AccountsHouse) => Accounts {
+export function openidAccounts(options: OpenidAccountsOptions): (context: AccountsContext) => Accounts {
   const lifetime = options.signInLifetime ?? 86_400
   checkOptions({ ...options, signInLifetime: lifetime })
   const provider = options.provider ?? 'openid'
-  return (house) => {
-    const { settings, secrets, now } = house
-    const signIns = openSignIns(house, provider, lifetime * 1_000)
-    const pages = accountPages(house, signIns, undefined, 'provider')
+  return (context) => {
+    const { settings, secrets, now } = context
+    const signIns = openSignIns(context, provider, lifetime * 1_000)
+    const pages = accountPages(context, signIns, undefined, 'provider')
     const upstream = openidProvider(options, settings.issuer + callbackPath, now)
 
     /** Several tabs may be under way, each with a cookie of its own. */
     const cookieOf = (state: string) => `${cookie}_${sha256(state).slice(0, 8)}`
 
-    const signInPage = pageMethods(house, {
+    const signInPage = pageRoute(context, paths.signIn, {
       async GET(request) {
         const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
         const loginHint = queryParameter(request, 'login_hint')
@@ -82,10 +83,11 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       },
     })
 
-    const callbackPage = pageMethods(house, {
+    const callbackPage = pageRoute(context, callbackPath, {
       async GET(request) {
         const underWay = readUnderWay(request)
-        if (!underWay) return errorAnswer(house, 400, 'openid.unknown', {}, settings.base + paths.signIn)
+        if (!underWay)
+          return refuse('provider_answer_unexpected', {}, { again: settings.issuer + paths.signIn })
         const url = new URL(`${settings.issuer}${callbackPath}?${request.search}`)
         const claims = await upstream.finish(url, underWay, lifetime)
         const done = writeCookie(cookieOf(underWay.state), '', {
@@ -94,19 +96,23 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
           maxAge: 0,
         })
         if ('error' in claims && typeof claims.error === 'string' && !('sub' in claims)) {
-          house.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
+          context.log.warn('sign-in at the provider failed', { provider, error: told(claims.error) })
           return notSignedIn(underWay, claims.error, done)
         }
         const account = accountOf(claims as Record<string, unknown> & { sub: string })
-        const user = await resolveUser(house, account)
-        if (user.disabled_at !== null)
-          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done }, again(underWay))
+        const user = await resolveUser(context, account)
+        const disabled = () =>
+          refuse(
+            'account_disabled',
+            { user: user.id },
+            { headers: { 'set-cookie': done }, again: again(underWay) },
+          )
+        if (user.disabled_at !== null) return disabled()
         const setCookie = await signIns.begin(request, user.id, {
           ...account,
           authTime: account.authTime ?? null,
         })
-        if (setCookie === undefined)
-          return errorAnswer(house, 403, 'sign_in.disabled', { 'set-cookie': done }, again(underWay))
+        if (setCookie === undefined) return disabled()
         return seeOther(underWay.returnTo, { 'set-cookie': [setCookie, done] })
       },
     })
@@ -136,14 +142,18 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
 
     /** The provider is asked anew, perhaps for another account. */
     const again = ({ returnTo }: Pick<UnderWay, 'returnTo'>) =>
-      `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: returnTo, again: '1' })}`
+      `${settings.issuer}${paths.signIn}?${new URLSearchParams({ return_to: returnTo, again: '1' })}`
 
     /** Who gave up goes back to the client that waits; everything else is said on a page. */
-    async function notSignedIn({ returnTo }: UnderWay, error: string, done: string): Promise<Answer> {
-      const waiting = await house.waitingFor(returnTo)
+    async function notSignedIn(
+      { returnTo }: UnderWay,
+      error: string,
+      done: string,
+    ): Promise<Answer | Refusal> {
+      const waiting = await context.waitingFor(returnTo)
       if (error === 'access_denied' && waiting) return seeOther(waiting.cancelUrl, { 'set-cookie': done })
-      const status = error === 'access_denied' ? 403 : 400
-      return errorAnswer(house, status, 'openid.failed', { 'set-cookie': done }, again({ returnTo }))
+      const reason = error === 'access_denied' ? 'provider_denied' : 'provider_failed'
+      return refuse(reason, {}, { headers: { 'set-cookie': done }, again: again({ returnTo }) })
     }
 
     function accountOf(claims: Record<string, unknown> & { sub: string }): Account {
@@ -177,12 +187,7 @@ export function openidAccounts(options: OpenidAccountsOptions): (house: Accounts
       keepsSignIns: true,
       signOut: pages.signOut,
       switchUrl: (returnTo) => `${pages.switchUrl(returnTo)}&again=1`,
-      routes: [
-        { path: paths.signIn, answer: signInPage },
-        { path: callbackPath, answer: callbackPage },
-        { path: paths.account, answer: pages.page },
-        { path: paths.signOut, answer: pages.signOutPage },
-      ],
+      routes: [signInPage, callbackPage, pages.page, pages.signOutPage],
     }
   }
 }

@@ -1,10 +1,13 @@
 import { type Browser, browserOf, formToken, formTokenIsValid } from '../http/csrf.ts'
 import { type Form, parseForm } from '../http/forms.ts'
 import { type Answer, BodyTooLarge, type Incoming } from '../http/message.ts'
-import { errorPage } from '../pages/error.ts'
+import type { Refusal as AnyRefusal } from '../http/refusal.ts'
+import type { Route } from '../http/route.ts'
+import { answerRefusal } from '../pages/error.ts'
 import { answerPage, type Page } from '../pages/page.ts'
-import { sayPlain } from '../pages/say.ts'
-import type { AccountsHouse } from './account.ts'
+import { plainSentence } from '../pages/sentences.ts'
+import type { AccountsContext } from './account.ts'
+import { type Refusal, refuse, sentences } from './refusals.ts'
 
 const bodyLimit = 64 * 1024
 
@@ -15,18 +18,19 @@ export interface Posted {
   ours(purpose: string): boolean
 }
 
-/** Reads a posted form, or answers why it cannot be read. */
-export async function readPosted(house: AccountsHouse, request: Incoming): Promise<Posted | Answer> {
+/** Reads a posted form. */
+export async function readPosted(context: AccountsContext, request: Incoming): Promise<Posted | Refusal> {
   let text: string
   try {
     text = await request.text(bodyLimit)
   } catch (error) {
-    if (error instanceof BodyTooLarge) return errorAnswer(house, 413, 'form.too_large')
+    if (error instanceof BodyTooLarge) return refuse('body_too_large')
     throw error
   }
   const form = parseForm(text)
-  if (!form || form.repeated.length > 0) return errorAnswer(house, 400, 'form.malformed')
-  const { secrets, settings } = house
+  if (!form) return refuse('malformed_form')
+  if (form.repeated.length > 0) return refuse('repeated_parameter')
+  const { secrets, settings } = context
   return {
     form,
     ours: (purpose) => formTokenIsValid(secrets, request, settings, purpose, form.get('form_token')),
@@ -35,52 +39,45 @@ export async function readPosted(house: AccountsHouse, request: Incoming): Promi
 
 /** Shows a page with forms: `make` gets what makes a form token for this browser. */
 export function showForms(
-  house: AccountsHouse,
+  context: AccountsContext,
   request: Incoming,
   make: (token: (purpose: string) => string) => Page,
   more: { status?: number; retryAfter?: number } = {},
 ): Answer {
-  const browser: Browser = browserOf(request, house.settings)
-  const page = make((purpose) => formToken(house.secrets, browser, purpose))
+  const browser: Browser = browserOf(request, context.settings)
+  const page = make((purpose) => formToken(context.secrets, browser, purpose))
   return answerPage(more.status === undefined ? page : { ...page, status: more.status }, {
     ...(browser.setCookie === undefined ? {} : { 'set-cookie': browser.setCookie }),
     ...(more.retryAfter === undefined ? {} : { 'retry-after': String(more.retryAfter) }),
   })
 }
 
-export function errorAnswer(
-  house: AccountsHouse,
-  status: number,
-  text:
-    | 'form.too_large'
-    | 'form.malformed'
-    | 'form.expired'
-    | 'form.method'
-    | 'sign_in.disabled'
-    | 'sign_in.too_many'
-    | 'development.elsewhere'
-    | 'openid.unknown'
-    | 'openid.failed',
-  headers?: Answer['headers'],
-  /** A path of ours at which the person can try again. */
-  again?: string,
-): Answer {
-  const frame = house.frame()
-  const title = sayPlain(frame, 'form.error_title')
-  const links = again === undefined ? [] : [{ href: again, text: sayPlain(frame, 'error.again') }]
-  return answerPage(errorPage(frame, { status, title, message: sayPlain(frame, text), links }), headers)
+type Run = (request: Incoming) => Promise<Answer | Refusal>
+
+/** A page at `path`, and what it does by method. */
+export function pageRoute(
+  context: AccountsContext,
+  path: string,
+  { GET, POST }: { GET?: Run; POST?: Run },
+): Route {
+  return {
+    path,
+    methods: [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])],
+    run: (request) => (request.method === 'POST' ? POST! : GET!)(request),
+    refused: (_, refusal) => refusalPage(context, refusal),
+  }
 }
 
-/** Chooses by method what a page does. */
-export function pageMethods(
-  house: AccountsHouse,
-  methods: { GET?: (request: Incoming) => Promise<Answer>; POST?: (request: Incoming) => Promise<Answer> },
-): (request: Incoming) => Promise<Answer> {
-  return async (request) => {
-    const method = request.method === 'HEAD' ? 'GET' : request.method
-    const run = method === 'GET' || method === 'POST' ? methods[method] : undefined
-    if (run) return run(request)
-    const allow = Object.keys(methods).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))
-    return errorAnswer(house, 405, 'form.method', { allow: allow.join(', ') })
-  }
+/** A refusal in the words of our pages. */
+export function refusalPage(context: AccountsContext, refusal: AnyRefusal): Answer {
+  const frame = context.frame()
+  const said = sentences[refusal.refusal]
+  if (!said) return answerRefusal(frame, refusal)
+  const again = refusal.again?.slice(context.settings.origin.length)
+  return answerRefusal(frame, refusal, {
+    title: plainSentence(frame, said.title),
+    message: plainSentence(frame, said.message),
+    code: undefined,
+    links: again === undefined ? [] : [{ href: again, text: plainSentence(frame, said.again) }],
+  })
 }

@@ -3,7 +3,7 @@ import type { InputOf } from '../db/sql.ts'
 import { type EventType, eventInput } from '../events/append.ts'
 import { cookieName, readCookie, writeCookie } from '../http/cookies.ts'
 import type { Incoming } from '../http/message.ts'
-import type { Account, AccountsHouse } from './account.ts'
+import type { Account, AccountsContext } from './account.ts'
 import {
   beginSignIn,
   endSignIn,
@@ -23,7 +23,7 @@ const touchEvery = 60_000
 
 type Headers = Pick<Incoming, 'header'>
 
-/** How a user proved who they are; `authTime` is now where it is left out, null where nobody knows it. */
+/** How a user proved who they are; `authTime` defaults to now and is null where it is unknown. */
 export type Authentication = Pick<Account, 'acr' | 'amr'> & {
   authTime?: number | null
   /** Hash of the password that was checked. */
@@ -55,8 +55,8 @@ export interface SignIns {
   accountOf(row: SignInRow): Account
 }
 
-export function openSignIns(house: AccountsHouse, provider: string, lifetime: number): SignIns {
-  const { db, settings, now } = house
+export function openSignIns(context: AccountsContext, provider: string, lifetime: number): SignIns {
+  const { db, settings, now } = context
   const { secure, base } = settings
 
   function presented(request: Headers): StoredToken | undefined {
@@ -116,7 +116,7 @@ export function openSignIns(house: AccountsHouse, provider: string, lifetime: nu
       const row = await db.one(findSignIn, { ...stored, provider, now: time })
       if (row && time - row.last_seen_at >= touchEvery) {
         db.write(touchSignIn, { id: row.id, now: time }).catch((error: unknown) => {
-          house.log.warn('a sign-in could not be marked as seen', { error: String(error) })
+          context.log.warn('a sign-in could not be marked as seen', { error: String(error) })
         })
       }
       return row

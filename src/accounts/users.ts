@@ -28,7 +28,7 @@ export function isOfAuthority(
 }
 
 /**
- * Accounts are told apart by text as the database keeps it. What it cannot keep as it is names nobody: two of them might
+ * Accounts are told apart by text as the database keeps it. Text it cannot keep unchanged identifies no user: two of them might
  * become one user.
  */
 function exactKey(key: Pick<Account, 'provider' | 'issuer' | 'subject'>): typeof key {
@@ -76,7 +76,7 @@ async function refreshProfile(
   user: UserRow,
   account: Account,
 ): Promise<UserRow> {
-  // Whoever is shut out is not written about: the profile of an account that was deleted stays empty.
+  // Nothing is written about a disabled user: the profile of a deleted account stays empty.
   if (user.disabled_at !== null) return user
   const name = shown(account.name) ?? user.name
   const email = shown(account.email) ?? user.email

@@ -12,14 +12,15 @@ import {
   showClient,
   suspend,
 } from '../oauth/clients/client-operations.ts'
+import type { ShownClient } from '../oauth/clients/shown-client.ts'
 import {
   createInitialAccessToken,
   endInitialAccessToken,
   listInitialAccessTokens,
   type ShownInitialAccessToken,
-} from '../oauth/clients/initial-access-tokens.ts'
-import type { ShownClient } from '../oauth/clients/shown-client.ts'
+} from '../oauth/registration/initial-access-tokens.ts'
 import type { Server } from '../oauth/server.ts'
+import { memberOptions, readMembers } from './clients/member-options.ts'
 import { readMetadataFile } from './clients/metadata-file.ts'
 import { asMetadata } from './clients/shown-client.ts'
 import { type Action, type Call, type Command, type Option, wholeNumber } from './command.ts'
@@ -28,47 +29,9 @@ import { withApp } from './house.ts'
 import { facts, paging, printPage, table, time } from './table.ts'
 
 const text = (value: string, words: string): Option => ({ type: 'string', value, text: words })
-const list = (value: string, words: string): Option => ({
-  type: 'string',
-  value,
-  text: words,
-  multiple: true,
-})
-
 const editable: Record<string, Option> = {
-  name: text('<name>', 'Name people see'),
-  description: text('<text>', 'What it is, for administrators'),
-  'redirect-uri': list('<uri>', 'Where answers may go'),
-  'post-logout-redirect-uri': list('<uri>', 'Where people may go once it has signed them out'),
+  ...memberOptions,
   gpt: text('<g-id>', 'Id of a Custom GPT: adds both its redirect URIs'),
-  'grant-type': list(
-    '<type>',
-    'authorization_code, refresh_token, client_credentials, or another the metadata names',
-  ),
-  scope: list('<scope>', 'Scope it may ask for. Default: all'),
-  resource: list('<uri>', 'API it may ask tokens for. Default: all'),
-  'resource-server-for': list('<uri>', 'API it serves, whose tokens it may introspect'),
-  'require-pkce': text('<true|false>', 'Only a confidential client may do without'),
-  'token-format': text('<jwt|opaque>', 'Format of its access tokens'),
-  'id-token-alg': text(
-    '<alg>',
-    'Signs its ID tokens: RS256, PS256, ES256 or EdDSA. Default: openid.signingAlg, RS256',
-  ),
-  'claims-in-id-token': text(
-    '<true|false>',
-    'Its ID tokens hold the claims of the granted scopes. Default: true with a redirect URI and openid',
-  ),
-  'access-token-lifetime': text('<seconds>', 'Life of its access tokens'),
-  'refresh-token-lifetime': text('<seconds>', 'Life of an unused refresh token'),
-  'code-lifetime': text('<seconds>', 'Life of its authorization codes'),
-  'reuse-window': text('<seconds>', 'How long a rotated refresh token gets the same successor, 0 to 86400'),
-  'requests-per-hour': text('<count>', 'Most requests at the token endpoints'),
-  'logo-uri': text('<url>', 'Its logo, https'),
-  'client-uri': text('<url>', 'Its home page, https'),
-  'policy-uri': text('<url>', 'Its privacy policy, https'),
-  'tos-uri': text('<url>', 'Its terms, https'),
-  owner: text('<name>', 'Who answers for it'),
-  profile: text('<profile>', 'default, gpt_action (lifts PKCE), zapier (longer reuse window), mcp, fapi2'),
   'metadata-file': text('<file>', 'More in the words of RFC 7591, as JSON: its keys, how it authenticates …'),
 }
 
@@ -226,7 +189,7 @@ async function invite(call: Call, server: Server): Promise<void> {
   call.print(call.json ? JSON.stringify(shown) : facts(shown))
   call.note('The token is shown this once: hand it over now.')
   if (server.settings.registration === null)
-    call.note('Nobody can use it yet: the configuration has no `registration`.')
+    call.note('It cannot be used yet: the configuration has no `registration`.')
 }
 
 async function listInvitations(call: Call, server: Server): Promise<void> {
@@ -302,48 +265,11 @@ async function create(call: Call, server: Server): Promise<void> {
 /** What the options say, and nothing they do not. */
 function inputOf(call: Call): Partial<ClientInput> {
   const file = call.option('metadata-file')
-  const input: Record<string, unknown> = file === undefined ? {} : readMetadataFile(file)
-  const give = (name: keyof ClientInput, value: unknown) => {
-    if (value !== undefined) input[name] = value
-  }
-  const words = (name: string) => call.list(name)?.flatMap((one) => one.split(/\s+/))
+  const input = file === undefined ? {} : readMetadataFile(file)
   const gpt = call.option('gpt')
-  const redirectUris = [
-    ...(call.list('redirect-uri') ?? []),
-    ...(gpt === undefined ? [] : gptRedirectUris(gpt)),
-  ]
-  const flag = (name: string) => {
-    const value = call.option(name)
-    if (value === undefined || value === 'true' || value === 'false')
-      return value === undefined ? undefined : value === 'true'
-    throw new Usage(`--${name}: ${value} was given; allowed: true, false`)
-  }
-  for (const name of ['name', 'description', 'owner', 'profile'] as const) give(name, call.option(name))
-  give('redirectUris', redirectUris.length > 0 ? redirectUris : undefined)
-  give('postLogoutRedirectUris', call.list('post-logout-redirect-uri'))
-  give('grantTypes', words('grant-type'))
-  give('scope', words('scope'))
-  give('resources', words('resource'))
-  give('resourceServerFor', words('resource-server-for'))
-  give('requirePkce', flag('require-pkce'))
-  give('claimsInIdToken', flag('claims-in-id-token'))
-  give('idTokenSignedResponseAlg', call.option('id-token-alg'))
-  const format = call.option('token-format')
-  if (format !== undefined && format !== 'jwt' && format !== 'opaque') {
-    throw new Usage(`--token-format: ${format} was given; allowed: jwt, opaque`)
-  }
-  give('tokenFormat', format)
-  const most = 366 * 86_400
-  give('accessTokenLifetime', wholeNumber(call, 'access-token-lifetime', 0, most))
-  give('refreshTokenLifetime', wholeNumber(call, 'refresh-token-lifetime', 0, most))
-  give('codeLifetime', wholeNumber(call, 'code-lifetime', 0, most))
-  give('reuseWindow', wholeNumber(call, 'reuse-window', 0, most))
-  give('requestsPerHour', wholeNumber(call, 'requests-per-hour', 0, 1_000_000_000))
-  give('logoUri', call.option('logo-uri'))
-  give('clientUri', call.option('client-uri'))
-  give('policyUri', call.option('policy-uri'))
-  give('tosUri', call.option('tos-uri'))
-  return input as Partial<ClientInput>
+  const said = readMembers(call)
+  const redirectUris = [...(said.redirectUris ?? []), ...(gpt === undefined ? [] : gptRedirectUris(gpt))]
+  return { ...input, ...said, ...(redirectUris.length > 0 ? { redirectUris } : {}) }
 }
 
 async function find(server: Server, id: string): Promise<ShownClient> {

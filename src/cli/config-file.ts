@@ -26,7 +26,7 @@ const example = {
   },
   clientIdMetadata: {},
   registration: { policy: 'open' },
-  // Whoever tries out their own machine, or runs `npx gatehouse-auth verify` all day, is no attacker.
+  // A developer who tries out their own machine, or runs `npx gatehouse-auth verify` all day, is no attacker.
   selfRegisteredClients: { perHour: 10_000, perNetworkPerHour: 10_000 },
   limits: { failuresPerNetwork: 10_000 },
 } satisfies FileConfig
@@ -109,17 +109,28 @@ async function readConfigFile(call: Call): Promise<{ file?: string; given: FileC
   try {
     module = (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    // Anything can be thrown.
+    const { code, message } = (
+      error instanceof Error ? error : new Error(String(error))
+    ) as NodeJS.ErrnoException
     const why = `${code === undefined ? '' : `${code}: `}${message}`
     throw new Failure(`the configuration file ${file} cannot be loaded: ${why}${asModule(file, error)}`)
   }
   const given = module.default ?? module.config
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (!isPlainObject(given)) {
+    const waits = given instanceof Promise ? ', not a promise: await it in the file' : ''
     throw new Failure(
-      `the configuration file ${file} must export an object, as default or as config; for example export default defineConfig({ … })`,
+      `the configuration file ${file} must export an object, as default or as config${waits}; for example export default defineConfig({ … })`,
     )
   }
   return { file, given: given as FileConfig }
+}
+
+/** Of a promise, a map or an object that inherits its options, nothing would be read, and nothing said. */
+function isPlainObject(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null) return false
+  const prototype: unknown = Object.getPrototypeOf(given)
+  return prototype === null || prototype === Object.prototype
 }
 
 /** Node takes `.ts` and `.js` of a package that is not `"type": "module"` for scripts, where `import` and `export` are errors. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { paths as accountPaths } from '../accounts/account-pages.ts'
-import { paths } from '../oauth/paths.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Call, Command } from './command.ts'
 import { type Loaded, loadConfig } from './config-file.ts'
 import type { Step } from './demo/flow.ts'

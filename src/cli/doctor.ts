@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { resolveConfig } from '../config.ts'
+import { readConfig } from '../app.ts'
 import { rootSecrets } from '../crypto/secrets.ts'
 import type { Database } from '../db/database.ts'
 import { answersRequests, databaseClock, tryWriting } from '../db/health.ts'
 import { migrationStatus } from '../db/migrate.ts'
-import { inspectSigningKeys } from '../oauth/signing-keys.ts'
+import { inspectSigningKeys } from '../oauth/keys/signing-keys.ts'
 import type { Settings } from '../settings.ts'
 import type { Call, Command } from './command.ts'
 import { type Loaded, loadConfig } from './config-file.ts'
@@ -28,7 +28,7 @@ export const command: Command = {
       call.print(call.json ? JSON.stringify(finding) : say(finding))
     }
     const loaded = await loadConfig(call, 'look')
-      .then((one) => ({ ...one, settings: resolveConfig(one.config) }))
+      .then((one) => ({ ...one, settings: readConfig(one.config) }))
       .catch((error) => {
         report({
           check: 'configuration',

@@ -80,7 +80,7 @@ export const command: Command = {
         'that share the file understand each other. For several machines, distribute the new secret as the last line',
         'first, then as the first line.',
         '',
-        'After a day an old secret is needed by nobody any more: --keep 1 removes all but the new one.',
+        'After a day the old secrets are no longer needed: --keep 1 removes all but the new one.',
       ].join('\n'),
       run: rotateSecret,
     },

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { didYouMean } from '../spelling.ts'
 import { actionHelp, type Call, type Command, columns, commandHelp, readCall } from './command.ts'
 import { sayError, Usage } from './failures.ts'
+import { steadyJson } from './table.ts'
 
 /** Every command, loaded only when it is the one that is run. */
 const commands: Record<string, { summary: string; load(): Promise<{ command: Command }> }> = {
@@ -82,7 +83,7 @@ async function act(
     env: process.env,
     cwd: process.cwd(),
     program: basename(process.argv[1] ?? '') === 'cli.ts' ? 'node src/cli.ts' : 'npx gatehouse-auth',
-    print,
+    print: options.includes('--json') ? (text) => print(steadyJson(text)) : print,
     note: (text) => process.stderr.write(`${text}\n`),
   })
   return action.run(call)

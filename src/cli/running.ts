@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { type App, openApp } from '../app.ts'
-import { type Config, resolveConfig } from '../config.ts'
+import { type App, openApp, readConfig } from '../app.ts'
+import type { Config } from '../config.ts'
 import { proxiesUnknown } from '../core.ts'
 import { healthPaths, whileStarting } from '../health.ts'
 import type { Answer, Incoming } from '../http/message.ts'
@@ -31,11 +31,11 @@ const lastGrace = 2_000
 
 /**
  * Takes the port first, so that a busy one is known before anything is touched; requests that come early wait until the
- * house is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
+ * app is open. The first SIGTERM or SIGINT ends it gracefully, a second one at once.
  */
 export async function start(loaded: Loaded): Promise<Running> {
   holdYoungGeneration()
-  const checked = resolveConfig(loaded.config)
+  const checked = readConfig(loaded.config)
   const opening = Promise.withResolvers<App>()
   opening.promise.catch(() => {})
   let answer = async (request: Incoming) => whileStarting(request) ?? (await opening.promise).answer(request)
@@ -45,7 +45,7 @@ export async function start(loaded: Loaded): Promise<Running> {
     loaded,
   )
   const config = onPort(loaded.config, listening.port)
-  const settings = config === loaded.config ? checked : resolveConfig(config)
+  const settings = config === loaded.config ? checked : readConfig(config)
   options.origin = settings.origin
   let app: App
   try {
@@ -63,7 +63,7 @@ export async function start(loaded: Loaded): Promise<Running> {
   const unfollow = followSecrets(app, loaded.secretFile)
   const ended = untilSignal(app, async (signal) => {
     app.stopping()
-    // Whoever presses Ctrl+C waits for it.
+    // A person who pressed Ctrl+C waits for it.
     const drain = signal === 'SIGINT' || isatty(0) ? 0 : (settings.drain ?? (settings.loopback ? 0 : 5_000))
     await listening.close({ drain })
     unfollow()

@@ -29,7 +29,17 @@ export function printable(value: unknown): string {
     : typeof value === 'object'
       ? JSON.stringify(value)
       : String(value)
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '·')
+  return text.replace(steering, '·')
+}
+
+/** Controls of terminals, and what changes the direction of text. */
+const steering = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Lines of JSON, written so that nothing in their texts can steer the terminal; they mean what they meant. */
+export function steadyJson(lines: string): string {
+  return lines.replace(steering, (one) =>
+    one === '\n' ? one : `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** An ISO time, or null for none. */

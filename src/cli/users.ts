@@ -12,7 +12,7 @@ import { facts, formerly, type Page, paging, printPage, table, time } from './ta
 type Row = Awaited<ReturnType<typeof listUsers>>[number]
 
 const linkNotes =
-  'The link is good once and for 30 minutes; a later one ends it. Whoever has it can take the account: hand it over as carefully as a password.'
+  'The link is good once and for 30 minutes; a later one replaces it. Anyone who has it can take the account: hand it over as carefully as a password.'
 
 export const command: Command = {
   summary:

@@ -1,8 +1,8 @@
 // What only several options together can get wrong.
 
+import { isOpenidScope } from '../oauth/config/scopes.ts'
 import type { Settings } from '../settings.ts'
 import { checkIssuer } from './issuer.ts'
-import { isOpenidScope } from './oauth/scopes.ts'
 import { secretProblems } from './secret.ts'
 import type { Place } from './section.ts'
 

@@ -1,28 +1,30 @@
 // Every option but `accounts`, which needs the seam above.
 
 import type { BlockList } from 'node:net'
+import { events } from '../events/config.ts'
 import { trustedProxies } from '../http/address.ts'
 import type { Log, LogLevel } from '../log.ts'
+import { assertionIssuers } from '../oauth/config/assertion-issuers.ts'
+import { authentication } from '../oauth/config/authentication.ts'
+import { authorizationDetails } from '../oauth/config/authorization-details.ts'
+import { clientIdMetadata } from '../oauth/config/client-id-metadata.ts'
+import { device } from '../oauth/config/device.ts'
+import { dpop } from '../oauth/config/dpop.ts'
+import { fapi2 } from '../oauth/config/fapi2.ts'
+import { mutualTls } from '../oauth/config/mutual-tls.ts'
+import { openid } from '../oauth/config/openid.ts'
+import { pushedRequests } from '../oauth/config/pushed-requests.ts'
+import { registration } from '../oauth/config/registration.ts'
+import { resources } from '../oauth/config/resources.ts'
+import { scopes } from '../oauth/config/scopes.ts'
+import { selfRegisteredClients } from '../oauth/config/self-registered-clients.ts'
+import { signingKeys } from '../oauth/config/signing-keys.ts'
+import { tokenExchange } from '../oauth/config/token-exchange.ts'
+import { tokens } from '../oauth/config/tokens.ts'
+import { sessions } from '../sessions/config.ts'
 import { connections } from './connections.ts'
-import { events } from './events.ts'
 import { issuer } from './issuer.ts'
 import { limits } from './limits.ts'
-import { assertionIssuers } from './oauth/assertion-issuers.ts'
-import { authentication } from './oauth/authentication.ts'
-import { authorizationDetails } from './oauth/authorization-details.ts'
-import { clientIdMetadata } from './oauth/client-id-metadata.ts'
-import { device } from './oauth/device.ts'
-import { dpop } from './oauth/dpop.ts'
-import { fapi2 } from './oauth/fapi2.ts'
-import { mutualTls } from './oauth/mutual-tls.ts'
-import { openid } from './oauth/openid.ts'
-import { pushedRequests } from './oauth/pushed-requests.ts'
-import { registration } from './oauth/registration.ts'
-import { resources } from './oauth/resources.ts'
-import { scopes } from './oauth/scopes.ts'
-import { selfRegisteredClients } from './oauth/self-registered-clients.ts'
-import { tokenExchange } from './oauth/token-exchange.ts'
-import { tokens } from './oauth/tokens.ts'
 import { outbound } from './outbound.ts'
 import { pages } from './pages.ts'
 import {
@@ -38,8 +40,6 @@ import {
   seconds,
   text,
 } from './section.ts'
-import { sessions } from './sessions.ts'
-import { signingKeys } from './signing-keys.ts'
 import { storage } from './storage.ts'
 
 /** In seconds. */
@@ -77,7 +77,7 @@ export const options = {
   sessions,
   /** How often something may go wrong, or be asked for. */
   limits,
-  /** How much strangers and users may have stored. */
+  /** How much unauthenticated clients and users may have stored. */
   storage,
   /** What connections to the server's own listener may take. */
   connections,

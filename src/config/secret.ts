@@ -12,7 +12,7 @@ const leastBytes = 24
 const leastCharacters = 8
 /** Fewest words of a phrase: eight that were drawn from a list are 100 bits. */
 const leastWords = 8
-/** What stands in a secret that nobody has made. */
+/** Parts of placeholder secrets. */
 const placeholder =
   /change[-_ ]?me|password|example|placeholder|insecure|your[-_ ]?secret|gatehouse[-_ ]?secret/i
 

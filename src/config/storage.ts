@@ -1,6 +1,6 @@
 import { count, type Given, section } from './section.ts'
 
-/** How much strangers and users may have stored. */
+/** How much unauthenticated clients and users may have stored. */
 export const storage = section({
   /**
    * What one user may have waiting: authorization requests, and as many codes, in 15 minutes, in pieces of 4 KiB (most are

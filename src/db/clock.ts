@@ -29,7 +29,7 @@ interface Needs {
   log: { warn: Say; error: Say; info: Say }
   /** What this machine takes for the time, in epoch milliseconds. */
   system?: () => number
-  /** Milliseconds that passed, whoever sets the clock. */
+  /** Milliseconds that passed, unaffected by changes of the clock. */
   monotonic?: () => number
 }
 
@@ -72,7 +72,7 @@ export function openClock(needs: Needs): Promise<Clock> {
 
 /**
  * Processes on several machines go by PostgreSQL's clock: what it said when it was last asked, and what has passed since by a
- * clock that nobody can set.
+ * monotonic clock.
  */
 async function openDatabaseClock(needs: Needs): Promise<Clock> {
   const { db, log, system = Date.now, monotonic = () => performance.now() } = needs
@@ -150,7 +150,7 @@ async function openDatabaseClock(needs: Needs): Promise<Clock> {
 }
 
 /**
- * All processes of an SQLite file share one machine and one clock, so there is nothing to agree on. But there is nobody to ask
+ * All processes of an SQLite file share one machine and one clock, so there is nothing to agree on. But there is no other clock to ask
  * either whether it is right: after somebody has set it, or when it is far from the last run of the clean-up, nothing is deleted
  * for a while, in which a wrong clock can be put right.
  */

@@ -1,3 +1,4 @@
+import { TemporaryFailure } from '../unavailable.ts'
 import type { Select, Sql, Write } from './sql.ts'
 
 /** The one interface to storage. Both databases give the same answers to the same statements. */
@@ -24,7 +25,7 @@ export interface Database {
 export type Run = <R = unknown>(text: string, values?: unknown[]) => Promise<R[]>
 
 /** Storage cannot answer now: contention, a lock time-out, a lost connection. The caller may try again (503). */
-export class Unavailable extends Error {
+export class Unavailable extends TemporaryFailure {
   override name = 'Unavailable'
   readonly retryAfter: number
   constructor(message: string, options?: { cause?: unknown; retryAfter?: number }) {

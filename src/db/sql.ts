@@ -74,7 +74,7 @@ export const selecting = new Word('select', 'select i.n,')
 export const returning = new Word('returning', 'returning i.n,')
 
 /**
- * Keeps a row as a guard found it until the operation is done: PostgreSQL waits for whoever changes the row and then looks
+ * Keeps a row as a guard found it until the operation is done: PostgreSQL waits for a concurrent change of the row and then looks
  * again. SQLite has one writer.
  */
 export const forShare = new Word('', 'for share')

@@ -33,7 +33,7 @@ export function becomeWal(database: DatabaseSync) {
 export function isOpenElsewhere(file: string): boolean {
   const database = new (sqlite().DatabaseSync)(file, { timeout: 0 })
   try {
-    // Whoever has a database in WAL mode open holds a shared lock on it.
+    // Every connection to a database in WAL mode holds a shared lock on it.
     database.exec('pragma locking_mode = exclusive; begin exclusive; commit')
     return false
   } catch (error) {

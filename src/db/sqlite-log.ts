@@ -27,8 +27,8 @@ const standardLimits: LogLimits = { carry: 16 * 2 ** 20, most: 2 ** 30 }
 /** The write-ahead log as a file: forced to disk, measured, and watched. */
 export interface WriteAheadLog {
   readonly limits: LogLimits
-  /** Resolves when everything that was committed is on the disk and can be found there again. */
-  force(): Promise<void>
+  /** Resolves with the log's size when everything that was committed is on the disk and can be found there again. */
+  force(): Promise<number>
   size(): number
   /** The disk may soon have no room for what the log holds: carry it over before anything more is written. */
   isShort(size: number): boolean
@@ -66,7 +66,7 @@ export function openLog(
   let heldSince: number | undefined
   let space = { at: Number.NEGATIVE_INFINITY, free: 0 }
 
-  // An idle server learns it too. Whoever writes looks before each answer.
+  // For an idle server. Each write checks before it is answered.
   const watch = setInterval(look, 1_000)
   watch.unref()
 
@@ -96,7 +96,7 @@ export function openLog(
   return {
     limits,
     force() {
-      return new Promise<void>((resolve, reject) => {
+      return new Promise<number>((resolve, reject) => {
         sync(descriptor, (error) => {
           if (error) {
             // What the kernel dropped cannot be forced again: nothing after this may be called durable.
@@ -104,9 +104,9 @@ export function openLog(
             failed = error
             return reject(new Unavailable('the database log could not be forced to disk', { cause: error }))
           }
-          look()
+          const { size } = look()
           if (lost !== undefined) reject(gone())
-          else resolve()
+          else resolve(size)
         })
       })
     },

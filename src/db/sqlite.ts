@@ -98,18 +98,18 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
     busy = true
     const batch = queue
     queue = []
-    let forced: Promise<void> | undefined
+    let forced: Promise<number> | undefined
     try {
       const failed = await execute(batch)
       forced = log.force()
-      await within(limits.force, forced, () => new Unavailable('the disk does not answer'))
+      const size = await within(limits.force, forced, () => new Unavailable('the disk does not answer'))
       for (const pending of batch) {
         if (!pending.rows) continue
         pending.resolve(pending.rows as never[])
         sinceCheckpoint += pending.rows.length || 1
       }
       for (const { pending, reason } of failed) pending.reject(unavailableOr(reason))
-      carryIfDue()
+      carryIfDue(size)
     } catch (reason) {
       for (const pending of batch) pending.reject(unavailableOr(reason))
     } finally {
@@ -121,9 +121,9 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
     }
   }
 
-  function carryIfDue() {
+  function carryIfDue(known?: number) {
     if (carrying || closed || performance.now() < nextTry) return
-    const size = log.size()
+    const size = known ?? log.size()
     const short = log.isShort(size)
     if (!short && sinceCheckpoint < checkpointEvery && size <= log.limits.carry) return
     sinceCheckpoint = 0
@@ -135,7 +135,7 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
       })
   }
 
-  /** Only a log that was carried over whole can begin anew, and only while nobody writes. */
+  /** Only a log that was carried over whole can begin anew, and only between two writes. */
   async function carryLog(short: boolean) {
     log.mustBeThere()
     // Where space is short, everybody waits for it; otherwise only for what little was written meanwhile.
@@ -147,8 +147,8 @@ export function openSqlite(file: string, options: SqliteOptions = {}): Database 
     if (outcome === 'done') return log.begunAnew()
     nextTry = performance.now() + tryAgainAfter
     if (outcome === 'held') log.held()
-    // While writes are refused for it, or nobody writes, somebody has to look again.
-    setTimeout(carryIfDue, tryAgainAfter + 10).unref()
+    // While writes are refused for it, or none come, a timer has to look again.
+    setTimeout(() => carryIfDue(), tryAgainAfter + 10).unref()
   }
 
   /** Between two transactions: makes room on a full disk by what the log takes. False when that was in vain. */

@@ -54,12 +54,14 @@ function* forwardedElements(value: string): Generator<string> {
     do {
       start = start === 0 ? -1 : value.lastIndexOf(',', start - 1)
       element = value.slice(start + 1, end)
-    } while (start >= 0 && !quotesAreClosed.test(element))
+    } while (start >= 0 && element.length <= longestElement && !quotesAreClosed.test(element))
     if (element.trim() !== '') yield element.trim()
     end = start
   }
 }
 
+/** What is longer is looked at no further: a quote that is never closed would be, once for each comma in it. */
+const longestElement = 1_000
 const quotesAreClosed = /^(?:[^"]|"(?:[^"\\]|\\.)*")*$/
 const pair = /\s*([!#$%&'*+.^_`|~0-9a-z-]+)=([!#$%&'*+.^_`|~0-9a-z:[\]-]+|"(?:[^"\\]|\\.)*")\s*(;|$)/iy
 

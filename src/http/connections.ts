@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerOptions } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
 import { isTrustedProxy } from './address.ts'
 
-/** What a stranger's connection may take. Times in milliseconds. */
+/** Limits of one connection. Times in milliseconds. */
 export interface ConnectionLimits {
   /** From the connection, or the answer before, until a request's headers are there. */
   headerTime: number

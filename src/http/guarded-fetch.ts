@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { parseJson } from '../crypto/bounded-json.ts'
 import { told } from '../log.ts'
+import { limitConcurrency } from './concurrency.ts'
 import { isSpecialAddress } from './special-addresses.ts'
-import { openTurns } from './turns.ts'
 
 /** What the operator decides about requests this server makes to addresses somebody else chose. */
 export interface OutboundSettings {
@@ -98,7 +98,7 @@ export function openOutbound(settings: OutboundSettings, resolve: Resolve = reso
   const allow = new Set(settings.allow.map((one) => one.toLowerCase()))
   const secureContext = settings.ca.length > 0 ? contextOf(settings.ca) : undefined
   const closing = new AbortController()
-  const enter = openTurns(turns)
+  const enter = limitConcurrency(turns)
 
   async function send(
     url: string,

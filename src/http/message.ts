@@ -1,4 +1,4 @@
-/** A request as every room of the house sees it, whichever server it came through. */
+/** A request as every domain sees it, whichever server it came through. */
 export interface Incoming {
   readonly method: string
   /** Path below the issuer's own path, always with a leading slash; the whole one where it stands outside. */
@@ -35,7 +35,7 @@ export class BodyTooLarge extends Error {
   override name = 'BodyTooLarge'
 }
 
-/** The client went away in the middle of the body: nobody's fault here, and nobody to answer. */
+/** The client disconnected in the middle of the body: not a fault, and there is no one to answer. */
 export class BodyCutOff extends Error {
   override name = 'BodyCutOff'
 }

@@ -218,7 +218,7 @@ export function webRequest(message: IncomingMessage, url: string): Request {
   } as RequestInit)
 }
 
-/** The body for whoever reads it first: until then the message is left alone, so that its text can still be had. */
+/** The body, for the first reader: until then the message is untouched, so that its text can still be read. */
 function untouchedBody(message: IncomingMessage): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   return new ReadableStream(

@@ -31,7 +31,7 @@ const special4 = [
 const public6 = '2000::/3'
 const special6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
 
-/** Made at the first question: most servers ask nobody. */
+/** Made when first needed: most servers fetch nothing. */
 let lists: { special: BlockList; unicast6: BlockList } | undefined
 
 /** Whether an address is no host of the public internet: private, loopback, link-local, shared, multicast, tunnel or reserved. */

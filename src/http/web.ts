@@ -7,7 +7,7 @@ export interface Connection {
   address?: string
 }
 
-/** A web-standard request as the house sees it; `base` is the issuer's path, stripped from its own. */
+/** A web-standard request as the server sees it; `base` is the issuer's path, stripped from its own. */
 export function incomingFrom(
   request: Request,
   base: string,

@@ -1,7 +1,4 @@
-import type { Job, Result } from './scheduler.ts'
-
-/** One step of clean-up: removes what one statement may and says whether there may be more. */
-export type CleanUpStep = () => Promise<{ removed: number; more: boolean }>
+import type { CleanUpStep, Job, Result } from './job.ts'
 
 /**
  * Removes what has had its time, until nothing is due: one step of each table in turn, with a pause after each that was full,

@@ -4,7 +4,7 @@ export interface JobRow {
   name: string
   /** Who runs it now. */
   holder: string | null
-  /** Until then nobody else may run it; 0 when nobody does. */
+  /** Until then no other process may run it; 0 when none does. */
   lease_until: number
   last_started_at: number | null
   last_finished_at: number | null
@@ -26,7 +26,7 @@ export const nameJob = write('name_job', { name: 'text' }, (i) => ({
 
 /**
  * Of all processes that try, one gets the lease: when it is free and the last run began long enough ago. Times after
- * `ahead` were written by a clock that was wrong and hold nobody off.
+ * `ahead` were written by a wrong clock and are ignored.
  */
 export const claimJob = write(
   'claim_job',

@@ -1,33 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Core } from '../core.ts'
+import type { Job, Result, Turn } from './job.ts'
 import { claimJob, findJob, finishJob, nameJob, renewLease } from './records.ts'
-
-/** What a run reports; kept as JSON in the job's row, where the next run and the operator find it. */
-export type Result = Record<string, number | string>
-
-/** What a job is given for one run. */
-export interface Turn {
-  /** What the last run that succeeded returned. */
-  previous: Record<string, unknown> | null
-  /**
-   * To be awaited between two batches: leaves requests so many times the time the batch took, twice unless it says otherwise.
-   * Throws when the run must end, because the process stops or another one holds the lease.
-   */
-  pause(times?: number): Promise<void>
-}
-
-/** Work that one process at a time does for all of them. It may be cut off between batches and is then done again. */
-export interface Job {
-  name: string
-  /** Milliseconds between the beginnings of two runs. */
-  every: number
-  /** False for a job that deletes nothing for its age. */
-  deletes?: boolean
-  /** Whether there is anything to do, where that costs less than taking the turn. Default: yes. */
-  due?(): Promise<boolean>
-  run(turn: Turn): Promise<Result>
-}
 
 export interface Scheduler {
   /** Ends what runs at its next pause, gives its lease back, and resolves when nothing runs any more. */
@@ -76,7 +51,7 @@ export function startScheduler(core: Needs, jobs: readonly Job[]): Scheduler {
 }
 
 /**
- * Runs a job once if it is due and nobody else runs it; false otherwise. A failure is logged and recorded, not thrown.
+ * Runs a job once if it is due and no other process runs it; false otherwise. A failure is logged and recorded, not thrown.
  * With a signal to stop it, its pauses keep no process alive.
  */
 export async function runJob(core: Needs, job: Job, stop?: AbortSignal): Promise<boolean> {

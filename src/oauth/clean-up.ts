@@ -1,10 +1,10 @@
 // RFC 6749 §4.1.2, §6; RFC 7009 §2.1; RFC 9700 §4.14.2: what of codes, tokens and sessions is removed, and when.
 
-import { bounds, longestUsualWindow } from '../config/oauth/tokens.ts'
 import type { Core } from '../core.ts'
 import { firstIdAt } from '../crypto/ids.ts'
 import { type Deletion, deleteBefore, type Step, stepLimit } from '../db/deletion.ts'
 import { patience } from './authorization/return-address.ts'
+import { bounds, longestUsualWindow } from './config/tokens.ts'
 import {
   clearSalt,
   expiredSessions,

@@ -1,9 +1,9 @@
 // RFC 8414 §3.1; RFC 9728 §3.1: documents of an issuer with a path stand outside that path, at the root of the host, where the app
 // around it has to hand them over. Whether it does is asked as a client asks.
 
+import { resourceMetadataUrl } from '../api/resource-metadata.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Settings } from '../settings.ts'
-import { paths } from './paths.ts'
-import { resourceMetadataUrl } from './resource-metadata.ts'
 import type { Server } from './server.ts'
 
 /** A document that clients look for and do not find. */

@@ -1,46 +1,55 @@
 // Every OAuth endpoint of RFC 6749, RFC 7009, RFC 7591, RFC 7592, RFC 7662, RFC 8414, RFC 7517, RFC 8628, RFC 9126, RFC 9728 with its method: the protocol on one screen.
 
+import { protectedResource, resourceMetadataPaths } from '../api/resource-metadata.ts'
 import type { Answer, Incoming } from '../http/message.ts'
+import type { Route } from '../http/route.ts'
+import { jsonRefusal } from '../protocol/error-answer.ts'
+import { paths } from '../protocol/paths.ts'
+import type { Refusal } from '../protocol/refusals.ts'
 import type { Settings } from '../settings.ts'
 import { authorize } from './authorization/authorization.ts'
+import { refusalPage } from './authorization/authorization-response.ts'
+import { showConnectedApps } from './authorization/connected-apps.ts'
 import { answerConsent } from './authorization/decision.ts'
 import { pushedAuthorization } from './authorization/pushed-authorization.ts'
-import { registerClient } from './clients/client-registration.ts'
-import { manageRegistration } from './clients/client-registration-management.ts'
-import { showConnectedApps } from './connected-apps.ts'
-import { deviceAuthorization } from './device-authorization.ts'
-import { devicePage } from './device-page.ts'
-import { introspection } from './introspection.ts'
-import { logout } from './openid/logout.ts'
+import { deviceAuthorization } from './device/device-authorization.ts'
+import { devicePage } from './device/device-page.ts'
+import { jwksMaxAge } from './keys/signing-keys.ts'
+import { logout } from './logout/logout.ts'
 import { userinfo } from './openid/userinfo.ts'
-import { paths } from './paths.ts'
-import type { Refusal } from './refusals.ts'
-import { protectedResource, resourceMetadataPaths } from './resource-metadata.ts'
-import { revocation } from './revocation.ts'
+import { registerClient } from './registration/client-registration.ts'
+import { manageRegistration } from './registration/client-registration-management.ts'
 import type { Server } from './server.ts'
 import { serverMetadata } from './server-metadata.ts'
-import { jwksMaxAge } from './signing-keys.ts'
-import { token } from './token.ts'
+import { introspection } from './token/introspection.ts'
+import { revocation } from './token/revocation.ts'
+import { token } from './token-endpoint.ts'
 
-export interface Route {
-  methods: readonly string[]
-  path: string
-  /** Whether browser code of other origins may read the answer. */
-  cors: boolean
+/** A route before it is bound to its server. */
+interface Row extends Omit<Route, 'run' | 'refused'> {
   /** How a refusal or a fault is answered: to a program as JSON, to a person as a page. */
   speaks: 'json' | 'page'
-  /** Whether it can be answered while the time is not known. */
-  timeless?: true
-  /** Answered without a line in the log. */
-  quiet?: true
   /** Whether the configuration has it; a route that says nothing is always there. */
   on?(settings: Settings): boolean
   run(server: Server, request: Incoming): Promise<Answer | Refusal> | Answer | Refusal
 }
 
+/** The endpoints that the configuration has, bound to their server. */
+export function oauthRoutes(server: Server): readonly Route[] {
+  const { settings } = server
+  return [...routes.filter(({ on }) => on?.(settings) ?? true), ...wellKnownRoutes(settings)].map(
+    ({ speaks, on: _, run, ...route }) => ({
+      ...route,
+      run: (request) => run(server, request),
+      refused: (request, refusal) =>
+        speaks === 'json' ? jsonRefusal(request, refusal) : refusalPage(server, refusal),
+    }),
+  )
+}
+
 const get = ['GET', 'HEAD']
 
-export const routes: readonly Route[] = [
+export const routes: readonly Row[] = [
   // A method that does not fit is refused before the endpoint runs (405 with Allow).
   { methods: ['GET', 'POST'], path: paths.authorization, cors: false, speaks: 'page', run: authorize },
   { methods: ['POST'], path: paths.consent, cors: false, speaks: 'page', run: answerConsent },
@@ -132,15 +141,16 @@ export const routes: readonly Route[] = [
 ]
 
 /**
- * Documents whose address depends on the configuration. For an issuer with a path the well-known name goes between host and
+ * Documents whose address depends on the configuration, all outside the issuer's path. For an issuer with a path the well-known name goes between host and
  * path (RFC 8414 §3.1), and each API on the issuer's origin has one of its own (RFC 9728 §3.1).
  */
-export function wellKnownRoutes(settings: Settings): Route[] {
-  const route = (path: string, run: Route['run']): Route => ({
+export function wellKnownRoutes(settings: Settings): Row[] {
+  const route = (path: string, run: Row['run']): Row => ({
     methods: get,
     path,
     cors: true,
     speaks: 'json',
+    outside: true,
     timeless: true,
     run,
   })

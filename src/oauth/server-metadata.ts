@@ -3,14 +3,14 @@
 
 import { algorithms, verifiedAlgorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
+import { proofAlgorithms } from '../protocol/dpop.ts'
+import { paths } from '../protocol/paths.ts'
+import { spokenMethods } from '../protocol/profiles.ts'
 import { prompts } from './authorization/authorization-request.ts'
 import { responseModes } from './authorization/jarm.ts'
 import { mutualTlsMetadata } from './clients/mutual-tls.ts'
-import { spokenMethods } from './clients/profiles.ts'
-import { proofAlgorithms } from './dpop.ts'
-import { paths } from './paths.ts'
 import type { Server } from './server.ts'
-import { spokenGrantTypes } from './token.ts'
+import { spokenGrantTypes } from './token-endpoint.ts'
 
 export function serverMetadata(server: Server): Answer {
   const metadata = describe(server)

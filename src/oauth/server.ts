@@ -7,12 +7,12 @@ import type { Counters } from '../db/counters.ts'
 import type { Outbound } from '../http/guarded-fetch.ts'
 import type { Answer, Incoming } from '../http/message.ts'
 import type { Frame } from '../pages/views.ts'
-import type { Activity } from './activity.ts'
+import type { ProofNonces } from '../protocol/dpop-nonce.ts'
+import type { Refusal } from '../protocol/refusals.ts'
+import type { Activity } from './clients/activity.ts'
 import type { ClientKeys } from './clients/client-keys.ts'
 import type { Client, ClientCache } from './clients/clients.ts'
-import type { ProofNonces } from './dpop-nonce.ts'
-import type { Refusal } from './refusals.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import type { SigningKeys } from './keys/signing-keys.ts'
 
 /** A user of this server, resolved from the account the host's seam named. */
 export interface User {

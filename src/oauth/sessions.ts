@@ -3,7 +3,7 @@
 
 import type { Core } from '../core.ts'
 import { type EventContext, type EventType, eventInput } from '../events/append.ts'
-import { redirectsToOwnComputer } from './authorization/redirect-uri.ts'
+import { redirectsToOwnComputer } from '../protocol/redirect-uri.ts'
 import type { Client } from './clients/clients.ts'
 import {
   countLivingSessions,
@@ -71,8 +71,8 @@ export async function quotaIsFull(
 }
 
 /**
- * Over the quota, of one client or of all together, the sessions idle for longest end, so that nobody is ever locked out (C29). The new session is durable
- * by now: trouble here is logged, and the next one evicts what this one could not.
+ * Over the quota, of one client or of all together, the sessions idle for longest end, so that no user is locked out (C29). The new session is durable
+ * by now: an error here is logged, and the next session evicts what this one could not.
  */
 export async function evictSurplusSessions(
   server: Server,
@@ -80,7 +80,7 @@ export async function evictSurplusSessions(
   client: Client,
   origin: Pick<EventContext, 'address' | 'userAgent'>,
 ): Promise<void> {
-  // Where a full quota refuses, nobody gets beyond it, and sessions by the word of an issuer are brief.
+  // A quota that refuses is never exceeded, and sessions from an issuer's assertion are brief.
   if (server.settings.sessions.whenFull === 'refuse') return
   try {
     const surplus = await server.db.all(surplusSessions, {

@@ -1,6 +1,6 @@
 /** Turns what a deployment says about its looks into a complete `Branding`, or says what is wrong with it. */
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
-import { safeImage } from './inert.ts'
+import { safeImage } from './safe-text.ts'
 import { defaultTexts } from './texts.ts'
 import type { Branding } from './views.ts'
 

@@ -1,24 +1,24 @@
 /** RFC 6749 §3.1, §10.2; RFC 8252 §8.6; RFC 9700 §4.2: what the resource owner sees before deciding. */
 import { type Html, type HtmlValue, html } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText, safeLink } from './inert.ts'
 import { face, hiddenFields, layout, ownFace, permissions } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, say, sayPlain } from './say.ts'
+import { safeLink, safeText } from './safe-text.ts'
+import { clientName, isolated, plainSentence, sentence } from './sentences.ts'
 import type { ConsentView, Frame } from './views.ts'
 
 /** Asks whether a client may have what it asks. Posts `decision`, `allow` or `deny`. */
 export function consentPage(frame: Frame, view: ConsentView): Page {
   const client = clientName(frame, view.client.name)
   return layout(frame, {
-    title: sayPlain(frame, 'consent.title', { client }),
+    title: plainSentence(frame, 'consent.title', { client }),
     shape: 'narrow',
     formsLeave: true,
     inFlow: true,
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
-<div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
-${strangerBadge(frame, view)}</div>
+<div class="head"><h1>${sentence(frame, 'consent.title', { client })}</h1>
+${unverifiedBadge(frame, view)}</div>
 ${signedInAs(frame, view)}
 ${asked(frame, view, client)}
 ${details(frame, view)}
@@ -26,9 +26,9 @@ ${held(frame, view)}
 ${resources(frame, view)}
 ${warnings(frame, view, client)}
 ${decisionForm(frame, view)}
-<div class="foot"><p>${say(frame, view.loopbackOnly ? 'consent.redirect_loopback' : 'consent.redirect', {
+<div class="foot"><p>${sentence(frame, view.loopbackOnly ? 'consent.redirect_loopback' : 'consent.redirect', {
       host: html`<strong>${isolated(view.redirectHost)}</strong>`,
-    })}</p><p>${say(frame, 'consent.later')}</p></div>
+    })}</p><p>${sentence(frame, 'consent.later')}</p></div>
 </div>
 ${links(frame, view, client)}`,
   })
@@ -39,8 +39,8 @@ export function decisionForm(frame: Frame, view: Pick<ConsentView, 'action' | 'h
   return html`<form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
 <div class="choice">
-<button class="plain" name="decision" value="deny">${say(frame, 'consent.deny')}</button>
-<button class="primary" name="decision" value="allow">${say(frame, 'consent.allow')}</button>
+<button class="plain" name="decision" value="deny">${sentence(frame, 'consent.deny')}</button>
+<button class="primary" name="decision" value="allow">${sentence(frame, 'consent.allow')}</button>
 </div>
 </form>`
 }
@@ -49,10 +49,10 @@ ${hiddenFields(view.hidden)}
 export function signedInAs(frame: Frame, { account }: Pick<ConsentView, 'account'>): Html {
   const email = account.email && account.email !== account.name ? account.email : undefined
   return html`<div class="person">${face(account.name, undefined, 'round')}
-<div><span class="vh">${say(frame, 'consent.account')} </span><strong>${isolated(account.name)}</strong>${
+<div><span class="vh">${sentence(frame, 'consent.account')} </span><strong>${isolated(account.name)}</strong>${
     email && html`<div class="muted small">${isolated(email)}</div>`
   }</div>
-${account.switchUrl && html`<a href="${account.switchUrl}">${say(frame, 'consent.switch')}</a>`}</div>`
+${account.switchUrl && html`<a href="${account.switchUrl}">${sentence(frame, 'consent.switch')}</a>`}</div>`
 }
 
 /** What the client gets that it has not got yet. */
@@ -61,18 +61,19 @@ export function asked(
   view: Pick<ConsentView, 'asked' | 'held' | 'details' | 'offline'>,
   client: string,
 ): Html {
-  const offline = view.offline && html`<li>${icons.clock}<span>${say(frame, 'consent.offline')}</span></li>`
+  const offline =
+    view.offline && html`<li>${icons.clock}<span>${sentence(frame, 'consent.offline')}</span></li>`
   if (view.asked.length === 0 && view.held.length === 0 && view.details.length > 0) {
     return html`${offline && html`<section class="block"><ul class="permissions">${offline}</ul></section>`}`
   }
   if (view.asked.length === 0) {
     const key = view.held.length ? 'consent.nothing_new' : 'consent.nothing'
-    return html`<section class="block"><p>${say(frame, key, { client })}</p>${
+    return html`<section class="block"><p>${sentence(frame, key, { client })}</p>${
       offline && html`<ul class="permissions">${offline}</ul>`
     }</section>`
   }
   const key = view.held.length ? 'consent.asked_new' : 'consent.asked'
-  return html`<section class="block" aria-labelledby="asked"><h2 id="asked">${say(frame, key, { client })}</h2>
+  return html`<section class="block" aria-labelledby="asked"><h2 id="asked">${sentence(frame, key, { client })}</h2>
 ${permissions(view.asked)}
 ${offline && html`<ul class="permissions">${offline}</ul>`}</section>`
 }
@@ -83,48 +84,51 @@ const longestDetail = 400
 /** What it asks beyond scopes (RFC 9396 §11.2). */
 export function details(frame: Frame, view: Pick<ConsentView, 'details'>): HtmlValue {
   if (view.details.length === 0) return undefined
-  return html`<section class="block" aria-labelledby="details"><h2 id="details">${say(frame, 'consent.details')}</h2>
+  return html`<section class="block" aria-labelledby="details"><h2 id="details">${sentence(frame, 'consent.details')}</h2>
 ${view.details.map(
   (lines) =>
-    html`<ul class="detail">${lines.map((line) => html`<li><bdi>${inertText(line, longestDetail)}</bdi></li>`)}</ul>`,
+    html`<ul class="detail">${lines.map((line) => html`<li><bdi>${safeText(line, longestDetail)}</bdi></li>`)}</ul>`,
 )}</section>`
 }
 
 /** What it has already. */
 export function held(frame: Frame, view: Pick<ConsentView, 'held'>): HtmlValue {
   if (view.held.length === 0) return undefined
-  return html`<section class="block" aria-labelledby="held"><h2 id="held">${say(frame, 'consent.held')}</h2>
+  return html`<section class="block" aria-labelledby="held"><h2 id="held">${sentence(frame, 'consent.held')}</h2>
 ${permissions(view.held, true)}</section>`
 }
 
 export function resources(frame: Frame, view: Pick<ConsentView, 'resources'>): HtmlValue {
   if (view.resources.length === 0) return undefined
-  return html`<section class="block" aria-labelledby="resources"><h2 id="resources">${say(frame, 'consent.resources')}</h2>
-<ul>${view.resources.map((resource) => html`<li><code>${inertText(resource)}</code></li>`)}</ul></section>`
+  return html`<section class="block" aria-labelledby="resources"><h2 id="resources">${sentence(frame, 'consent.resources')}</h2>
+<ul>${view.resources.map((resource) => html`<li><code>${safeText(resource)}</code></li>`)}</ul></section>`
 }
 
 function warnings(frame: Frame, view: ConsentView, client: string): HtmlValue {
   return [
-    strangerNote(frame, view, client),
+    unverifiedNote(frame, view, client),
     view.loopbackOnly &&
-      html`<div class="note caution">${icons.warning}<strong>${say(frame, 'consent.loopback_title')}</strong><p>${say(frame, 'consent.loopback', { client })}</p></div>`,
+      html`<div class="note caution">${icons.warning}<strong>${sentence(frame, 'consent.loopback_title')}</strong><p>${sentence(frame, 'consent.loopback', { client })}</p></div>`,
   ]
 }
 
-/** Marks a client nobody here knows: by the host that says who it is, where there is one. */
-export function strangerBadge(frame: Frame, { client }: Pick<ConsentView, 'client'>): HtmlValue {
+/** Marks a client that is not verified: by the host that describes it, where there is one. */
+export function unverifiedBadge(frame: Frame, { client }: Pick<ConsentView, 'client'>): HtmlValue {
   if (!client.createdByItself) return undefined
-  return html`<p class="badge">${client.host === undefined ? say(frame, 'consent.by_itself') : isolated(client.host)}</p>`
+  return html`<p class="badge">${client.host === undefined ? sentence(frame, 'consent.by_itself') : isolated(client.host)}</p>`
 }
 
 /** Says what vouches for such a client, and what does not. */
-export function strangerNote(frame: Frame, view: Pick<ConsentView, 'client'>, client: string): HtmlValue {
+export function unverifiedNote(frame: Frame, view: Pick<ConsentView, 'client'>, client: string): HtmlValue {
   const { createdByItself, host } = view.client
   if (!createdByItself) return undefined
   const words =
     host === undefined
-      ? say(frame, 'consent.by_itself_explained', { client })
-      : say(frame, 'consent.by_host_explained', { client, host: html`<strong>${isolated(host)}</strong>` })
+      ? sentence(frame, 'consent.by_itself_explained', { client })
+      : sentence(frame, 'consent.by_host_explained', {
+          client,
+          host: html`<strong>${isolated(host)}</strong>`,
+        })
   return html`<div class="note caution">${icons.alert}<p>${words}</p></div>`
 }
 
@@ -138,8 +142,8 @@ export function links(frame: Frame, view: Pick<ConsentView, 'client'>, client: s
     ] as const
   ).filter(([, href]) => href)
   if (entries.length === 0) return undefined
-  return html`<nav class="links" aria-label="${sayPlain(frame, 'consent.links', { client })}">${entries.map(
+  return html`<nav class="links" aria-label="${plainSentence(frame, 'consent.links', { client })}">${entries.map(
     ([key, href]) =>
-      html`<a href="${href}" target="_blank" rel="noopener noreferrer">${say(frame, key)}<span class="vh"> ${say(frame, 'page.new_window')}</span></a>`,
+      html`<a href="${href}" target="_blank" rel="noopener noreferrer">${sentence(frame, key)}<span class="vh"> ${sentence(frame, 'page.new_window')}</span></a>`,
   )}</nav>`
 }

@@ -8,39 +8,39 @@ import {
   links,
   resources,
   signedInAs,
-  strangerBadge,
-  strangerNote,
+  unverifiedBadge,
+  unverifiedNote,
 } from './consent.ts'
 import * as icons from './icons.ts'
-import { inertText } from './inert.ts'
 import { errorNote, face, head, hiddenFields, layout, ownFace } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, isolated, minute, say, sayPlain } from './say.ts'
+import { safeText } from './safe-text.ts'
+import { clientName, isolated, minute, plainSentence, sentence } from './sentences.ts'
 import type { DeviceCodeView, DeviceConsentView, DeviceDoneView, Frame } from './views.ts'
 
 /** Asks for the code of a device. Posts `user_code`. */
 export function deviceCodePage(frame: Frame, view: DeviceCodeView): Page {
   const described = `${view.error ? 'error ' : ''}user-code-hint`
   return layout(frame, {
-    title: sayPlain(frame, 'device.title'),
+    title: plainSentence(frame, 'device.title'),
     error: Boolean(view.error),
     shape: 'narrow',
     formsLeave: true,
     inFlow: true,
     main: html`<div class="card">
 <div class="mark">${icons.screen}</div>
-${head(say(frame, 'device.title'), say(frame, view.linked ? 'device.lead_linked' : 'device.lead'))}
+${head(sentence(frame, 'device.title'), sentence(frame, view.linked ? 'device.lead_linked' : 'device.lead'))}
 ${errorNote('error', view.error)}
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
 <div class="field">
-<label for="user-code">${say(frame, 'device.code')}</label>
-<input id="user-code" class="usercode" name="user_code" type="text" value="${inertText(view.userCode)}" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="32" required aria-describedby="${described}"${
+<label for="user-code">${sentence(frame, 'device.code')}</label>
+<input id="user-code" class="usercode" name="user_code" type="text" value="${safeText(view.userCode)}" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="32" required aria-describedby="${described}"${
       view.error && html` aria-invalid="true"`
     }${!view.linked && html` autofocus`}>
-<p class="hint" id="user-code-hint">${say(frame, 'device.code_hint')}</p>
+<p class="hint" id="user-code-hint">${sentence(frame, 'device.code_hint')}</p>
 </div>
-<button class="primary">${say(frame, 'device.continue')}</button>
+<button class="primary">${sentence(frame, 'device.continue')}</button>
 </form>
 </div>`,
   })
@@ -50,25 +50,25 @@ ${hiddenFields(view.hidden)}
 export function deviceConsentPage(frame: Frame, view: DeviceConsentView): Page {
   const client = clientName(frame, view.client.name)
   return layout(frame, {
-    title: sayPlain(frame, 'consent.title', { client }),
+    title: plainSentence(frame, 'consent.title', { client }),
     shape: 'narrow',
     inFlow: true,
     main: html`<div class="card consent">
 <div class="meeting">${face(client, view.client.logo, 'large')}${icons.arrows}${ownFace(frame)}</div>
-<div class="head"><h1>${say(frame, 'consent.title', { client })}</h1>
-${strangerBadge(frame, view)}</div>
+<div class="head"><h1>${sentence(frame, 'consent.title', { client })}</h1>
+${unverifiedBadge(frame, view)}</div>
 ${signedInAs(frame, view)}
-<div class="match"><p class="muted small" id="match">${say(frame, 'device.shown')}</p>
-<strong class="usercode" aria-describedby="match">${inertText(view.userCode)}</strong></div>
+<div class="match"><p class="muted small" id="match">${sentence(frame, 'device.shown')}</p>
+<strong class="usercode" aria-describedby="match">${safeText(view.userCode)}</strong></div>
 ${whereFrom(frame, view)}
 ${asked(frame, view, client)}
 ${details(frame, view)}
 ${held(frame, view)}
 ${resources(frame, view)}
-${strangerNote(frame, view, client)}
-<div class="note caution">${icons.warning}<strong>${say(frame, 'device.caution_title')}</strong><p>${say(frame, 'device.caution')}</p></div>
+${unverifiedNote(frame, view, client)}
+<div class="note caution">${icons.warning}<strong>${sentence(frame, 'device.caution_title')}</strong><p>${sentence(frame, 'device.caution')}</p></div>
 ${decisionForm(frame, view)}
-<div class="foot"><p>${say(frame, 'consent.later')}</p></div>
+<div class="foot"><p>${sentence(frame, 'consent.later')}</p></div>
 </div>
 ${links(frame, view, client)}`,
   })
@@ -76,11 +76,11 @@ ${links(frame, view, client)}`,
 
 function whereFrom(frame: Frame, { device }: DeviceConsentView): Html {
   return html`<dl class="details">
-<dt>${say(frame, 'device.from')}</dt><dd>${
-    device.address ? html`<code>${inertText(device.address)}</code>` : say(frame, 'device.from_unknown')
+<dt>${sentence(frame, 'device.from')}</dt><dd>${
+    device.address ? html`<code>${safeText(device.address)}</code>` : sentence(frame, 'device.from_unknown')
   }</dd>
-<dt>${say(frame, 'device.at')}</dt><dd>${minute(frame, device.at)}</dd>
-${device.userAgent && html`<dt>${say(frame, 'device.by')}</dt><dd>${isolated(device.userAgent)}</dd>`}
+<dt>${sentence(frame, 'device.at')}</dt><dd>${minute(frame, device.at)}</dd>
+${device.userAgent && html`<dt>${sentence(frame, 'device.by')}</dt><dd>${isolated(device.userAgent)}</dd>`}
 </dl>`
 }
 
@@ -89,12 +89,12 @@ export function deviceDonePage(frame: Frame, { client, allowed }: DeviceDoneView
   const title = allowed ? 'device.allowed_title' : 'device.denied_title'
   const name = clientName(frame, client)
   return layout(frame, {
-    title: sayPlain(frame, title),
+    title: plainSentence(frame, title),
     shape: 'narrow',
     inFlow: true,
     main: html`<div class="card">
 <div class="mark ${allowed && 'success'}">${allowed ? icons.tick : icons.screen}</div>
-${head(say(frame, title), say(frame, allowed ? 'device.allowed' : 'device.denied', { client: name }))}
+${head(sentence(frame, title), sentence(frame, allowed ? 'device.allowed' : 'device.denied', { client: name }))}
 </div>`,
   })
 }

@@ -2,7 +2,7 @@
 import { html } from '../http/html.ts'
 import { head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { isolated, say, sayPlain } from './say.ts'
+import { isolated, plainSentence, sentence } from './sentences.ts'
 import type { FormPostView, Frame } from './views.ts'
 
 /** Called on the prototype, because a field named `submit` would hide the form's own method. */
@@ -15,16 +15,16 @@ export function formPostPage(frame: Frame, view: FormPostView): Page {
     throw new TypeError(`form_post needs an http or https redirect URI, not ${target.protocol}`)
   }
   return layout(frame, {
-    title: sayPlain(frame, 'form_post.title'),
+    title: plainSentence(frame, 'form_post.title'),
     shape: 'narrow',
     script: submit,
     formsLeave: true,
     inFlow: true,
     main: html`<div class="card">
-${head(say(frame, 'form_post.title'), say(frame, 'form_post.lead', { host: isolated(target.host) }))}
+${head(sentence(frame, 'form_post.title'), sentence(frame, 'form_post.lead', { host: isolated(target.host) }))}
 <form method="post" action="${view.action}">
 ${hiddenFields(view.fields)}
-<button class="primary">${say(frame, 'form_post.continue')}</button>
+<button class="primary">${sentence(frame, 'form_post.continue')}</button>
 </form>
 </div>`,
   })

@@ -1,9 +1,9 @@
 /** What all pages share: document, header, landmarks, and the pieces of their forms. */
 import { type Html, type HtmlValue, html, trusted } from '../http/html.ts'
 import * as icons from './icons.ts'
-import { inertText, safeImage } from './inert.ts'
 import type { Page } from './page.ts'
-import { isolated, say, sayPlain } from './say.ts'
+import { safeImage, safeText } from './safe-text.ts'
+import { isolated, plainSentence, sentence } from './sentences.ts'
 import { stylesheet } from './style.ts'
 import type { Frame, Hidden } from './views.ts'
 
@@ -27,11 +27,13 @@ interface Content {
 /** The whole document around a page's content. */
 export function layout(frame: Frame, content: Content): Page {
   const style = stylesheet(frame.branding)
-  const title = sayPlain(frame, content.error ? 'page.title_error' : 'page.title', { title: content.title })
+  const title = plainSentence(frame, content.error ? 'page.title_error' : 'page.title', {
+    title: content.title,
+  })
   const icon = safeImage(frame.branding.logo, true) ?? icons.favicon
-  const language = sayPlain(frame, 'page.language')
+  const language = plainSentence(frame, 'page.language')
   const document = html`<!doctype html>
-<html lang="${language}" dir="${sayPlain(frame, 'page.direction')}">
+<html lang="${language}" dir="${plainSentence(frame, 'page.direction')}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -42,7 +44,7 @@ export function layout(frame: Frame, content: Content): Page {
 <style>${trusted(style)}</style>
 </head>
 <body class="${content.shape}">
-<a class="skip" href="#content">${say(frame, 'page.skip')}</a>
+<a class="skip" href="#content">${sentence(frame, 'page.skip')}</a>
 <header class="top">${brand(frame)}${content.shape === 'wide' && navigation(frame, content.current)}</header>
 <main id="content" tabindex="-1">
 ${content.main}
@@ -62,7 +64,7 @@ ${content.script !== undefined && html`<script>${trusted(content.script)}</scrip
 
 function brand(frame: Frame): Html {
   const logo = safeImage(frame.branding.logo, true)
-  const name = inertText(frame.branding.name)
+  const name = safeText(frame.branding.name)
   return html`<span class="brand">${logo ? html`<img src="${logo}" alt="">` : icons.gate}<span>${name}</span></span>`
 }
 
@@ -71,9 +73,9 @@ function navigation(frame: Frame, current?: string): HtmlValue {
   const link = (href: string | undefined, words: Html) =>
     href && html`<a href="${href}"${href === current && html` aria-current="page"`}>${words}</a>`
   if (!account && !connectedApps) return undefined
-  return html`<nav aria-label="${sayPlain(frame, 'page.navigation')}">
-${link(account, say(frame, 'account.title'))}
-${link(connectedApps, say(frame, 'apps.title'))}
+  return html`<nav aria-label="${plainSentence(frame, 'page.navigation')}">
+${link(account, sentence(frame, 'account.title'))}
+${link(connectedApps, sentence(frame, 'apps.title'))}
 </nav>`
 }
 
@@ -134,7 +136,7 @@ ${field.hint && html`<p class="hint" id="${hintId}">${field.hint}</p>`}
 
 /** A picture with the name's first letter behind it, which shows when there is no picture or it fails. */
 export function face(name: string, picture?: string, shape = ''): Html {
-  const letter = [...inertText(name)].find((it) => /[\p{L}\p{N}]/u.test(it)) ?? '·'
+  const letter = [...safeText(name)].find((it) => /[\p{L}\p{N}]/u.test(it)) ?? '·'
   const source = safeImage(picture)
   return html`<span class="face ${shape}" aria-hidden="true">${letter.toLocaleUpperCase('en')}${
     source && html`<img src="${source}" alt="" referrerpolicy="no-referrer">`
@@ -151,8 +153,8 @@ export function ownFace(frame: Frame): Html {
 export function permissions(scopes: { name: string; description: string }[], quiet = false): Html {
   return html`<ul class="permissions${quiet && ' quiet'}">${scopes.map(
     (scope) =>
-      html`<li>${icons.check}<span>${inertText(scope.description) || isolated(scope.name)}</span>${
-        !quiet && scope.description && html`<code>${inertText(scope.name)}</code>`
+      html`<li>${icons.check}<span>${safeText(scope.description) || isolated(scope.name)}</span>${
+        !quiet && scope.description && html`<code>${safeText(scope.name)}</code>`
       }</li>`,
   )}</ul>`
 }

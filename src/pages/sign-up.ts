@@ -1,31 +1,33 @@
 import { html } from '../http/html.ts'
 import { errorNote, fieldOf, head, hiddenFields, layout } from './layout.ts'
 import type { Page } from './page.ts'
-import { clientName, say, sayPlain } from './say.ts'
+import { clientName, plainSentence, sentence } from './sentences.ts'
 import type { Frame, SignUpView } from './views.ts'
 
 /** Makes a local account. Posts `name`, `login` and `password`. */
 export function signUpPage(frame: Frame, view: SignUpView): Page {
   const client = view.client === undefined ? undefined : clientName(frame, view.client)
   const lead =
-    client === undefined ? say(frame, 'sign_up.lead') : say(frame, 'sign_up.lead_client', { client })
+    client === undefined
+      ? sentence(frame, 'sign_up.lead')
+      : sentence(frame, 'sign_up.lead_client', { client })
   const errorOn = (field: SignUpView['field']) => view.error && view.field === field && 'error'
   const minimum = view.minimumPasswordLength
   return layout(frame, {
-    title: sayPlain(frame, 'sign_up.title'),
+    title: plainSentence(frame, 'sign_up.title'),
     error: Boolean(view.error),
     shape: 'narrow',
     formsLeave: view.leaves,
     inFlow: true,
     main: html`<div class="card">
-${head(say(frame, 'sign_up.title'), lead)}
+${head(sentence(frame, 'sign_up.title'), lead)}
 ${errorNote('error', view.error)}
 <form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}
 ${fieldOf({
   id: 'name',
   name: 'name',
-  label: say(frame, 'sign_up.name'),
+  label: sentence(frame, 'sign_up.name'),
   type: 'text',
   autocomplete: 'name',
   value: view.name,
@@ -35,7 +37,7 @@ ${fieldOf({
 ${fieldOf({
   id: 'login',
   name: 'login',
-  label: say(frame, 'sign_up.login'),
+  label: sentence(frame, 'sign_up.login'),
   type: 'text',
   autocomplete: 'username',
   value: view.login,
@@ -45,17 +47,17 @@ ${fieldOf({
 ${fieldOf({
   id: 'password',
   name: 'password',
-  label: say(frame, 'sign_up.password'),
+  label: sentence(frame, 'sign_up.password'),
   type: 'password',
   autocomplete: 'new-password',
-  hint: minimum ? say(frame, 'password.hint', { minimum: html`${minimum}` }) : undefined,
+  hint: minimum ? sentence(frame, 'password.hint', { minimum: html`${minimum}` }) : undefined,
   minimumLength: minimum,
   error: errorOn('password'),
   focus: Boolean(errorOn('password')),
 })}
-<button class="primary">${say(frame, 'sign_up.submit')}</button>
+<button class="primary">${sentence(frame, 'sign_up.submit')}</button>
 </form>
 </div>
-<p class="after">${say(frame, 'sign_up.sign_in')} <a href="${view.signInUrl}">${say(frame, 'sign_up.sign_in_link')}</a></p>`,
+<p class="after">${sentence(frame, 'sign_up.sign_in')} <a href="${view.signInUrl}">${sentence(frame, 'sign_up.sign_in_link')}</a></p>`,
   })
 }

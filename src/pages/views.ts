@@ -200,7 +200,7 @@ export interface ErrorView {
   /** Where the reader may go on: pages of ours, or https. */
   links?: { href: string; text: string }[]
   /**
-   * The registered address of a client nobody vouches for, where the reader may take the answer: in the address itself, or
+   * The registered address of an unverified client, where the user may take the answer: in the address itself, or
    * posted as `fields`.
    */
   leave?: { address: string; fields?: Record<string, string> }

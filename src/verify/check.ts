@@ -42,7 +42,7 @@ export interface Sight {
   refused(answer: Answer, expected: Refusal, input: string): boolean
   /**
    * The authorization request was refused by an error that went to the redirect URI, or by a page with a 4xx. Any other page
-   * may be a question nobody answered, and shows nothing.
+   * may be a question without an answer, and shows nothing.
    */
   turnedBack(outcome: Outcome, errors: readonly string[], input: string): boolean
   /** The authorization request was refused by a page with a 4xx: nothing went to any redirect URI. */

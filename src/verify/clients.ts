@@ -69,7 +69,7 @@ export interface Clients {
   readonly authorization: Record<string, string>
 }
 
-/** Addresses under a name that belongs to nobody (RFC 2606 §3): nothing is ever sent there. */
+/** Addresses under a reserved name (RFC 2606 §3): nothing is ever sent there. */
 export const ownRedirectUris = ['https://client.example/callback', 'https://client.example/second']
 const mostRegistrations = 40
 
@@ -93,7 +93,7 @@ export function openClients(source: ClientSource): Clients {
   const token = source.initialAccessToken
   const authorization: Record<string, string> =
     token === undefined ? {} : { authorization: `Bearer ${token}` }
-  /** Grant types the server gives nobody who asks. */
+  /** Grant types that no client gets by registration. */
   const unwanted = new Set<string>()
 
   async function tryRegister(metadata: Record<string, unknown>): Promise<Answer> {

@@ -13,7 +13,7 @@ export class NotApplicable extends Untried {
   override name = 'NotApplicable'
 }
 
-/** What the rule needs could not be brought about, so nobody knows whether it holds. */
+/** What the rule needs could not be set up, so it is not known whether it holds. */
 export class NotShown extends Untried {
   override name = 'NotShown'
 }
@@ -23,7 +23,7 @@ export class NoTwin extends NotShown {
   override name = 'NoTwin'
 }
 
-/** Something would have gone to a host that nobody vouched for. */
+/** Something would have been sent to a host that was not allowed. */
 export class Elsewhere extends NotShown {
   override name = 'Elsewhere'
   constructor(what: string, origin: string) {

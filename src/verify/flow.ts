@@ -43,7 +43,7 @@ export interface Flow extends FrontChannel, BackChannel {
   /** Tokens by a code. Throws `NotShown` when there are none. */
   tokens(client: Client, options?: CodeOptions & Pick<PostOptions, 'key'>): Promise<Tokens>
   refresh(client: Client, token: string, changes?: Parameters, options?: PostOptions): Promise<Answer>
-  /** Whether introspection calls a token active; undefined where nobody can be asked. */
+  /** Whether introspection calls a token active; undefined where there is none. */
   active(client: Client, token: string): Promise<boolean | undefined>
 }
 

@@ -30,11 +30,11 @@ export interface Outcome {
 export interface AskOptions {
   person?: SignInVisit['person']
   decision?: SignInVisit['decision']
-  /** A browser nobody has used yet. */
+  /** A new browser, without cookies. */
   stranger?: boolean
   /** The code a device shows, where one must be typed. */
   userCode?: string
-  /** Only looks at the first answer: signs nobody in and decides nothing. */
+  /** Only looks at the first answer: no sign-in, no decision. */
   look?: boolean
   beforePost?(request: Outgoing, page: Page | undefined): Promise<Outgoing | undefined>
 }
@@ -99,8 +99,7 @@ export function openFrontChannel(
     const found = scopes(client)
     if (found.length >= needed) return found as [string, string]
     const what = needed === 1 ? 'no scope of the server’s own' : 'no two scopes of the server’s own'
-    if (server.scopes_supported === undefined)
-      throw new NotShown(`nobody said which scopes there are: ${what}`)
+    if (server.scopes_supported === undefined) throw new NotShown(`the scopes are not known: ${what}`)
     throw new NotApplicable(`scopes_supported has ${what}`)
   }
 

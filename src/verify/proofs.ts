@@ -4,7 +4,7 @@ import { type ClientKey, compact, sha256 } from './jose.ts'
 
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Text nobody has used before. */
+/** New random text. */
 export function fresh(bytes = 16): string {
   return randomBytes(bytes).toString('base64url')
 }

@@ -49,5 +49,5 @@ function sayFinding({ what, request, answer }: NonNullable<Result['findings']>[n
 
 /** What came from outside cannot steer the terminal. */
 function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '·')
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '·')
 }

@@ -11,7 +11,7 @@ export interface SignInVisit {
   url: string
   /** Whom to sign in as: 1 or 2, two different people. */
   person: 1 | 2
-  /** Grows in a long run, since a server may limit what one user gets: whoever makes people up makes up others then. */
+  /** Grows in a long run, since a server may limit what one user gets: new test users are made up then. */
   round: number
   /** What to answer when consent is asked. */
   decision: 'allow' | 'deny'

@@ -4,7 +4,14 @@ import { developmentAccounts } from '../../src/accounts/development.ts'
 import { openApp } from '../../src/app.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { freshDatabase, houseFor, issuer, onBothDatabases, openHouse, secret } from '../support/house.ts'
+import {
+  freshDatabase,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  secret,
+  testServerFor,
+} from '../support/gatehouse.ts'
 import { visit } from './visitor.ts'
 
 const people = [
@@ -13,13 +20,13 @@ const people = [
 ]
 
 onBothDatabases('development accounts', (dialect) => {
-  const open = houseFor(dialect, { accounts: developmentAccounts({ accounts: people }) })
+  const open = testServerFor(dialect, { accounts: developmentAccounts({ accounts: people }) })
 
   test('choosing an account signs in as it, through the whole flow; its subject is `sub`', async () => {
-    const house = await open()
-    const created = await house.createClient({ name: 'Job board' })
+    const server = await open()
+    const created = await server.createClient({ name: 'Job board' })
     const pkce = makePkce()
-    const visitor = visit(house)
+    const visitor = visit(server)
     const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, pkce)}`)
     const choice = await visitor.get(sent.location!)
     assert.match(choice.html, /to continue to <bdi>Job board<\/bdi>/)
@@ -27,7 +34,7 @@ onBothDatabases('development accounts', (dialect) => {
     const back = await visitor.submit(choice, '/sign-in', { subject: 'dev-bob' })
     const consent = await visitor.get(back.location!)
     const answer = new URL((await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).location!)
-    const tokens = await readTokens(await redeem(house, created, answer.searchParams.get('code')!, pkce))
+    const tokens = await readTokens(await redeem(server, created, answer.searchParams.get('code')!, pkce))
     const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
     assert.equal(claims.sub, 'dev-bob')
 
@@ -39,31 +46,31 @@ onBothDatabases('development accounts', (dialect) => {
   })
 
   test('nobody but the configured people can be chosen, and not without the form', async () => {
-    const house = await open()
-    const visitor = visit(house)
+    const server = await open()
+    const visitor = visit(server)
     const page = await visitor.get('/sign-in')
     assert.equal((await visitor.submit(page, '/sign-in', { subject: 'mallory' })).status, 422)
     assert.equal((await visitor.post('/sign-in', { subject: 'dev-ann' })).status, 403)
     assert.equal(visitor.cookies.has('gh_sign_in'), false)
     assert.equal((await visitor.submit(page, '/sign-in', { subject: 'dev-ann' })).status, 303)
 
-    const { app } = await house.twin({ accounts: developmentAccounts({ accounts: [people[1]!] }) })
+    const { app } = await server.twin({ accounts: developmentAccounts({ accounts: [people[1]!] }) })
     const cookie = `gh_sign_in=${visitor.cookies.get('gh_sign_in')}`
     const request = new Request(`${issuer}/account/apps`, { headers: { cookie } })
     const ask = { prompt: [], returnTo: issuer, interactive: false }
-    assert.equal((await house.app.accounts.authenticate(request, ask)) instanceof Response, false)
+    assert.equal((await server.app.accounts.authenticate(request, ask)) instanceof Response, false)
     assert.equal(await app.accounts.authenticate(request, ask), null, 'taken out of the configuration')
   })
 
   test('RFC 9470 §3, §4: an API asks for more, and the page lets one be as strong as is asked', async () => {
     const acrValues = ['urn:example:password', 'urn:example:second-factor']
-    const house = await openHouse(dialect, {
+    const server = await openTestServer(dialect, {
       accounts: developmentAccounts({ accounts: people }),
       authentication: { acrValues },
     })
     try {
-      const created = await house.createClient()
-      const visitor = visit(house)
+      const created = await server.createClient()
+      const visitor = visit(server)
       const obtain = async (more: Record<string, string>, choose?: string) => {
         const pkce = makePkce()
         let at = await visitor.get(`/oauth/authorize?${authorizeParameters(created, pkce, more)}`)
@@ -76,10 +83,10 @@ onBothDatabases('development accounts', (dialect) => {
         }
         if (at.status === 200) at = await visitor.submit(at, '/oauth/consent', { decision: 'allow' })
         const code = new URL(at.location!).searchParams.get('code')!
-        return (await readTokens(await redeem(house, created, code, pkce))).access_token
+        return (await readTokens(await redeem(server, created, code, pkce))).access_token
       }
       const call = (token: string) =>
-        house.g.authenticate(
+        server.g.authenticate(
           new Request('https://api.example/', { headers: { authorization: `Bearer ${token}` } }),
           { acrValues: [acrValues[1]!] },
         )
@@ -92,7 +99,7 @@ onBothDatabases('development accounts', (dialect) => {
       assert.ok(strong.ok)
       assert.equal(strong.acr, acrValues[1])
 
-      house.clock.advance(1_000)
+      server.clock.advance(1_000)
       const asked = authorizeParameters(created, makePkce(), { acr_values, prompt: 'login' })
       const page = await visitor.get((await visitor.get(`/oauth/authorize?${asked}`)).location!)
       const weaker = await visitor.submit(page, '/sign-in', { subject: 'dev-ann', acr: acrValues[0]! })
@@ -100,12 +107,12 @@ onBothDatabases('development accounts', (dialect) => {
       assert.ok(again.location!.startsWith(`${issuer}/sign-in?`), 'who chooses too little is asked again')
       assert.equal((await call(await obtain({}))).ok, false)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('it answers this computer only: no name that was pointed here, no tunnel', async () => {
-    const house = await open()
+    const server = await open()
     const elsewhere: Record<string, string>[] = [
       { host: 'rebound.example:4400' },
       { host: 'localhost:4400', 'x-forwarded-for': '198.51.100.1' },
@@ -113,10 +120,10 @@ onBothDatabases('development accounts', (dialect) => {
       { host: 'localhost.evil.example' },
     ]
     for (const headers of elsewhere) {
-      assert.equal((await house.request('/sign-in', { headers })).status, 403, JSON.stringify(headers))
+      assert.equal((await server.request('/sign-in', { headers })).status, 403, JSON.stringify(headers))
     }
     for (const host of ['localhost:4400', '127.0.0.1:4400', '[::1]:4400']) {
-      assert.equal((await house.request('/sign-in', { headers: { host } })).status, 200, host)
+      assert.equal((await server.request('/sign-in', { headers: { host } })).status, 200, host)
     }
   })
 })

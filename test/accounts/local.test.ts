@@ -4,7 +4,7 @@ import { localAccounts } from '../../src/accounts/local.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import { assertUnframed } from '../oauth/answers.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { type House, houseFor, issuer, onBothDatabases } from '../support/house.ts'
+import { issuer, onBothDatabases, type TestServer, testServerFor } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 interface EventRow {
@@ -15,19 +15,19 @@ interface EventRow {
   body: string
 }
 /** What happened since a list of events was taken, in order. */
-const eventsSince = async (house: House, known: Set<string>): Promise<EventRow[]> => {
-  const rows = await house.app.server.db.query(
+const eventsSince = async (server: TestServer, known: Set<string>): Promise<EventRow[]> => {
+  const rows = await server.app.server.db.query(
     sql<EventRow>`select id, type, user_id, ip_address, body from events order by created_at, id`,
   )
   return rows.filter((row) => !known.has(row.id))
 }
-const knownEvents = async (house: House): Promise<Set<string>> =>
-  new Set((await eventsSince(house, new Set())).map((row) => row.id))
+const knownEvents = async (server: TestServer): Promise<Set<string>> =>
+  new Set((await eventsSince(server, new Set())).map((row) => row.id))
 /** Every text of the database that a password or a cookie could have slipped into. */
-const everything = async (house: House): Promise<string> => {
+const everything = async (server: TestServer): Promise<string> => {
   const tables = ['users', 'identities', 'local_accounts', 'sign_ins', 'events', 'rate_limits']
   const rows = await Promise.all(
-    tables.map((table) => house.app.server.db.query(sql`select * from ${raw(table)}`)),
+    tables.map((table) => server.app.server.db.query(sql`select * from ${raw(table)}`)),
   )
   return JSON.stringify(rows)
 }
@@ -37,16 +37,16 @@ const fresh = (() => {
 })()
 
 onBothDatabases('local accounts', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     accounts: localAccounts(),
     limits: { signInFailuresPerAccount: 3, failuresPerNetwork: 8 },
   })
 
   test('signing up makes a user, signs in, and stores neither password nor cookie', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const before = await knownEvents(house)
-    const visitor = visit(house, '198.51.100.1')
+    const before = await knownEvents(server)
+    const visitor = visit(server, '198.51.100.1')
     const done = await visitor.signUp({ ...person, login: ` ${person.login.toUpperCase()} ` })
     assert.equal(done.status, 303)
     assert.equal(done.location, `${issuer}/account`)
@@ -54,16 +54,16 @@ onBothDatabases('local accounts', (dialect) => {
     assert.match(cookie!, /^gh_sign_in=gh_si_\S+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=2592000$/)
     const page = await visitor.get('/account')
     assert.ok(page.html.includes(person.name) && page.html.includes(person.login))
-    const [event, ...more] = await eventsSince(house, before)
+    const [event, ...more] = await eventsSince(server, before)
     assert.deepEqual([event!.type, event!.ip_address, more.length], ['sign_up', '198.51.100.1', 0])
-    const stored = await everything(house)
+    const stored = await everything(server)
     assert.ok(!stored.includes(person.password) && !stored.includes(visitor.cookies.get('gh_sign_in')!))
     assert.match(stored, /\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   })
 
   test('NIST SP 800-63B-4 §3.1.1.2: a password is long and not guessable, and the page keeps what was entered', async () => {
-    const house = await open()
-    const visitor = visit(house, '198.51.100.2')
+    const server = await open()
+    const visitor = visit(server, '198.51.100.2')
     const person = fresh()
     const refused: [Partial<typeof ann>, RegExp][] = [
       [{ password: 'fourteen chars' }, /at least 15 characters/],
@@ -86,35 +86,35 @@ onBothDatabases('local accounts', (dialect) => {
     }
     assert.equal((await visitor.signUp({ ...person, password: 'ﬁfteen-åäö-😀😀😀' })).status, 303)
     // However the keyboard composes it, it is the same password.
-    const other = visit(house, '198.51.100.2')
+    const other = visit(server, '198.51.100.2')
     const again = await other.signIn({ login: person.login, password: 'fifteen-a\u030aäo\u0308-😀😀😀' })
     assert.equal(again.status, 303)
   })
 
   test('a login exists once, in any spelling, also when two take it at the same moment', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitors = Array.from({ length: 4 }, (_, n) => visit(house, `198.51.100.${30 + n}`))
+    const visitors = Array.from({ length: 4 }, (_, n) => visit(server, `198.51.100.${30 + n}`))
     const own = (n: number) => ({ ...person, password: `${person.password} of person ${n}` })
     const done = await Promise.all(visitors.map((one, n) => one.signUp(own(n))))
     assert.deepEqual(done.map((one) => one.status).sort(), [303, 422, 422, 422])
-    const late = await visit(house, '198.51.100.40').signUp({ ...own(5), login: person.login.toUpperCase() })
+    const late = await visit(server, '198.51.100.40').signUp({ ...own(5), login: person.login.toUpperCase() })
     assert.equal(late.status, 422)
     assert.match(late.html, /already/)
   })
 
   test('every sign-in has a token of its own and ends the one before in this browser (fixation)', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.3')
+    const visitor = visit(server, '198.51.100.3')
     await visitor.signUp(person)
     const first = visitor.cookies.get('gh_sign_in')!
-    const before = await knownEvents(house)
+    const before = await knownEvents(server)
     assert.equal((await visitor.signIn(person, `${issuer}/account`)).status, 303)
     const second = visitor.cookies.get('gh_sign_in')!
     assert.notEqual(first, second)
     assert.deepEqual(
-      (await eventsSince(house, before)).map((one) => one.type),
+      (await eventsSince(server, before)).map((one) => one.type),
       ['sign_in'],
     )
     visitor.cookies.set('gh_sign_in', first)
@@ -127,18 +127,18 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('an unknown login and a wrong password get the same answer', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    await visit(house, '198.51.100.4').signUp(person)
-    const before = await knownEvents(house)
-    const visitor = visit(house, '198.51.100.5')
+    await visit(server, '198.51.100.4').signUp(person)
+    const before = await knownEvents(server)
+    const visitor = visit(server, '198.51.100.5')
     const strip = (html: string) => html.replace(/value="[^"]*"/g, '')
     const unknown = await visitor.signIn({ login: 'nobody@example.com', password: 'wrong wrong wrong' })
-    house.clock.advance(1)
+    server.clock.advance(1)
     const wrong = await visitor.signIn({ login: person.login, password: 'wrong wrong wrong' })
     assert.deepEqual([unknown.status, wrong.status], [422, 422])
     assert.equal(strip(unknown.html), strip(wrong.html))
-    const failures = await eventsSince(house, before)
+    const failures = await eventsSince(server, before)
     assert.deepEqual(
       failures.map((one) => [one.type, one.user_id === null, JSON.parse(one.body).data.reason]),
       [
@@ -146,16 +146,19 @@ onBothDatabases('local accounts', (dialect) => {
         ['sign_in_failed', false, 'password_wrong'],
       ],
     )
-    assert.ok(!(await everything(house)).includes('nobody@example.com'), 'a login may be a mistyped password')
+    assert.ok(
+      !(await everything(server)).includes('nobody@example.com'),
+      'a login may be a mistyped password',
+    )
   })
 
   test('failures are limited per account, whoever tries and however many at once', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    await visit(house, '198.51.100.6').signUp(person)
+    await visit(server, '198.51.100.6').signUp(person)
     const tries = await Promise.all(
       Array.from({ length: 9 }, (_, n) =>
-        visit(house, `192.0.2.${n + 1}`).signIn({
+        visit(server, `192.0.2.${n + 1}`).signIn({
           login: person.login,
           password: `wrong number ${n} of these`,
         }),
@@ -163,34 +166,34 @@ onBothDatabases('local accounts', (dialect) => {
     )
     assert.equal(tries.filter((one) => one.status === 422).length, 3)
     assert.equal(tries.filter((one) => one.status === 429).length, 6)
-    const blocked = await visit(house, '192.0.2.20').signIn(person)
+    const blocked = await visit(server, '192.0.2.20').signIn(person)
     assert.equal(blocked.status, 429)
     const wait = Number(blocked.headers.get('retry-after'))
     assert.ok(wait > 0 && wait <= 900, `${wait}`)
     assert.match(blocked.html, /too many attempts/i)
-    house.clock.advance(wait * 1_000)
-    assert.equal((await visit(house, '192.0.2.20').signIn(person)).status, 303)
+    server.clock.advance(wait * 1_000)
+    assert.equal((await visit(server, '192.0.2.20').signIn(person)).status, 303)
   })
 
   test('failures are limited per network, an IPv6 one by its /64', async () => {
-    const house = await open()
-    house.clock.advance(16 * 60_000)
+    const server = await open()
+    server.clock.advance(16 * 60_000)
     const person = fresh()
-    await visit(house, '198.51.100.7').signUp(person)
+    await visit(server, '198.51.100.7').signUp(person)
     for (let n = 0; n < 8; n++) {
-      const visitor = visit(house, `2001:db8:0:7::${n + 1}`)
+      const visitor = visit(server, `2001:db8:0:7::${n + 1}`)
       assert.equal((await visitor.signIn({ login: `x${n}@example.com`, password: 'wrong' })).status, 422)
     }
-    assert.equal((await visit(house, '2001:db8:0:7:ffff::1').signIn(person)).status, 429)
-    assert.equal((await visit(house, '2001:db8:0:8::1').signIn(person)).status, 303)
+    assert.equal((await visit(server, '2001:db8:0:7:ffff::1').signIn(person)).status, 429)
+    assert.equal((await visit(server, '2001:db8:0:8::1').signIn(person)).status, 303)
   })
 
   test('changing the password ends every other sign-in and needs the old one', async () => {
-    const house = await open()
-    house.clock.advance(16 * 60_000)
+    const server = await open()
+    server.clock.advance(16 * 60_000)
     const person = fresh()
-    const here = visit(house, '198.51.100.8')
-    const there = visit(house, '198.51.100.9')
+    const here = visit(server, '198.51.100.8')
+    const there = visit(server, '198.51.100.9')
     await here.signUp(person)
     await there.signIn(person)
     const change = async (current_password: string, new_password: string) =>
@@ -202,7 +205,7 @@ onBothDatabases('local accounts', (dialect) => {
     assert.equal((await change(person.password, 'short')).status, 422)
 
     const former = here.cookies.get('gh_sign_in')
-    const before = await knownEvents(house)
+    const before = await knownEvents(server)
     const done = await change(person.password, next)
     assert.equal(done.status, 303)
     const page = await here.get(done.location!)
@@ -210,7 +213,7 @@ onBothDatabases('local accounts', (dialect) => {
     assert.notEqual(here.cookies.get('gh_sign_in'), former)
     assert.equal((await there.get('/account')).status, 303, 'signed out elsewhere')
     assert.deepEqual(
-      (await eventsSince(house, before)).map((one) => one.type),
+      (await eventsSince(server, before)).map((one) => one.type),
       ['password_changed'],
     )
     assert.equal((await there.signIn(person)).status, 422)
@@ -219,56 +222,56 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('signing out ends the sign-in, is a form of this browser, and is an event', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.10')
+    const visitor = visit(server, '198.51.100.10')
     await visitor.signUp(person)
     const page = await visitor.get('/account')
     const kept = visitor.cookies.get('gh_sign_in')!
     assert.equal((await visitor.post('/sign-out', {})).status, 403)
     assert.equal((await visitor.get('/sign-out')).location, `${issuer}/account`, 'a link signs nobody out')
-    const before = await knownEvents(house)
+    const before = await knownEvents(server)
     const done = await visitor.submit(page, '/sign-out')
     assert.equal(done.location, `${issuer}/sign-out`)
     assert.match((await visitor.get('/sign-out')).html, /You are signed out/)
     visitor.cookies.set('gh_sign_in', kept)
     assert.equal((await visitor.get('/account')).status, 303)
     assert.deepEqual(
-      (await eventsSince(house, before)).map((one) => one.type),
+      (await eventsSince(server, before)).map((one) => one.type),
       ['sign_out'],
     )
   })
 
   test('a sign-in ends after its time, and is marked as seen at most once a minute', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.11')
+    const visitor = visit(server, '198.51.100.11')
     await visitor.signUp(person)
     const seen = async () => {
-      const [row] = await house.app.server.db.query(
+      const [row] = await server.app.server.db.query(
         sql<{ seen: number; id: string }>`select max(last_seen_at) as seen from sign_ins`,
       )
       return row!.seen
     }
-    const at = house.clock.now()
-    house.clock.advance(59_000)
+    const at = server.clock.now()
+    server.clock.advance(59_000)
     await visitor.get('/account')
     assert.equal(await seen(), at)
-    house.clock.advance(2_000)
+    server.clock.advance(2_000)
     await visitor.get('/account')
     // Written behind the answer; a write of our own waits for it.
-    await visit(house, '198.51.100.11').signIn({ login: 'none@example.com', password: 'x' })
+    await visit(server, '198.51.100.11').signIn({ login: 'none@example.com', password: 'x' })
     assert.equal(await seen(), at + 61_000)
-    house.clock.advance(30 * 86_400_000)
+    server.clock.advance(30 * 86_400_000)
     assert.equal((await visitor.get('/account')).status, 303)
   })
 
   test('RFC 6749 §10.12: no form works without its token, or with that of another form or browser', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.12')
+    const visitor = visit(server, '198.51.100.12')
     await visitor.signUp(person)
-    const stranger = visit(house, '198.51.100.13')
+    const stranger = visit(server, '198.51.100.13')
     const foreign = /name="form_token" value="([^"]+)"/.exec((await stranger.get('/sign-in')).html)![1]!
     const passwords = { current_password: person.password, new_password: 'another horse, other battery' }
     const posts: [string, Record<string, string>][] = [
@@ -292,9 +295,9 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('RFC 9700 §4.11: no page sends the browser anywhere but below the issuer', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.14')
+    const visitor = visit(server, '198.51.100.14')
     await visitor.signUp(person)
     const tricks = [
       '//evil.example',
@@ -337,10 +340,10 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('an authorization request waits behind sign-in and sign-up, whose pages name the client', async () => {
-    const house = await open()
-    const created = await house.createClient({ name: 'Job board' })
+    const server = await open()
+    const created = await server.createClient({ name: 'Job board' })
     const pkce = makePkce()
-    const visitor = visit(house, '198.51.100.15')
+    const visitor = visit(server, '198.51.100.15')
     const asked = authorizeParameters(created, pkce, { login_hint: 'hint@example.com', state: 'a&b=%20"' })
     const sent = await visitor.get(`/oauth/authorize?${asked}`)
     assert.equal(sent.status, 303)
@@ -357,14 +360,14 @@ onBothDatabases('local accounts', (dialect) => {
     assert.match(consent.html, /Switch account/)
     const answer = new URL((await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).location!)
     assert.equal(answer.searchParams.get('state'), 'a&b=%20"')
-    const tokens = await readTokens(await redeem(house, created, answer.searchParams.get('code')!, pkce))
+    const tokens = await readTokens(await redeem(server, created, answer.searchParams.get('code')!, pkce))
     assert.ok(tokens.refresh_token)
   })
 
   test('OpenID Connect Core §3.1.2.6: who gives up at the sign-in page goes back to the client with access_denied', async () => {
-    const house = await open()
-    const created = await house.createClient({ name: 'Job board' })
-    const visitor = visit(house, '198.51.100.18')
+    const server = await open()
+    const created = await server.createClient({ name: 'Job board' })
+    const visitor = visit(server, '198.51.100.18')
     const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, makePkce())}`)
     const page = await visitor.get(sent.location!)
     const link = /href="([^"]+)">Cancel and go back to <bdi>Job board/.exec(page.html)
@@ -377,9 +380,9 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('a return address that is no valid authorization request names no client', async () => {
-    const house = await open()
-    const created = await house.createClient({ name: 'Job board' })
-    const visitor = visit(house, '198.51.100.16')
+    const server = await open()
+    const created = await server.createClient({ name: 'Job board' })
+    const visitor = visit(server, '198.51.100.16')
     const asked = (overrides: Record<string, string>) =>
       `/sign-in?${new URLSearchParams({
         return_to: `${issuer}/oauth/authorize?${authorizeParameters(created, null, overrides)}`,
@@ -396,10 +399,10 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('a sign-up that is sent again by a slow network or a second click signs the person in', async () => {
-    const house = await open()
+    const server = await open()
     const who = { ...ann, login: 'twice@example.com' }
     const returnTo = `${issuer}/account/apps`
-    const visitor = visit(house, '198.51.100.17')
+    const visitor = visit(server, '198.51.100.17')
     const page = await visitor.get(`/sign-up?${new URLSearchParams({ return_to: returnTo })}`)
     const both = await Promise.all([
       visitor.submit(page, '/sign-up', who),
@@ -415,16 +418,16 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('OpenID Connect Core §3.1.2.1: prompt=login asks again, once, and prompt=none never shows a page', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.17')
+    const visitor = visit(server, '198.51.100.17')
     const silent = authorizeParameters(created, makePkce(), { prompt: 'none' })
     const nobody = await visitor.get(`/oauth/authorize?${silent}`)
     assert.match(nobody.location!, /^https:\/\/client\.example\/callback\?error=login_required/)
     await visitor.signUp(person)
     // However recent the sign-in is.
-    house.clock.advance(1)
+    server.clock.advance(1)
     const asked = authorizeParameters(created, makePkce(), { prompt: 'login' })
     const sent = await visitor.get(`/oauth/authorize?${asked}`)
     assert.ok(sent.location!.startsWith(`${issuer}/sign-in?`))
@@ -434,16 +437,16 @@ onBothDatabases('local accounts', (dialect) => {
     const back = await visitor.submit(page, '/sign-in', { login: person.login, password: person.password })
     assert.equal((await visitor.get(back.location!)).status, 200, 'the consent page')
     // The same address later, and the bare request again, both ask for another sign-in.
-    house.clock.advance(60_000)
+    server.clock.advance(60_000)
     assert.ok((await visitor.get(`/oauth/authorize?${asked}`)).location!.startsWith(`${issuer}/sign-in?`))
   })
 
   test('consent lets the user switch to another account and come back to the same request', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const server = await open()
+    const created = await server.createClient()
     const [one, two] = [fresh(), fresh()]
-    await visit(house, '198.51.100.18').signUp({ ...two, name: 'Second Person' })
-    const visitor = visit(house, '198.51.100.18')
+    await visit(server, '198.51.100.18').signUp({ ...two, name: 'Second Person' })
+    const visitor = visit(server, '198.51.100.18')
     await visitor.signUp({ ...one, name: 'First Person' })
     const asked = authorizeParameters(created, makePkce())
     const consent = await visitor.get(`/oauth/authorize?${asked}`)
@@ -457,10 +460,10 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('whoever is not signed in is sent to sign in and comes back', async () => {
-    const house = await open()
+    const server = await open()
     const person = fresh()
-    const visitor = visit(house, '198.51.100.19')
-    await visit(house, '198.51.100.19').signUp(person)
+    const visitor = visit(server, '198.51.100.19')
+    await visit(server, '198.51.100.19').signUp(person)
     for (const path of ['/account', '/account/apps']) {
       const sent = await visitor.get(path)
       assert.equal(sent.status, 303)
@@ -476,8 +479,8 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('RFC 9700 §4.12, §4.2.4: a posted password is answered with 303, and no page tells where it was (N46, N48)', async () => {
-    const house = await open()
-    const visitor = visit(house, '198.51.100.21')
+    const server = await open()
+    const visitor = visit(server, '198.51.100.21')
     const done = [
       await visitor.signUp(fresh()),
       await visitor.submit(await visitor.get('/account'), '/account/password', {
@@ -498,10 +501,10 @@ onBothDatabases('local accounts', (dialect) => {
   })
 
   test('damaged, oversized and misdirected posts are pages, never faults', async () => {
-    const house = await open()
-    const visitor = visit(house, '198.51.100.20')
+    const server = await open()
+    const visitor = visit(server, '198.51.100.20')
     const raw = (body: string, path = '/sign-in', method = 'POST') =>
-      house.request(path, {
+      server.request(path, {
         method,
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         ...(method === 'GET' || method === 'HEAD' ? {} : { body }),
@@ -524,18 +527,18 @@ describe('local accounts', () => {
     )
   })
 
-  const closed = houseFor('sqlite', { accounts: localAccounts({ signUp: false }) })
+  const closed = testServerFor('sqlite', { accounts: localAccounts({ signUp: false }) })
   test('without sign-up there is neither page nor link', async () => {
-    const house = await closed()
-    const visitor = visit(house)
+    const server = await closed()
+    const visitor = visit(server)
     assert.equal((await visitor.get('/sign-up')).status, 404)
     assert.doesNotMatch((await visitor.get('/sign-in')).html, /sign-up/)
   })
 
-  const secure = houseFor('sqlite', { issuer: 'https://example.com/auth', accounts: localAccounts() })
+  const secure = testServerFor('sqlite', { issuer: 'https://example.com/auth', accounts: localAccounts() })
   test('RFC 6265bis §4.1.3.2: behind https every cookie is bound to this very host; pages stay below the issuer’s path', async () => {
-    const house = await secure()
-    const visitor = visit(house, '203.0.113.7', '/auth')
+    const server = await secure()
+    const visitor = visit(server, '203.0.113.7', '/auth')
     const done = await visitor.signUp({}, '/auth/account/apps')
     assert.equal(done.location, 'https://example.com/auth/account/apps')
     assert.match(

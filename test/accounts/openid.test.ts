@@ -4,20 +4,22 @@ import { openidAccounts } from '../../src/accounts/openid.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { sql } from '../../src/db/sql.ts'
 import { authorizeParameters, makePkce, readTokens, redeem } from '../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { issuer, onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { type OpenidIssuer, openidIssuer } from './openid-issuer.ts'
 import { type Shown, type Visitor, visit } from './visitor.ts'
 
 onBothDatabases('accounts of an OpenID provider', (dialect) => {
-  async function opened(work: (house: House, upstream: OpenidIssuer, visitor: Visitor) => Promise<void>) {
+  async function opened(
+    work: (server: TestServer, upstream: OpenidIssuer, visitor: Visitor) => Promise<void>,
+  ) {
     const upstream = await openidIssuer()
-    const house = await openHouse(dialect, {
+    const server = await openTestServer(dialect, {
       accounts: openidAccounts({ issuer: upstream.issuer, clientId: 'gatehouse', clientSecret: 'a secret' }),
     })
     try {
-      await work(house, upstream, visit(house))
+      await work(server, upstream, visit(server))
     } finally {
-      await house.close()
+      await server.close()
     }
   }
 
@@ -31,8 +33,8 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
   const path = (address: string) => address.slice(issuer.length)
 
   test('OpenID Connect Core §3.1.2: sign-in at the provider, then consent here, then a token for the same subject', () =>
-    opened(async (house, upstream, visitor) => {
-      const created = await house.createClient()
+    opened(async (server, upstream, visitor) => {
+      const created = await server.createClient()
       const pkce = makePkce()
       const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, pkce)}`)
       const back = await throughProvider(upstream, visitor, path(sent.location!))
@@ -44,12 +46,12 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       const answer = new URL(
         (await visitor.submit(consent, '/oauth/consent', { decision: 'allow' })).location!,
       )
-      const tokens = await readTokens(await redeem(house, created, answer.searchParams.get('code')!, pkce))
+      const tokens = await readTokens(await redeem(server, created, answer.searchParams.get('code')!, pkce))
       const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
       assert.equal(claims.sub, 'upstream-user')
       assert.equal(claims.acr, 'urn:example:mfa')
       assert.deepEqual(claims.amr, ['pwd', 'otp'])
-      const [identity] = await house.app.server.db.query<{
+      const [identity] = await server.app.server.db.query<{
         provider: string
         issuer: string
         subject: string
@@ -65,8 +67,8 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('OpenID Connect Core §3.1.3.7: an answer that does not hold signs nobody in', () =>
-    opened(async (house, upstream, visitor) => {
-      const dayAgo = Math.floor(house.clock.now() / 1_000) - 90_000
+    opened(async (server, upstream, visitor) => {
+      const dayAgo = Math.floor(server.clock.now() / 1_000) - 90_000
       const past = Math.floor(Date.now() / 1_000) - 3_600
       const wrong: [string, () => void][] = [
         ['another nonce', () => (upstream.claims = { nonce: 'another' })],
@@ -94,8 +96,8 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('RFC 6749 §10.12: an answer counts only in the browser that asked, and only once', () =>
-    opened(async (house, upstream, visitor) => {
-      const stranger = visit(house)
+    opened(async (server, upstream, visitor) => {
+      const stranger = visit(server)
       const sent = await visitor.get('/sign-in')
       const callback = await upstream.signIn(sent.location!)
       assert.equal((await stranger.get(callback)).status, 400)
@@ -118,11 +120,11 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('OpenID Connect Core §3.1.2.1: prompt=login and acr_values reach the provider', () =>
-    opened(async (house, upstream, visitor) => {
+    opened(async (server, upstream, visitor) => {
       await throughProvider(upstream, visitor, '/sign-in')
       assert.equal(upstream.asked.get('prompt'), null)
-      house.clock.advance(Date.now() - house.clock.now() + 60_000)
-      const created = await house.createClient()
+      server.clock.advance(Date.now() - server.clock.now() + 60_000)
+      const created = await server.createClient()
       const parameters = authorizeParameters(created, makePkce(), { prompt: 'login' })
       const sent = await visitor.get(`/oauth/authorize?${parameters}`)
       await visitor.get(path(sent.location!))
@@ -132,9 +134,9 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('OpenID Connect Core §3.1.2.1: a provider that does not say when signs users in, and satisfies no demand', () =>
-    opened(async (house, upstream, visitor) => {
+    opened(async (server, upstream, visitor) => {
       upstream.claims = { auth_time: undefined }
-      const created = await house.createClient()
+      const created = await server.createClient()
       const plain = authorizeParameters(created, makePkce())
       const sent = await visitor.get(`/oauth/authorize?${plain}`)
       const back = await throughProvider(upstream, visitor, path(sent.location!))
@@ -145,8 +147,8 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('RFC 6749 §4.1.2.1: who gives up there goes back to the client with access_denied', () =>
-    opened(async (house, upstream, visitor) => {
-      const created = await house.createClient()
+    opened(async (server, upstream, visitor) => {
+      const created = await server.createClient()
       const sent = await visitor.get(`/oauth/authorize?${authorizeParameters(created, makePkce())}`)
       upstream.refuses = 'access_denied'
       const back = await throughProvider(upstream, visitor, path(sent.location!))
@@ -169,7 +171,7 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
     }))
 
   test('OpenID Connect Discovery §4: metadata is read once for all, and outlives an outage for an hour', () =>
-    opened(async (house, upstream, visitor) => {
+    opened(async (server, upstream, visitor) => {
       const begin = async (count: number, status: number) => {
         const shown = await Promise.all(Array.from({ length: count }, () => visitor.get('/sign-in')))
         assert.deepEqual(new Set(shown.map((one) => one.status)), new Set([status]))
@@ -177,16 +179,16 @@ onBothDatabases('accounts of an OpenID provider', (dialect) => {
       await begin(5, 303)
       assert.equal(upstream.discoveries, 1)
       upstream.metadataStatus = 502
-      house.clock.advance(11 * 60_000)
+      server.clock.advance(11 * 60_000)
       await begin(5, 303)
       await begin(5, 303)
       assert.equal(upstream.discoveries, 2, 'one attempt for a while')
-      house.clock.advance(3_600_000)
+      server.clock.advance(3_600_000)
       await begin(1, 503)
       upstream.metadataStatus = undefined
       await begin(5, 303)
       upstream.name = 'https://evil.example'
-      house.clock.advance(11 * 60_000)
+      server.clock.advance(11 * 60_000)
       await begin(1, 503)
     }))
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { QueueFull } from '../../src/accounts/local/fair-queue.ts'
 import { type Asking, passwordHashing } from '../../src/accounts/local/password.ts'
 import { localAccounts } from '../../src/accounts/local.ts'
-import { houseFor } from '../support/house.ts'
+import { testServerFor } from '../support/gatehouse.ts'
 import { ann, visit } from './visitor.ts'
 
 const asking: Asking = ['203.0.113.0/24', '203.0.113.7', 'ann']
@@ -40,10 +40,10 @@ test('so many hashes at once, so many waiting, and the next is refused; the even
   assert.match(await passwords.hash(asking, ann.password), /^\$argon2id/, 'a turn is free again')
 })
 
-const open = houseFor('sqlite', { accounts: localAccounts() })
+const open = testServerFor('sqlite', { accounts: localAccounts() })
 test('when too many come at once, the rest get 503 with Retry-After and may try again', async () => {
-  const house = await open()
-  const crowd = Array.from({ length: 90 }, (_, n) => ({ n, visitor: visit(house, `198.18.0.${n + 1}`) }))
+  const server = await open()
+  const crowd = Array.from({ length: 90 }, (_, n) => ({ n, visitor: visit(server, `198.18.0.${n + 1}`) }))
   const done = await Promise.all(
     crowd.map(({ n, visitor }) => visitor.signUp({ login: `crowd${n}@example.com` })),
   )

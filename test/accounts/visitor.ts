@@ -1,7 +1,7 @@
 // A browser without a window: keeps cookies, finds forms, posts them as they were shown.
 
 import assert from 'node:assert/strict'
-import { formText, type House } from '../support/house.ts'
+import { formText, type TestServer } from '../support/gatehouse.ts'
 
 export interface Shown {
   status: number
@@ -23,11 +23,11 @@ export interface Visitor {
 
 export const ann = { name: 'Ann Example', login: 'ann@example.com', password: 'correct horse battery staple' }
 
-export function visit(house: House, address = '203.0.113.7', base = ''): Visitor {
+export function visit(server: TestServer, address = '203.0.113.7', base = ''): Visitor {
   const cookies = new Map<string, string>()
   const send = async (path: string, init: RequestInit): Promise<Shown> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const answer = await house.request(path, { ...init, cookie, address })
+    const answer = await server.request(path, { ...init, cookie, address })
     for (const one of answer.headers.getSetCookie()) {
       const [name, value] = one.split(';')[0]!.split(/=(.*)/s) as [string, string]
       if (/max-age=0\b/i.test(one)) cookies.delete(name)

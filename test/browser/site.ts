@@ -1,4 +1,4 @@
-// A house on a loopback port with local accounts, a client beside it that is a program with a page, and a browser.
+// A server on a loopback port with local accounts, a client beside it that is a program with a page, and a browser.
 
 import assert from 'node:assert/strict'
 import type { Browser, Page } from 'playwright-core'
@@ -9,7 +9,7 @@ import { listen, nodeServer } from '../../src/http/node.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { launchBrowser, openPage, type PageOptions } from '../support/browser.ts'
 import type { Pkce, Tokens } from '../support/flow.ts'
-import { basic, freshDatabase, scopes, secret } from '../support/house.ts'
+import { basic, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 
 export interface Site {
   issuer: string
@@ -72,8 +72,8 @@ async function serve(answer: (request: Incoming) => Promise<Answer>) {
 export async function openSite(): Promise<Site> {
   const database = await freshDatabase('sqlite')
   let app: App | undefined
-  const house = await serve((request) => app!.answer(request))
-  const issuer = house.url
+  const server = await serve((request) => app!.answer(request))
+  const issuer = server.url
   const side = await serve((request) => answerAsClient(request, () => issuer))
   app = await openApp({
     issuer,
@@ -123,7 +123,7 @@ export async function openSite(): Promise<Site> {
     },
     async close() {
       await browser.close()
-      await Promise.all([house.close({ grace: 0 }), side.close({ grace: 0 })])
+      await Promise.all([server.close({ grace: 0 }), side.close({ grace: 0 })])
       await g.close()
       await database.remove()
     },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ShownClient } from '../../src/oauth/clients/shown-client.ts'
 import { assertion, clientKeys } from '../support/assertions.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { besideServer } from './beside.ts'
 import { type App, redirectUri } from './person.ts'
 
@@ -32,6 +32,31 @@ onBothDatabases('gatehouse clients', (dialect) => {
         assert.ok(!(stdout + stderr).includes(secret) && !/sha256\$/.test(stdout))
       }
     }
+  })
+
+  test('RFC 7591 §5: no name steers the terminal, in tables and in JSON, and JSON still means it', async () => {
+    const name = 'An app\u009b31m\u061c\u200e\u200f\u202eppa nA\u2066\u2028'
+    const [made] = await json<{ client_id: string }>(
+      'clients',
+      'create',
+      '--name',
+      name,
+      '--scope',
+      'jobs:read',
+    )
+    for (const args of [
+      ['clients', 'show', made!.client_id],
+      ['clients', 'list'],
+      ['events', 'list'],
+    ]) {
+      for (const more of [[], ['--json']]) {
+        const { stdout } = await gatehouse(...args, ...more)
+        assert.match(stdout, new RegExp(made!.client_id))
+        assert.doesNotMatch(stdout, /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/)
+      }
+    }
+    const [shown] = await json<{ client_name: string }>('clients', 'show', made!.client_id)
+    assert.equal(shown!.client_name, name)
   })
 
   test('every problem of an input is named', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { actionHelp, type Command, commandHelp } from '../../src/cli/command.ts'
 import { readMigrations } from '../../src/db/migrate.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { emptyFolder, run } from './command-line.ts'
 

@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { basic } from '../support/house.ts'
+import { basic } from '../support/gatehouse.ts'
 import { hasNginx, startNginx } from '../support/nginx.ts'
 import { emptyFolder, freePort, type Process, run, serve } from './command-line.ts'
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { besideServer } from './beside.ts'
 
 onBothDatabases('gatehouse clients invite', (dialect) => {

@@ -8,7 +8,7 @@ import {
   discoverServer,
   redeemAnswer,
 } from '../../src/cli/demo/client.ts'
-import { basic, formText } from '../support/house.ts'
+import { basic, formText } from '../support/gatehouse.ts'
 
 export const redirectUri = 'http://localhost:3000/callback'
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openBrowser } from '../../src/cli/demo/browser.ts'
 import { openSqlite } from '../../src/db/sqlite.ts'
-import { basic } from '../support/house.ts'
+import { basic } from '../support/gatehouse.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { emptyFolder, freePort, run, serve, stay } from './command-line.ts'
 import { type App, redirectUri, send, signUp } from './person.ts'
@@ -250,6 +250,23 @@ describe('what can go wrong at the start is one clear line and exit code 1:', ()
     assert.match(await refusal(folder), /gatehouse\.config\.mjs cannot be loaded: /)
     writeFileSync(join(folder, 'gatehouse.config.mjs'), 'export const other = {}')
     assert.match(await refusal(folder), /must export an object, as default or as config/)
+  })
+
+  test('a configuration file whose export holds no options of its own: nothing of it would be read', async () => {
+    const folder = emptyFolder()
+    const issuer = `issuer: 'https://auth.example.com'`
+    for (const value of [
+      `Promise.resolve({ ${issuer} })`,
+      `new Map([['issuer', 'https://auth.example.com']])`,
+      `Object.create({ ${issuer} })`,
+    ]) {
+      writeFileSync(join(folder, 'gatehouse.config.mjs'), `export default ${value}`)
+      assert.match(await refusal(folder), /must export an object/, value)
+    }
+    for (const thrown of ['null', `'no such tenant'`]) {
+      writeFileSync(join(folder, 'gatehouse.config.mjs'), `throw ${thrown}`)
+      assert.match(await refusal(folder), /cannot be loaded: (null|no such tenant)/)
+    }
   })
 
   test('a PostgreSQL that does not answer, without its password', async () => {

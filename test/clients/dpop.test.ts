@@ -6,7 +6,7 @@ import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { parseJwt } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { issuerFor, versionOf } from './issuer.ts'
 import { Visitor } from './visitor.ts'
 

@@ -7,7 +7,7 @@ import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import { clientKeys } from '../support/assertions.ts'
 import { deviceGrant } from '../support/device.ts'
 import { enterprise, identityAssertion, jwtBearerGrant } from '../support/enterprise.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { issuerFor, versionOf } from './issuer.ts'
 import { formsOf, type Page, Visitor } from './visitor.ts'
 

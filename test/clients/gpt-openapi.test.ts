@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { operations } from '../../examples/custom-gpt/operations.ts'
-import { ConfigError } from '../../src/config-error.ts'
 import {
   type ApiOperation,
   gptActionWarnings,
   type OpenApiDocument,
   openapiDocument,
-} from '../../src/oauth/openapi.ts'
+} from '../../src/api/openapi.ts'
+import { ConfigError } from '../../src/config-error.ts'
 import { run } from '../examples/running.ts'
 
 const server = {

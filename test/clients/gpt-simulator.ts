@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import type { OpenApiDocument } from '../../src/oauth/openapi.ts'
+import type { OpenApiDocument } from '../../src/api/openapi.ts'
 
 export interface GptSettings {
   document: OpenApiDocument

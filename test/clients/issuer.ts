@@ -11,7 +11,7 @@ import type { Config } from '../../src/config.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import { sendResponse, toNodeHandler } from '../../src/http/mount.ts'
 import { nodeServer } from '../../src/http/node.ts'
-import { type Dialect, freshDatabase, scopes, secret } from '../support/house.ts'
+import { type Dialect, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 
 export interface Issuer {
   auth: Gatehouse

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as oauth from 'oauth4webapi'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { issuerFor, versionOf } from './issuer.ts'
 import { formsOf, Visitor } from './visitor.ts'
 

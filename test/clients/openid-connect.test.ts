@@ -11,7 +11,7 @@ import { algorithms } from '../../src/crypto/jws.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import { nodeServer } from '../../src/http/node.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { dialects, freshDatabase, scopes, secret } from '../support/house.ts'
+import { dialects, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 import { versionOf } from './issuer.ts'
 import { formsOf, type Left, type Page, Visitor } from './visitor.ts'
 

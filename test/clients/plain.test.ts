@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { issuerFor } from './issuer.ts'
 import { Visitor } from './visitor.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Config, resolveConfig } from '../../src/config.ts'
 import { makeAuthority, makeSelfSigned } from '../support/certificates.ts'
-import { secret } from '../support/house.ts'
+import { secret } from '../support/gatehouse.ts'
 
 const resolve = (mutualTls: Config['mutualTls'], trustedProxies: string[] | undefined = ['10.0.0.0/8']) =>
   resolveConfig({ issuer: 'https://auth.example.com', secret, mutualTls, trustedProxies }).mutualTls

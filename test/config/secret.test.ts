@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
-import { openHouse } from '../support/house.ts'
+import { openTestServer } from '../support/gatehouse.ts'
 
 const printed = 'only good on your own computer: 32 characters or more'
 const guessable = {
@@ -66,12 +66,12 @@ test('NIST SP 800-57 §5.6: random bytes pass in every spelling, and so do eight
 
 test('NIST SP 800-57 §5.6: a server that is running takes no such secret either', async () => {
   const own = randomBytes(32).toString('base64')
-  const house = await openHouse('sqlite', { issuer: 'https://auth.example.com', secret: own })
+  const testServer = await openTestServer('sqlite', { issuer: 'https://auth.example.com', secret: own })
   try {
-    await assert.rejects(house.app.replaceSecrets([printed, own], 0), /secret of your own/)
-    await assert.rejects(house.app.replaceSecrets([guessable['the digits'], own], 0), /can be guessed/)
+    await assert.rejects(testServer.app.replaceSecrets([printed, own], 0), /secret of your own/)
+    await assert.rejects(testServer.app.replaceSecrets([guessable['the digits'], own], 0), /can be guessed/)
   } finally {
-    await house.close()
+    await testServer.close()
   }
 })
 

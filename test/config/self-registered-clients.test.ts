@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { knownGrantTypes } from '../../src/config/oauth/self-registered-clients.ts'
 import { type Config, resolveConfig } from '../../src/config.ts'
 import { ConfigError } from '../../src/config-error.ts'
 import { generateSigningKey } from '../../src/crypto/jws.ts'
-import { grantTypes } from '../../src/oauth/token.ts'
+import { knownGrantTypes } from '../../src/oauth/config/self-registered-clients.ts'
+import { grantTypes } from '../../src/oauth/token-endpoint.ts'
 
 const hour = 3_600_000
 const resolve = (config: Partial<Config>) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { type Connected, connected } from './connected.ts'
 import { nextDev } from './next.ts'
 import { ada, claimsOf } from './person.ts'

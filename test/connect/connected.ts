@@ -19,7 +19,7 @@ import { sendResponse } from '../../src/http/mount.ts'
 import { nodeServer } from '../../src/http/node.ts'
 import { emptyFolder, freePort, run } from '../cli/command-line.ts'
 import { makeAuthority } from '../support/certificates.ts'
-import { type Dialect, freshDatabase, scopes } from '../support/house.ts'
+import { type Dialect, freshDatabase, scopes } from '../support/gatehouse.ts'
 import { type PrintedPage, printedApp, printedIssuer, readPage } from './page.ts'
 import { openPerson, type Person } from './person.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { connected } from './connected.ts'
 
 onBothDatabases('docs/connect/simple-oauth2.md', (dialect) => {

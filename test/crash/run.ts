@@ -5,7 +5,7 @@
 // Prints what was answered and looked at; ends with 1 at the first thing that was lost or half done.
 
 import { parseArgs } from 'node:util'
-import { type Dialect, dialects } from '../support/house.ts'
+import { type Dialect, dialects } from '../support/gatehouse.ts'
 import { proveCrashes, type Victim } from './proof.ts'
 
 const { values } = parseArgs({

@@ -10,7 +10,7 @@ import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
 import { deviceGrant } from '../support/device.ts'
 import { makeProof, makeProofKey } from '../support/dpop.ts'
 import { authorizeParameters, makePkce, type Pkce, type Tokens } from '../support/flow.ts'
-import { basic } from '../support/house.ts'
+import { basic } from '../support/gatehouse.ts'
 import type { Registration } from '../support/registration.ts'
 import { type Chain, chainFrom, type Journal } from './journal.ts'
 

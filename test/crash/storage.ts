@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
-import type { Dialect } from '../support/house.ts'
+import type { Dialect } from '../support/gatehouse.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 export interface Storage {

@@ -17,7 +17,13 @@ import { sql } from '../../src/db/sql.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { processConfig, signedInHeader } from '../races/config.ts'
 import { introspect, obtainTokens, readTokens, refresh } from '../support/flow.ts'
-import { formText, freshDatabase, type House, onBothDatabases, openHouse } from '../support/house.ts'
+import {
+  formText,
+  freshDatabase,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+} from '../support/gatehouse.ts'
 
 const minute = 60_000
 
@@ -184,28 +190,28 @@ describe('the clock of a process on SQLite', () => {
 
 onBothDatabases('a server whose clock cannot be trusted', (dialect) => {
   test('answers 503 with Retry-After to all that depends on time, and serves its documents', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const created = await house.createClient()
-      const tokens = await obtainTokens(house, created)
-      Object.defineProperty(house.app.server.clock, 'ok', { value: false })
+      const created = await testServer.createClient()
+      const tokens = await obtainTokens(testServer, created)
+      Object.defineProperty(testServer.app.server.clock, 'ok', { value: false })
       for (const answer of [
-        await refresh(house, created, tokens.refresh_token!),
-        await house.request('/oauth/authorize'),
-        await house.request('/account'),
+        await refresh(testServer, created, tokens.refresh_token!),
+        await testServer.request('/oauth/authorize'),
+        await testServer.request('/account'),
       ]) {
         assert.equal(answer.status, 503)
         assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
       }
-      const access = await house.g.authenticate(
+      const access = await testServer.g.authenticate(
         new Request('https://api.example/', { headers: { authorization: `Bearer ${tokens.access_token}` } }),
       )
       assert.ok(!access.ok && access.response.status === 503)
       for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) {
-        assert.equal((await house.request(path)).status, 200)
+        assert.equal((await testServer.request(path)).status, 200)
       }
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })
@@ -221,11 +227,11 @@ describe('processes with clocks of their own on one PostgreSQL', () => {
     const shifts = [0, 10 * minute, -10 * minute, 20_000, -20_000]
     const processes = await Promise.all(shifts.map((shift) => start(shift, database.url)))
     try {
-      const [right, ahead, behind, ...near] = processes.map((one) => one.house) as [
-        House,
-        House,
-        House,
-        House,
+      const [right, ahead, behind, ...near] = processes.map((one) => one.testServer) as [
+        TestServer,
+        TestServer,
+        TestServer,
+        TestServer,
       ]
       const created = await g.clients.create(asked)
       const stranger = await g.clients.create(asked)
@@ -296,5 +302,5 @@ async function start(shift: number, database: string) {
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
       body: formText(form),
     })
-  return { child, house: { request, post } as unknown as House }
+  return { child, testServer: { request, post } as unknown as TestServer }
 }

@@ -7,7 +7,7 @@ import type { Database } from '../../src/db/database.ts'
 import { migrateUp } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { sql } from '../../src/db/sql.ts'
-import { freshDatabase, onBothDatabases } from '../support/house.ts'
+import { freshDatabase, onBothDatabases } from '../support/gatehouse.ts'
 
 const minute = 60_000
 const limit = (key: string, most = 1_000): Limit => ({ key, most, window: minute })

@@ -7,7 +7,7 @@ import pg from 'pg'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import { makePkce, obtainCode, readTokens, redeem, refresh, type Tokens } from '../support/flow.ts'
-import { openHouse } from '../support/house.ts'
+import { openTestServer } from '../support/gatehouse.ts'
 
 const sessions = 120
 const rounds = 12
@@ -20,29 +20,31 @@ interface Updates {
 
 test('PostgreSQL: what is counted and marked with every use stands in no index: nearly all updates are HOT', async () => {
   let url = ''
-  const house = await openHouse('postgres', { sessions: { quota: 500 } }, (given) => {
+  const testServer = await openTestServer('postgres', { sessions: { quota: 500 } }, (given) => {
     url = given
     return openPostgres({ url: given })
   })
   const watcher = new pg.Client({ connectionString: url })
   try {
-    const { server } = house.app
+    const { server } = testServer.app
     // While it looks at a table, it keeps old versions of the rows from making room.
     for (const table of ['sessions', 'refresh_tokens']) {
       await server.db.query(sql`alter table ${raw(table)} set (autovacuum_enabled = false)`)
     }
-    const rotating = await house.createClient({ reuseWindow: 60 })
+    const rotating = await testServer.createClient({ reuseWindow: 60 })
     const chains: Tokens[] = []
     for (let n = 0; n < sessions; n++) {
       const pkce = makePkce()
       chains.push(
-        await readTokens(await redeem(house, rotating, await obtainCode(house, rotating, pkce), pkce)),
+        await readTokens(
+          await redeem(testServer, rotating, await obtainCode(testServer, rotating, pkce), pkce),
+        ),
       )
     }
     for (let round = 0; round < rounds; round++) {
-      house.clock.advance(61_000)
+      testServer.clock.advance(61_000)
       for (const [n, { refresh_token }] of chains.entries()) {
-        chains[n] = await readTokens(await refresh(house, rotating, refresh_token!))
+        chains[n] = await readTokens(await refresh(testServer, rotating, refresh_token!))
       }
       await Promise.all([server.activity.flush(), server.counters.flush()])
     }
@@ -63,14 +65,14 @@ test('PostgreSQL: what is counted and marked with every use stands in no index: 
     }
   } finally {
     await watcher.end()
-    await house.close().catch(() => {})
+    await testServer.close().catch(() => {})
   }
 })
 
 test('PostgreSQL: no index holds a column that activity changes', async () => {
-  const house = await openHouse('postgres')
+  const testServer = await openTestServer('postgres')
   try {
-    const indexed = await house.app.server.db.query<{ column: string }>(
+    const indexed = await testServer.app.server.db.query<{ column: string }>(
       sql`select c.relname || '.' || a.attname as column from pg_index x join pg_class c on c.oid = x.indrelid
         join pg_attribute a on a.attrelid = x.indrelid and a.attnum = any (x.indkey)
         where c.relnamespace = 'public'::regnamespace`,
@@ -79,7 +81,7 @@ test('PostgreSQL: no index holds a column that activity changes', async () => {
     assert.ok(columns.has('sessions.user_id'), 'the query finds indexed columns')
     for (const column of changedByActivity) assert.ok(!columns.has(column), column)
   } finally {
-    await house.close()
+    await testServer.close()
   }
 })
 

@@ -18,7 +18,7 @@ import {
 } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { raw, sql } from '../../src/db/sql.ts'
-import { type Dialect, freshDatabase, onBothDatabases } from '../support/house.ts'
+import { type Dialect, freshDatabase, onBothDatabases } from '../support/gatehouse.ts'
 import { fill, growingTables, rowId } from './rows.ts'
 
 /** A database for one test, closed and removed after it. */

@@ -7,7 +7,7 @@ import { migrateDown, migrateUp } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { select, sql } from '../../src/db/sql.ts'
 import { obtainTokens, readTokens, refresh } from '../support/flow.ts'
-import { openHouse } from '../support/house.ts'
+import { openTestServer } from '../support/gatehouse.ts'
 import { noPgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 import { addThing, findThing, spendThing, thingsTable } from './things.ts'
@@ -38,12 +38,16 @@ describe('behind PgBouncer in transaction mode', { skip: noPgbouncer }, () => {
     await migrateUp(db)
     await migrateDown(db, { to: 6 })
     await migrateUp(db)
-    const house = await openHouse('postgres', {}, () => openDatabase(`${pooler.url}?pooler=transaction`))
-    const created = await house.createClient()
-    for (const tokens of await Promise.all(Array.from({ length: 8 }, () => obtainTokens(house, created)))) {
-      await readTokens(await refresh(house, created, tokens.refresh_token!))
+    const testServer = await openTestServer('postgres', {}, () =>
+      openDatabase(`${pooler.url}?pooler=transaction`),
+    )
+    const created = await testServer.createClient()
+    for (const tokens of await Promise.all(
+      Array.from({ length: 8 }, () => obtainTokens(testServer, created)),
+    )) {
+      await readTokens(await refresh(testServer, created, tokens.refresh_token!))
     }
-    await house.close()
+    await testServer.close()
   })
 
   test('requests share statements, and their planner settings and time limit end with them', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/db/sqlite.ts'
-import { openHouse } from '../support/house.ts'
+import { openTestServer } from '../support/gatehouse.ts'
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8)
 const skip = process.platform === 'win32' ? 'Windows has no modes' : false
@@ -17,10 +17,10 @@ test('the database’s files are its user’s alone, whatever the umask', { skip
     rmSync(directory, { recursive: true, force: true })
   })
   const file = join(directory, 'gatehouse.db')
-  const house = await openHouse('sqlite', { database: file }, async () => openSqlite(file))
-  await house.createClient()
+  const server = await openTestServer('sqlite', { database: file }, async () => openSqlite(file))
+  await server.createClient()
   for (const one of [file, `${file}-wal`, `${file}-shm`]) assert.equal(modeOf(one), '600', one)
-  await house.close()
+  await server.close()
 })
 
 test('a database that everybody could read is closed to them at start; its group stays as the operator wants it', {

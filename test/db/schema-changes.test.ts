@@ -15,7 +15,7 @@ import {
 } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { sql } from '../../src/db/sql.ts'
-import { type Dialect, freshDatabase, onBothDatabases, openHouse } from '../support/house.ts'
+import { type Dialect, freshDatabase, onBothDatabases, openTestServer } from '../support/gatehouse.ts'
 import { addThing, findThing, spendThing, thingsTable } from './things.ts'
 
 async function withDatabase(dialect: Dialect, work: (db: Database, url: string) => Promise<void>) {
@@ -79,10 +79,10 @@ onBothDatabases('a schema that changes while it is served', (dialect) => {
       )
       await assert.rejects(migrateDown(db, { to: 0 }), SchemaMismatch)
       await db.close()
-      const house = await openHouse(dialect, { migrate: dialect === 'sqlite', database: database.url })
-      assert.equal((await house.request('/.well-known/oauth-authorization-server')).status, 200)
-      await house.createClient()
-      await house.close()
+      const server = await openTestServer(dialect, { migrate: dialect === 'sqlite', database: database.url })
+      assert.equal((await server.request('/.well-known/oauth-authorization-server')).status, 200)
+      await server.createClient()
+      await server.close()
     } finally {
       await database.remove()
     }

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, unlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { Dialect } from '../support/house.ts'
+import type { Dialect } from '../support/gatehouse.ts'
 import type { Stage } from './stage.ts'
 
 export interface Fault {

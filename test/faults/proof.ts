@@ -1,7 +1,7 @@
 // One fault after another: load, the fault, its end, a while without errors, and a look at every token that was answered.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Dialect } from '../support/house.ts'
+import type { Dialect } from '../support/gatehouse.ts'
 import type { Fault } from './faults.ts'
 import { openStage, type Stage } from './stage.ts'
 

@@ -6,7 +6,7 @@
 // Prints a table; ends with 1 when an answered token or session is gone, or anything was answered 500.
 
 import { parseArgs } from 'node:util'
-import { type Dialect, dialects } from '../support/house.ts'
+import { type Dialect, dialects } from '../support/gatehouse.ts'
 import { hasNginx } from '../support/nginx.ts'
 import { faults } from './faults.ts'
 import { heading, isBad, proveFaults, tableRow } from './proof.ts'

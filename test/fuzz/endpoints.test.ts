@@ -8,7 +8,7 @@ import { listen, nodeServer } from '../../src/http/node.ts'
 import type { Facts } from '../../src/log.ts'
 import { routes } from '../../src/oauth/routes.ts'
 import { authorizeParameters, makePkce, obtainCode, obtainTokens, readConsent } from '../support/flow.ts'
-import { alice, dialects, type House, issuer, openHouse } from '../support/house.ts'
+import { alice, dialects, issuer, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { chooseSeed, type Ingredients, type RandomRequest, requestsFrom, seeded } from './random.ts'
 
 /** No honest request takes this long, in milliseconds. */
@@ -16,35 +16,38 @@ const deadline = 10_000
 const inside =
   /\bat \S+ \(|\.ts:\d+|node:internal|TypeError|RangeError|SyntaxError|SQLITE|sqlite|postgres|pg_|relation "|syntax error at|\/src\/|stack/
 
-/** A house whose log is watched: a fault or an outage ends the run, whatever the wire says. */
+/** A testServer whose log is watched: a fault or an outage ends the run, whatever the wire says. */
 async function openWatched(dialect: (typeof dialects)[number]) {
   const faults: Facts[] = []
-  const house = await openHouse(dialect, {
+  const testServer = await openTestServer(dialect, {
     resources: { 'https://jobs.example': {} },
     limits: { failuresPerNetwork: 1_000_000, clientAuthenticationFailures: 1_000_000 },
     sessions: { quota: 1_000 },
     log: { info() {}, warn() {}, error: (message, facts) => faults.push({ message, ...facts }) },
   })
-  return { house, faults }
+  return { testServer, faults }
 }
 
-async function gather(house: House): Promise<Ingredients> {
-  const confidential = await house.createClient()
-  const publicClient = await house.createClient({ tokenEndpointAuthMethod: 'none' })
-  const machine = await house.createClient({ redirectUris: [], resourceServerFor: ['https://jobs.example'] })
-  const lifted = await house.createClient({ requirePkce: false })
+async function gather(testServer: TestServer): Promise<Ingredients> {
+  const confidential = await testServer.createClient()
+  const publicClient = await testServer.createClient({ tokenEndpointAuthMethod: 'none' })
+  const machine = await testServer.createClient({
+    redirectUris: [],
+    resourceServerFor: ['https://jobs.example'],
+  })
+  const lifted = await testServer.createClient({ requirePkce: false })
   const tokens: string[] = []
   const cookies: string[] = []
   const words: string[] = []
   for (const client of [confidential, publicClient]) {
     for (let n = 0; n < 4; n++) {
-      const { access_token, refresh_token } = await obtainTokens(house, client)
-      tokens.push(access_token, refresh_token!, await obtainCode(house, client, makePkce()))
+      const { access_token, refresh_token } = await obtainTokens(testServer, client)
+      tokens.push(access_token, refresh_token!, await obtainCode(testServer, client, makePkce()))
     }
   }
   for (let n = 0; n < 4; n++) {
     const asked = authorizeParameters(lifted, makePkce(), { prompt: 'consent' })
-    const shown = await readConsent(await house.request(`/oauth/authorize?${asked}`))
+    const shown = await readConsent(await testServer.request(`/oauth/authorize?${asked}`))
     tokens.push(shown.fields.request!)
     words.push(shown.fields.form_token!)
     cookies.push(shown.cookie)
@@ -113,9 +116,9 @@ for (const dialect of dialects) {
   test(`RFC 6749 §5.2: no request, however broken, is a 500 or a hang (${dialect})`, async (t) => {
     const seed = chooseSeed()
     t.diagnostic(`FUZZ_SEED=${seed}`)
-    const { house, faults } = await openWatched(dialect)
+    const { testServer, faults } = await openWatched(dialect)
     try {
-      const next = requestsFrom(seeded(seed), await gather(house))
+      const next = requestsFrom(seeded(seed), await gather(testServer))
       const statuses = new Map<number, number>()
       const one = async () => {
         const made = next()
@@ -126,7 +129,7 @@ for (const dialect of dialects) {
           ...(made.body ? { body: new Uint8Array(made.body) } : {}),
           redirect: 'manual',
         })
-        const response = await within(house.g.fetch(request, { address: '203.0.113.7' }), told)
+        const response = await within(testServer.g.fetch(request, { address: '203.0.113.7' }), told)
         const text = await within(response.text(), told)
         assertSound(response.status, (name) => response.headers.get(name), text, told)
         statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1)
@@ -134,16 +137,19 @@ for (const dialect of dialects) {
       }
       // Some at once, so that they also meet in one batch of the database.
       for (let n = 0; n < 400; n++) {
-        house.signedIn.account = n % 5 === 0 ? null : { ...alice, authTime: house.clock.now() }
+        testServer.signedIn.account = n % 5 === 0 ? null : { ...alice, authTime: testServer.clock.now() }
         await Promise.all(Array.from({ length: 8 }, one))
       }
       t.diagnostic(JSON.stringify(Object.fromEntries([...statuses].sort())))
       for (const status of [200, 303, 400, 401, 405, 413])
         assert.ok(statuses.has(status), `${status} was seen`)
-      house.signedIn.account = { ...alice, authTime: house.clock.now() }
-      assert.ok((await obtainTokens(house, await house.createClient())).access_token, 'it still works')
+      testServer.signedIn.account = { ...alice, authTime: testServer.clock.now() }
+      assert.ok(
+        (await obtainTokens(testServer, await testServer.createClient())).access_token,
+        'it still works',
+      )
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 }
@@ -151,8 +157,8 @@ for (const dialect of dialects) {
 test('RFC 9112 §2.2: no bytes on a socket are a 500, a hang or the end of the server', async (t) => {
   const seed = chooseSeed()
   t.diagnostic(`FUZZ_SEED=${seed}`)
-  const { house, faults } = await openWatched('sqlite')
-  const server = nodeServer((request) => house.app.answer(request), {
+  const { testServer, faults } = await openWatched('sqlite')
+  const server = nodeServer((request) => testServer.app.answer(request), {
     origin: issuer,
     base: '',
     trustedProxies: undefined,
@@ -160,7 +166,7 @@ test('RFC 9112 §2.2: no bytes on a socket are a 500, a hang or the end of the s
   const listening = await listen(server, { port: 0, host: '127.0.0.1' })
   try {
     const random = seeded(seed)
-    const next = requestsFrom(random, await gather(house))
+    const next = requestsFrom(random, await gather(testServer))
     const below = (n: number) => Math.floor(random() * n)
     const statuses = new Map<string, number>()
     const one = async () => {
@@ -182,7 +188,7 @@ test('RFC 9112 §2.2: no bytes on a socket are a 500, a hang or the end of the s
     assert.equal(metadata.status, 200, 'it still answers')
   } finally {
     await listening.close({ grace: 1_000 })
-    await house.close()
+    await testServer.close()
   }
 })
 

@@ -9,7 +9,7 @@ import { assertionType } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { openDocuments } from '../support/documents.ts'
 import { authorizeParameters, makePkce } from '../support/flow.ts'
-import { basic, dialects, openHouse } from '../support/house.ts'
+import { basic, dialects, openTestServer } from '../support/gatehouse.ts'
 import { publicMetadata } from '../support/registration.ts'
 
 /** JSON texts: deeper than JSON can be written again, which is less deep than it can be read; and what else no reader expects. */
@@ -89,7 +89,7 @@ for (const dialect of dialects) {
   test(`RFC 8259 §9: no value, however nested or odd, is a 5xx anywhere (${dialect})`, async () => {
     const documents = await openDocuments()
     const faults: Facts[] = []
-    const house = await openHouse(dialect, {
+    const server = await openTestServer(dialect, {
       clientIdMetadata: {},
       registration: { policy: 'open' },
       device: {},
@@ -105,8 +105,8 @@ for (const dialect of dialects) {
       log: { info() {}, warn() {}, error: (message, facts) => faults.push({ message, ...facts }) },
     })
     try {
-      const created = await house.createClient({
-        jwks: { keys: [house.app.server.keys.current().publicJwk] },
+      const created = await server.createClient({
+        jwks: { keys: [server.app.server.keys.current().publicJwk] },
       })
       const authorization = basic(created.client.id, created.secret!)
       const usual = Object.fromEntries(
@@ -127,7 +127,7 @@ for (const dialect of dialects) {
         body: new URLSearchParams(parameters).toString(),
       })
       const register = (body: string) =>
-        house.request('/oauth/register', {
+        server.request('/oauth/register', {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body,
@@ -156,14 +156,14 @@ for (const dialect of dialects) {
           )
           await sound(
             `a document with ${member} as ${what}`,
-            house.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`),
+            server.request(`/oauth/authorize?${authorizeParameters(client, makePkce())}`),
           )
         }
         for (const name of parameters) {
           const short = text.length < 4_000 ? text : text.slice(0, 2_000) + text.slice(-2_000)
           await sound(
             `${name} as ${what}`,
-            house.request(`/oauth/authorize?${new URLSearchParams({ ...usual, [name]: short })}`),
+            server.request(`/oauth/authorize?${new URLSearchParams({ ...usual, [name]: short })}`),
           )
           for (const path of [
             '/oauth/par',
@@ -173,13 +173,13 @@ for (const dialect of dialects) {
           ])
             await sound(
               `${path} ${name} as ${what}`,
-              house.request(
+              server.request(
                 path,
                 form({ ...usual, token: text, grant_type: 'refresh_token', [name]: text }, { authorization }),
               ),
             )
         }
-        const seconds = Math.floor(house.clock.now() / 1_000)
+        const seconds = Math.floor(server.clock.now() / 1_000)
         for (const name of claims) {
           const good = {
             iss: created.client.id,
@@ -190,7 +190,7 @@ for (const dialect of dialects) {
             jti: 'x',
           }
           const body = JSON.stringify({ ...good, [name]: 0 }).replace(`"${name}":0`, `"${name}":${text}`)
-          const key = JSON.stringify(house.app.server.keys.current().publicJwk)
+          const key = JSON.stringify(server.app.server.keys.current().publicJwk)
           for (const header of [
             `{"alg":"ES256","kid":"x"}`,
             `{"alg":"ES256","kid":${text}}`,
@@ -202,25 +202,25 @@ for (const dialect of dialects) {
             if (name !== 'iss' && name !== 'jti' && header.includes(text)) continue
             await sound(
               `an assertion with ${name} as ${what}`,
-              house.request(
+              server.request(
                 '/oauth/token',
                 form({ client_assertion: jwt, client_assertion_type: assertionType }),
               ),
             )
             await sound(
               `a request object with ${name} as ${what}`,
-              house.request('/oauth/par', form({ ...usual, request: jwt }, { authorization })),
+              server.request('/oauth/par', form({ ...usual, request: jwt }, { authorization })),
             )
             await sound(
               `a proof with ${name} as ${what}`,
-              house.request(
+              server.request(
                 '/oauth/token',
                 form({ grant_type: 'refresh_token' }, { authorization, dpop: jwt }),
               ),
             )
             await sound(
               `a token with ${name} as ${what}`,
-              house.request('/oauth/userinfo', { headers: { authorization: `Bearer ${jwt}` } }),
+              server.request('/oauth/userinfo', { headers: { authorization: `Bearer ${jwt}` } }),
             )
           }
         }
@@ -228,14 +228,14 @@ for (const dialect of dialects) {
           const odd = encodeURIComponent(text.slice(0, 500))
           await sound(
             `${path} with ${what} in query and cookie`,
-            house.request(`${path}?a=${odd}`, {
+            server.request(`${path}?a=${odd}`, {
               headers: { cookie: `gatehouse=${odd}; gatehouse_arrival=${odd}` },
             }),
           )
         }
       }
     } finally {
-      await house.close()
+      await server.close()
       await documents.close()
     }
   })

@@ -18,7 +18,7 @@ export function chooseSeed(): number {
   return given === undefined ? Date.now() >>> 0 : Number(given) >>> 0
 }
 
-/** What is true of one house and makes a random request plausible: ids, secrets, tokens, codes, cookies. */
+/** What is true of one server and makes a random request plausible: ids, secrets, tokens, codes, cookies. */
 export interface Ingredients {
   paths: string[]
   clients: { id: string; secret?: string }[]

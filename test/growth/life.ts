@@ -22,7 +22,7 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { alice, basic, type Dialect, type House, openHouse } from '../support/house.ts'
+import { alice, basic, type Dialect, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { type Occasions, withOccasions } from './occasions.ts'
 
 const hour = 3_600_000
@@ -89,24 +89,24 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
       ? openSqlite(url, { fdatasync: (_log, done) => setImmediate(done, null) })
       : openDatabase(url)
   const beside = await withOccasions(options.config ?? {})
-  const house = await openHouse(dialect, beside.config, open)
+  const server = await openTestServer(dialect, beside.config, open)
   let occasions: Occasions | undefined
   try {
-    const tables = await tablesOf(house)
-    await countInserts(house, tables)
-    occasions = await beside.open(house)
+    const tables = await tablesOf(server)
+    await countInserts(server, tables)
+    occasions = await beside.open(server)
     const samples: Sample[] = []
     const users = await Promise.all(
       Array.from({ length: options.users }, (_, n) => ({
         ...alice,
         subject: `user ${n}`,
         email: undefined,
-      })).map(async (account) => ({ account, row: await resolveUser(house.app.server, account) })),
+      })).map(async (account) => ({ account, row: await resolveUser(server.app.server, account) })),
     )
     const [gpt, automation, worker] = [
-      await house.createClient({ name: 'Custom GPT', profile: 'gpt_action', reuseWindow: 120 }),
-      await house.createClient({ name: 'Automation' }),
-      await house.createClient({ name: 'Worker', redirectUris: [], grantTypes: ['client_credentials'] }),
+      await server.createClient({ name: 'Custom GPT', profile: 'gpt_action', reuseWindow: 120 }),
+      await server.createClient({ name: 'Automation' }),
+      await server.createClient({ name: 'Worker', redirectUris: [], grantTypes: ['client_credentials'] }),
     ]
     const connections = users.map(() => ({}) as Partial<Record<'gpt' | 'automation', Connection>>)
 
@@ -114,7 +114,7 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
     const use = async (n: number, app: 'gpt' | 'automation', client: CreatedClient) => {
       const known = connections[n]![app]
       if (known) {
-        const answer = await refresh(house, client, known.tokens.refresh_token!)
+        const answer = await refresh(server, client, known.tokens.refresh_token!)
         if (answer.status === 200) {
           known.tokens = await readTokens(answer)
           return
@@ -122,27 +122,27 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
         await answer.body?.cancel()
       }
       connect.push(async () => {
-        house.signedIn.account = { ...users[n]!.account, authTime: house.clock.now() }
-        connections[n]![app] = { client, tokens: await obtainTokens(house, client) }
+        server.signedIn.account = { ...users[n]!.account, authTime: server.clock.now() }
+        connections[n]![app] = { client, tokens: await obtainTokens(server, client) }
       })
     }
-    /** Only one person at a time sits before the browser of the house under test. */
+    /** Only one person at a time sits before the browser of the server under test. */
     const connect: (() => Promise<void>)[] = []
 
     for (let today = 0; today < options.days; today++) {
       for (let quarter = 0; quarter < 4; quarter++) {
-        house.clock.advance(6 * hour)
+        server.clock.advance(6 * hour)
         const refreshes: Promise<unknown>[] = []
         for (let n = 0; n < users.length; n++) {
           const atWork = today % 7 < 5 && quarter < habits.gptUsesPerWorkday
           if (atWork) {
             refreshes.push(use(n, 'gpt', gpt))
             refreshes.push(
-              house.g.events.append('job_search', { userId: users[n]!.row.id, clientId: gpt.client.id }),
+              server.g.events.append('job_search', { userId: users[n]!.row.id, clientId: gpt.client.id }),
             )
           }
           if (quarter < habits.automationRefreshesPerDay) refreshes.push(use(n, 'automation', automation))
-          if (quarter < habits.workerTokensPerDay) refreshes.push(takeWorkerToken(house, worker))
+          if (quarter < habits.workerTokensPerDay) refreshes.push(takeWorkerToken(server, worker))
         }
         await Promise.all(refreshes)
         for (const one of connect.splice(0)) await one()
@@ -150,50 +150,50 @@ export async function live(dialect: Dialect, options: LifeOptions): Promise<Life
       for (let n = 0; n < users.length; n++) {
         const at = today + n
         const { account, row } = users[n]!
-        house.signedIn.account = { ...account, authTime: house.clock.now() }
-        if (at % habits.newDeviceEvery === 0) await obtainTokens(house, gpt)
-        if (at % habits.reconnectEvery === 0) await disconnect(house, automation, connections[n]!.automation)
+        server.signedIn.account = { ...account, authTime: server.clock.now() }
+        if (at % habits.newDeviceEvery === 0) await obtainTokens(server, gpt)
+        if (at % habits.reconnectEvery === 0) await disconnect(server, automation, connections[n]!.automation)
         if (at % habits.abandonEvery === 0) {
           const parameters = authorizeParameters(gpt, makePkce(), { prompt: 'consent' })
-          await (await house.request(`/oauth/authorize?${parameters}`)).text()
+          await (await server.request(`/oauth/authorize?${parameters}`)).text()
         }
-        if (at % habits.signInEvery === 0) await signIn(house, row.id)
+        if (at % habits.signInEvery === 0) await signIn(server, row.id)
         if (at % habits.wrongSecretEvery === 0)
-          await failAuthentication(house, worker, `198.51.100.${n % 250}`)
+          await failAuthentication(server, worker, `198.51.100.${n % 250}`)
         await occasions.happen(at, account, row.id)
       }
-      await house.app.server.activity.flush()
-      await house.app.server.counters.flush()
+      await server.app.server.activity.flush()
+      await server.app.server.counters.flush()
       if (!options.neglected) {
         // On a real clock they run every few seconds; a day's worth at once is the same work.
-        for (const job of jobsOf(house.app.server)) await runJob(house.app.server, job)
-        const [failed] = await house.app.server.db.query<{ name: string; last_outcome: string }>(
+        for (const job of jobsOf(server.app.server)) await runJob(server.app.server, job)
+        const [failed] = await server.app.server.db.query<{ name: string; last_outcome: string }>(
           sql`select name, last_outcome from jobs where last_outcome <> 'ok'`,
         )
         if (failed) throw new Error(`${failed.name}: ${failed.last_outcome}`)
       }
       if ((today + 1) % options.sampleEvery === 0) {
-        const sample = { day: today + 1, ...(await measure(house, tables)) }
+        const sample = { day: today + 1, ...(await measure(server, tables)) }
         samples.push(sample)
         options.onSample?.(sample)
       }
     }
     const { users: count, days } = options
-    return { dialect, users: count, days, samples, inserted: await insertsOf(house) }
+    return { dialect, users: count, days, samples, inserted: await insertsOf(server) }
   } finally {
-    await house.close()
+    await server.close()
     await occasions?.close()
   }
 }
 
-async function takeWorkerToken(house: House, worker: CreatedClient): Promise<void> {
+async function takeWorkerToken(server: TestServer, worker: CreatedClient): Promise<void> {
   const { headers } = credentials(worker)
-  await readTokens(await house.post('/oauth/token', { grant_type: 'client_credentials' }, headers))
+  await readTokens(await server.post('/oauth/token', { grant_type: 'client_credentials' }, headers))
 }
 
-async function failAuthentication(house: House, worker: CreatedClient, address: string): Promise<void> {
+async function failAuthentication(server: TestServer, worker: CreatedClient, address: string): Promise<void> {
   const authorization = basic(worker.client.id, 'a wrong secret')
-  const answer = await house.request('/oauth/token', {
+  const answer = await server.request('/oauth/token', {
     method: 'POST',
     address,
     headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' },
@@ -202,14 +202,18 @@ async function failAuthentication(house: House, worker: CreatedClient, address: 
   await answer.text()
 }
 
-async function disconnect(house: House, client: CreatedClient, known: Connection | undefined): Promise<void> {
+async function disconnect(
+  server: TestServer,
+  client: CreatedClient,
+  known: Connection | undefined,
+): Promise<void> {
   if (!known) return
   const { headers, form } = credentials(client)
-  await house.post('/oauth/revoke', { token: known.tokens.refresh_token!, ...form }, headers)
+  await server.post('/oauth/revoke', { token: known.tokens.refresh_token!, ...form }, headers)
 }
 
-async function signIn(house: House, userId: string): Promise<void> {
-  const { db, now } = house.app.server
+async function signIn(server: TestServer, userId: string): Promise<void> {
+  const { db, now } = server.app.server
   const time = now()
   await db.write(beginSignIn, {
     sign_in_id: timeOrderedId(time),
@@ -229,8 +233,8 @@ async function signIn(house: House, userId: string): Promise<void> {
   })
 }
 
-async function tablesOf(house: House): Promise<string[]> {
-  const { db } = house.app.server
+async function tablesOf(server: TestServer): Promise<string[]> {
+  const { db } = server.app.server
   const rows = await db.query<{ name: string }>(
     db.dialect === 'sqlite'
       ? sql`select name from sqlite_master where type = 'table' order by name`
@@ -239,8 +243,8 @@ async function tablesOf(house: House): Promise<string[]> {
   return rows.map((row) => row.name).filter((name) => name !== 'schema_migrations')
 }
 
-async function measure(house: House, tables: string[]): Promise<Omit<Sample, 'day'>> {
-  const { db } = house.app.server
+async function measure(server: TestServer, tables: string[]): Promise<Omit<Sample, 'day'>> {
+  const { db } = server.app.server
   const rows: Record<string, number> = {}
   for (const table of tables) {
     const [row] = await db.query<{ count: number }>(sql`select count(*) as count from ${raw(table)}`)
@@ -257,8 +261,8 @@ async function measure(house: House, tables: string[]): Promise<Omit<Sample, 'da
 }
 
 /** SQLite keeps no statistics of inserts: a trigger counts them. PostgreSQL keeps its own. */
-async function countInserts(house: House, tables: string[]): Promise<void> {
-  const { db } = house.app.server
+async function countInserts(server: TestServer, tables: string[]): Promise<void> {
+  const { db } = server.app.server
   if (db.dialect === 'postgres') return
   await db.connection(async (run) => {
     await run('create table inserted (name text primary key, count integer not null) strict')
@@ -270,11 +274,11 @@ async function countInserts(house: House, tables: string[]): Promise<void> {
   })
 }
 
-async function insertsOf(house: House): Promise<Record<string, number>> {
-  if (house.app.server.db.dialect === 'sqlite') return readInserts(house.app.server.db)
+async function insertsOf(server: TestServer): Promise<Record<string, number>> {
+  if (server.app.server.db.dialect === 'sqlite') return readInserts(server.app.server.db)
   // A connection's statistics are complete once it has ended.
-  await house.app.server.db.close()
-  const db = await openDatabase(house.app.settings.database)
+  await server.app.server.db.close()
+  const db = await openDatabase(server.app.settings.database)
   try {
     return await readInserts(db)
   } finally {

@@ -5,14 +5,14 @@ import type { Account } from '../../src/accounts/account.ts'
 import { endSignedOut, sidOf } from '../../src/accounts/sign-outs.ts'
 import type { Config } from '../../src/config.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { pushed } from '../oauth/pushing.ts'
+import { pushed } from '../oauth/authorization/pushing.ts'
 import { assertion, clientKeys, registeredWith } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { beginDevice, createDevice, obtainDeviceTokens } from '../support/device.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
 import { makeProofKey, type ProofKey, proofFor } from '../support/dpop.ts'
 import { authorize, authorizeParameters, makePkce, obtainTokens, readTokens } from '../support/flow.ts'
-import type { House } from '../support/house.ts'
+import type { TestServer } from '../support/gatehouse.ts'
 import { asCreated, registered } from '../support/registration.ts'
 
 /** Days between two of them, for each user. */
@@ -37,10 +37,10 @@ export interface Occasions {
   close(): Promise<void>
 }
 
-/** The configuration a house needs for all of it, and where its clients' documents stand. */
+/** The configuration a server needs for all of it, and where its clients' documents stand. */
 export async function withOccasions(config: Partial<Config>): Promise<{
   config: Partial<Config>
-  open(house: House): Promise<Occasions>
+  open(server: TestServer): Promise<Occasions>
 }> {
   const documents = await openDocuments()
   return {
@@ -51,20 +51,20 @@ export async function withOccasions(config: Partial<Config>): Promise<{
       outbound: { ca: documents.ca },
       ...config,
     },
-    open: (house) => openOccasions(house, documents),
+    open: (server) => openOccasions(server, documents),
   }
 }
 
-async function openOccasions(house: House, documents: Documents): Promise<Occasions> {
+async function openOccasions(server: TestServer, documents: Documents): Promise<Occasions> {
   documents.serve('/told', {})
   const [told, deaf] = await Promise.all(
     ['/told', '/deaf'].map((path) =>
-      house.createClient({ name: path, backchannelLogoutUri: documents.origin + path }),
+      server.createClient({ name: path, backchannelLogoutUri: documents.origin + path }),
     ),
   )
-  const pushing = await house.createClient({ name: 'Pushing app' })
-  const television = await createDevice(house)
-  const signer = await house.createClient({
+  const pushing = await server.createClient({ name: 'Pushing app' })
+  const television = await createDevice(server)
+  const signer = await server.createClient({
     name: 'Signing worker',
     redirectUris: [],
     grantTypes: ['client_credentials'],
@@ -78,7 +78,7 @@ async function openOccasions(house: House, documents: Documents): Promise<Occasi
     // A network of its own each, as of any number of people.
     const address = `198.51.100.${arrived % 250}`
     return arrived % 4 < 2
-      ? asCreated(await registered(house, {}, { address }))
+      ? asCreated(await registered(server, {}, { address }))
       : serveClient(documents, `/client-${arrived}.json`)
   }
 
@@ -89,36 +89,36 @@ async function openOccasions(house: House, documents: Documents): Promise<Occasi
   return {
     async happen(today, account, userId) {
       const falls = (every: number) => today % every === 0
-      if (falls(occasions.signedTokenEvery)) await takeSignedToken(house, signer, key)
+      if (falls(occasions.signedTokenEvery)) await takeSignedToken(server, signer, key)
       if (falls(occasions.pushEvery)) {
-        const opened = await pushed(house, pushing, authorizeParameters(pushing, makePkce()))
-        if (isDone()) await (await authorize(house, opened)).text()
+        const opened = await pushed(server, pushing, authorizeParameters(pushing, makePkce()))
+        if (isDone()) await (await authorize(server, opened)).text()
       }
       if (falls(occasions.deviceEvery)) {
-        if (isDone()) await obtainDeviceTokens(house, television)
-        else await beginDevice(house, television)
+        if (isDone()) await obtainDeviceTokens(server, television)
+        else await beginDevice(server, television)
       }
       if (falls(occasions.newClientEvery)) {
         const client = await newClient()
         const parameters = authorizeParameters(client, makePkce())
-        if (isDone()) await obtainTokens(house, client)
-        else await (await house.request(`/oauth/authorize?${parameters}`)).text()
+        if (isDone()) await obtainTokens(server, client)
+        else await (await server.request(`/oauth/authorize?${parameters}`)).text()
       }
       if (falls(occasions.invitationEvery))
-        await house.g.clients.createInitialAccessToken({ name: 'A vendor' })
+        await server.g.clients.createInitialAccessToken({ name: 'A vendor' })
       if (falls(occasions.signOutEvery)) {
-        const signedIn = { ...account, authTime: house.clock.now(), sessionId: `day ${today}` }
-        house.signedIn.account = signedIn
-        for (const client of [told!, deaf!]) await obtainTokens(house, client, { scope: 'openid' })
-        await endSignedOut(house.app.server, { id: userId, sid: sidOf(signedIn) }, undefined)
+        const signedIn = { ...account, authTime: server.clock.now(), sessionId: `day ${today}` }
+        server.signedIn.account = signedIn
+        for (const client of [told!, deaf!]) await obtainTokens(server, client, { scope: 'openid' })
+        await endSignedOut(server.app.server, { id: userId, sid: sidOf(signedIn) }, undefined)
       }
     },
     close: () => documents.close(),
   }
 }
 
-async function takeSignedToken(house: House, signer: CreatedClient, key: ProofKey): Promise<void> {
-  const form = { grant_type: 'client_credentials', ...assertion(signer, clientKeys.ES256, house.clock) }
-  const headers = { dpop: await proofFor(house, key) }
-  await readTokens(await house.post('/oauth/token', form, headers))
+async function takeSignedToken(server: TestServer, signer: CreatedClient, key: ProofKey): Promise<void> {
+  const form = { grant_type: 'client_credentials', ...assertion(signer, clientKeys.ES256, server.clock) }
+  const headers = { dpop: await proofFor(server, key) }
+  await readTokens(await server.post('/oauth/token', form, headers))
 }

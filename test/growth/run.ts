@@ -5,7 +5,7 @@
 //   node test/growth/run.ts --neglect                             without the clean-up, to see what it is for
 
 import { parseArgs } from 'node:util'
-import { type Dialect, dialects } from '../support/house.ts'
+import { type Dialect, dialects } from '../support/gatehouse.ts'
 import { live } from './life.ts'
 import { growing, table } from './report.ts'
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { dialects } from '../support/house.ts'
+import { dialects } from '../support/gatehouse.ts'
 import { live } from './life.ts'
 import { growing, removedBy } from './report.ts'
 

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import type { Config } from '../../src/config.ts'
 import { clientAddress, trustedProxies } from '../../src/http/address.ts'
 import type { Facts, Log } from '../../src/log.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { freePort, hasNginx, startNginx } from '../support/nginx.ts'
 
 const proxies = ['10.0.0.0/8', '2001:db8:ffff::/48']
@@ -20,31 +20,31 @@ interface Line {
   facts: Facts | undefined
 }
 
-async function withHouse(
+async function withTestServer(
   overrides: Partial<Config>,
-  work: (house: House, lines: Line[]) => Promise<void>,
+  work: (server: TestServer, lines: Line[]) => Promise<void>,
 ): Promise<void> {
   const lines: Line[] = []
   const note = (level: string) => (message: string, facts?: Facts) =>
     void lines.push({ level, message, facts })
   const log: Log = { info: note('info'), warn: note('warn'), error: note('error') }
-  const house = await openHouse('sqlite', { trustedProxies: proxies, log, ...overrides })
+  const server = await openTestServer('sqlite', { trustedProxies: proxies, log, ...overrides })
   try {
-    await work(house, lines)
+    await work(server, lines)
   } finally {
-    await house.close()
+    await server.close()
   }
 }
 
 /** The address that the request had, as the log tells it. */
-async function addressOf(house: House, lines: Line[], headers: Record<string, string>, address = peer) {
+async function addressOf(server: TestServer, lines: Line[], headers: Record<string, string>, address = peer) {
   lines.length = 0
-  await house.request('/', { headers, address })
+  await server.request('/', { headers, address })
   return lines.find(({ message }) => message === 'request')?.facts?.address
 }
 
 test('RFC 7239 §6: X-Forwarded-For is read as nginx, Envoy, HAProxy, Cloudflare, AWS, Azure and Fly write it', () =>
-  withHouse({}, async (house, lines) => {
+  withTestServer({}, async (server, lines) => {
     const cases: [string, string][] = [
       ['203.0.113.7', '203.0.113.7'],
       ['203.0.113.7:51234', '203.0.113.7'],
@@ -66,18 +66,18 @@ test('RFC 7239 §6: X-Forwarded-For is read as nginx, Envoy, HAProxy, Cloudflare
       [' , 203.0.113.7 ,', '203.0.113.7'],
     ]
     for (const [header, expected] of cases)
-      assert.equal(await addressOf(house, lines, { 'x-forwarded-for': header }), expected, header)
+      assert.equal(await addressOf(server, lines, { 'x-forwarded-for': header }), expected, header)
     assert.deepEqual(
       lines.filter(({ level }) => level !== 'info'),
       [],
     )
-    assert.equal(await addressOf(house, lines, {}), peer, 'a service inside the network calls by itself')
+    assert.equal(await addressOf(server, lines, {}), peer, 'a service inside the network calls by itself')
     const spoofed = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7' }
-    assert.equal(await addressOf(house, lines, spoofed, '192.0.2.1'), '192.0.2.1', 'no proxy of ours')
+    assert.equal(await addressOf(server, lines, spoofed, '192.0.2.1'), '192.0.2.1', 'no proxy of ours')
   }))
 
 test('RFC 7239 §4: Forwarded is read where it is the configured header', () =>
-  withHouse({ forwardedHeader: 'Forwarded' }, async (house, lines) => {
+  withTestServer({ forwardedHeader: 'Forwarded' }, async (server, lines) => {
     const cases: [string, string][] = [
       ['for=203.0.113.7', '203.0.113.7'],
       ['For="[2001:db8:cafe::17]:4711"', '2001:db8:cafe::17'],
@@ -92,14 +92,27 @@ test('RFC 7239 §4: Forwarded is read where it is the configured header', () =>
     ]
     for (const [header, expected] of cases)
       assert.equal(
-        await addressOf(house, lines, { forwarded: header, 'x-forwarded-for': '192.0.2.9' }),
+        await addressOf(server, lines, { forwarded: header, 'x-forwarded-for': '192.0.2.9' }),
         expected,
         header,
       )
   }))
 
+test('RFC 7239 §4, §8.1: an element that goes on for a thousand characters is none, so that its quotes are not looked for again and again', () => {
+  const read = (value: string) =>
+    clientAddress(peer, (name) => (name === 'forwarded' ? value : undefined), {
+      trustedProxies: trustedProxies(proxies),
+      forwardedHeader: 'forwarded',
+    })
+  const long = (commas: number) => `for=203.0.113.7;host="${','.repeat(commas)}"`
+  assert.equal(read(long(900)), '203.0.113.7')
+  assert.equal(read(long(1_100)), '')
+  assert.equal(read(`${long(1_100)}, for=198.51.100.1`), '198.51.100.1')
+  assert.equal(read(`for=203.0.113.7, ${','.repeat(15_000)}"`), '')
+})
+
 test('RFC 7239 §6.2, §6.3, §8.1: what names no address is nobody’s, never the proxy’s, and the log warns once', () =>
-  withHouse({ forwardedHeader: 'forwarded' }, async (house, lines) => {
+  withTestServer({ forwardedHeader: 'forwarded' }, async (server, lines) => {
     const warnings: string[] = []
     for (const header of [
       'for=unknown',
@@ -117,26 +130,26 @@ test('RFC 7239 §6.2, §6.3, §8.1: what names no address is nobody’s, never t
       'for=203.0.113.7 x',
       ',',
     ]) {
-      const seen = await addressOf(house, lines, { forwarded: header })
+      const seen = await addressOf(server, lines, { forwarded: header })
       assert.ok(seen === '' || header === 'for=203.0.113.7:1', `${header}: ${seen}`)
       warnings.push(...lines.filter(({ level }) => level === 'warn').map(({ message }) => message))
     }
     assert.equal(warnings.length, 1)
     assert.match(warnings[0]!, /trusted proxy.*forwarded/)
     // The header of another kind of proxy is no silence.
-    assert.equal(await addressOf(house, lines, { 'x-forwarded-for': '203.0.113.7' }), '')
-    assert.equal(await addressOf(house, lines, {}), peer)
+    assert.equal(await addressOf(server, lines, { 'x-forwarded-for': '203.0.113.7' }), '')
+    assert.equal(await addressOf(server, lines, {}), peer)
   }))
 
 test('headers of one address: Cloudflare’s and Fly’s, where they are configured', () =>
-  withHouse({ forwardedHeader: 'CF-Connecting-IP' }, async (house, lines) => {
+  withTestServer({ forwardedHeader: 'CF-Connecting-IP' }, async (server, lines) => {
     const headers = { 'cf-connecting-ip': '2001:db8::7', 'x-forwarded-for': '192.0.2.1, 10.1.1.1' }
-    assert.equal(await addressOf(house, lines, headers), '2001:db8::7')
+    assert.equal(await addressOf(server, lines, headers), '2001:db8::7')
   }))
 
 test('forwardedHeader that is no name of a header is refused at start', async () => {
   await assert.rejects(
-    withHouse({ forwardedHeader: 'x forwarded' }, async () => {}),
+    withTestServer({ forwardedHeader: 'x forwarded' }, async () => {}),
     /forwardedHeader/,
   )
 })

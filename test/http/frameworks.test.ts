@@ -5,12 +5,13 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import express from 'express'
 import fastify from 'fastify'
 import { openApp } from '../../src/app.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { toNodeHandler } from '../../src/http/mount.ts'
+import { freshDatabase } from '../support/gatehouse.ts'
 
 const text = readFileSync(new URL('../../src/http/mount.ts', import.meta.url), 'utf8')
 const [ofExpress, ofFastify] = [...text.matchAll(/^ \* ```ts\n((?: \*[^\n]*\n)*?) \* ```$/gm)].map((match) =>
@@ -24,8 +25,16 @@ function follow(sample: string | undefined, app: unknown, auth: unknown): void {
 }
 
 async function openAuth() {
+  const database = await freshDatabase('sqlite')
+  after(database.remove)
   const issuer = 'http://localhost:4400/auth'
-  const config = { issuer, secret: 'x'.repeat(43), database: ':memory:', jobs: false, log: 'silent' as const }
+  const config = {
+    issuer,
+    secret: 'x'.repeat(43),
+    database: database.url,
+    jobs: false,
+    log: 'silent' as const,
+  }
   const auth = embed(await openApp({ ...config, scopes: { 'jobs:read': 'Search jobs' } }))
   const { client, secret } = await auth.clients.create({ name: 'A', grantTypes: ['client_credentials'] })
   const form = { grant_type: 'client_credentials', client_id: client.id, client_secret: secret! }

@@ -4,32 +4,32 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonLog } from '../../src/log.ts'
 import { obtainTokens, refresh } from '../support/flow.ts'
-import { basic, type House, openHouse } from '../support/house.ts'
+import { basic, openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 type Line = Record<string, unknown>
 
-async function withLog(work: (house: House, lines: Line[]) => Promise<void>): Promise<void> {
+async function withLog(work: (server: TestServer, lines: Line[]) => Promise<void>): Promise<void> {
   const lines: Line[] = []
   const note = (message: string, facts: object = {}) => void lines.push({ message, ...facts })
-  const house = await openHouse('sqlite', {
+  const server = await openTestServer('sqlite', {
     log: { info: note, warn: note, error: note },
     trustedProxies: ['10.0.0.0/8'],
     device: {},
     registration: { policy: 'open' },
   })
   try {
-    await work(house, lines)
+    await work(server, lines)
   } finally {
-    await house.close()
+    await server.close()
   }
 }
 
 const requests = (lines: Line[]) => lines.filter(({ message }) => message === 'request')
 
 test('a fact named as a field of every line is told beside it', () =>
-  withLog(async (house, lines) => {
-    const client = await house.createClient()
-    const answer = await house.post('/oauth/token', {
+  withLog(async (server, lines) => {
+    const client = await server.createClient()
+    const answer = await server.post('/oauth/token', {
       grant_type: 'authorization_code',
       client_id: client.client.id,
     })
@@ -55,8 +55,8 @@ test('jsonLog: no fact replaces time, level or message', async () => {
 })
 
 test('lines of successful requests name the client, the grant and the request', () =>
-  withLog(async (house, lines) => {
-    const client = await house.createClient({
+  withLog(async (server, lines) => {
+    const client = await server.createClient({
       grantTypes: [
         'authorization_code',
         'refresh_token',
@@ -65,12 +65,12 @@ test('lines of successful requests name the client, the grant and the request', 
       ],
     })
     const { id } = client.client
-    const tokens = await obtainTokens(house, client)
-    await refresh(house, client, tokens.refresh_token!)
+    const tokens = await obtainTokens(server, client)
+    await refresh(server, client, tokens.refresh_token!)
     const authorization = basic(id, client.secret!)
-    await house.post('/oauth/introspect', { token: tokens.access_token }, { authorization })
-    await house.request('/oauth/userinfo', { headers: { authorization: `Bearer ${tokens.access_token}` } })
-    await house.post(
+    await server.post('/oauth/introspect', { token: tokens.access_token }, { authorization })
+    await server.request('/oauth/userinfo', { headers: { authorization: `Bearer ${tokens.access_token}` } })
+    await server.post(
       '/oauth/par',
       {
         response_type: 'code',
@@ -80,8 +80,8 @@ test('lines of successful requests name the client, the grant and the request', 
       },
       { authorization },
     )
-    await house.post('/oauth/device_authorization', {}, { authorization })
-    await house.post('/oauth/revoke', { token: tokens.refresh_token! }, { authorization })
+    await server.post('/oauth/device_authorization', {}, { authorization })
+    await server.post('/oauth/revoke', { token: tokens.refresh_token! }, { authorization })
     const all = requests(lines)
     const of = (path: string) => all.filter((line) => line.path === path && Number(line.status) < 400)
     assert.deepEqual(
@@ -109,8 +109,8 @@ test('lines of successful requests name the client, the grant and the request', 
   }))
 
 test('a client that has just registered is named', () =>
-  withLog(async (house, lines) => {
-    const answer = await house.request('/oauth/register', {
+  withLog(async (server, lines) => {
+    const answer = await server.request('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ redirect_uris: ['https://new.example/callback'] }),
@@ -120,11 +120,11 @@ test('a client that has just registered is named', () =>
   }))
 
 test('a trusted proxy’s X-Request-Id is the request’s, nobody else’s is', () =>
-  withLog(async (house, lines) => {
+  withLog(async (server, lines) => {
     const headers = { 'x-request-id': '8f14e45fceea167a' }
-    await house.request('/', { headers, address: '10.1.1.1' })
-    await house.request('/', { headers, address: '192.0.2.1' })
-    await house.request('/', { headers: { 'x-request-id': 'a b\u00e9' }, address: '10.1.1.1' })
+    await server.request('/', { headers, address: '10.1.1.1' })
+    await server.request('/', { headers, address: '192.0.2.1' })
+    await server.request('/', { headers: { 'x-request-id': 'a b\u00e9' }, address: '10.1.1.1' })
     const [first, ...rest] = requests(lines).map((line) => line.request_id)
     assert.equal(first, '8f14e45fceea167a')
     for (const one of rest) assert.match(String(one), /^[0-9a-f-]{36}$/)

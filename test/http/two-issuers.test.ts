@@ -5,17 +5,17 @@ import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { localAccounts } from '../../src/accounts/local.ts'
 import { nodeServer } from '../../src/http/node.ts'
-import { paths } from '../../src/oauth/paths.ts'
 import { routes, wellKnownRoutes } from '../../src/oauth/routes.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { paths } from '../../src/protocol/paths.ts'
+import { onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 const host = 'https://one.example'
 
 onBothDatabases('two issuers on one host', (dialect) => {
-  const houses: Record<string, House> = {}
+  const testServers: Record<string, TestServer> = {}
   before(async () => {
     for (const base of ['', '/auth', '/auth-b'])
-      houses[base] = await openHouse(dialect, {
+      testServers[base] = await openTestServer(dialect, {
         issuer: host + base,
         secret: randomBytes(32).toString('base64'),
         accounts: localAccounts(),
@@ -23,14 +23,14 @@ onBothDatabases('two issuers on one host', (dialect) => {
         registration: { policy: 'open' },
       })
   })
-  after(() => Promise.all(Object.values(houses).map((house) => house.close())))
+  after(() => Promise.all(Object.values(testServers).map((testServer) => testServer.close())))
   const ask = (base: string, url: string, init?: RequestInit) =>
-    houses[base]!.g.fetch(new Request(host + url, { redirect: 'manual', ...init }), {
+    testServers[base]!.g.fetch(new Request(host + url, { redirect: 'manual', ...init }), {
       address: '203.0.113.7',
     })
 
   test('RFC 8414 §3.1: a path issuer answers nothing outside its path but its own well-known documents', async () => {
-    const { app } = houses['/auth']!
+    const { app } = testServers['/auth']!
     const own = wellKnownRoutes(app.settings).map(({ path }) => path)
     assert.ok(own.includes('/.well-known/oauth-authorization-server/auth'))
     for (const url of own) assert.equal((await ask('/auth', url)).status, 200, url)
@@ -49,7 +49,7 @@ onBothDatabases('two issuers on one host', (dialect) => {
   })
 
   test('RFC 8414 §3.1: the same holds on the plain server', async () => {
-    const { app } = houses['/auth']!
+    const { app } = testServers['/auth']!
     const server = nodeServer(app.answer, { origin: host, base: '/auth', trustedProxies: undefined })
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const { port } = server.address() as { port: number }
@@ -66,7 +66,7 @@ onBothDatabases('two issuers on one host', (dialect) => {
 
   test('RFC 6265 §4.1.2.4: cookies of issuers on one host have names of their own, and are bound to that very host', async () => {
     const cookies = await Promise.all(
-      Object.keys(houses).map(async (base) => {
+      Object.keys(testServers).map(async (base) => {
         const [cookie] = (await ask(base, `${base}/sign-in`)).headers.getSetCookie()
         return { base, name: cookie!.split('=')[0]!, cookie: cookie! }
       }),

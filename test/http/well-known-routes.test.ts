@@ -9,6 +9,7 @@ import { openApp } from '../../src/app.ts'
 import { embed } from '../../src/gatehouse.ts'
 import { toNodeHandler } from '../../src/http/mount.ts'
 import { unmountedDocuments } from '../../src/oauth/mounted.ts'
+import { freshDatabase } from '../support/gatehouse.ts'
 
 /** An app that hands over the paths that fit, and answers 404 to every other one. */
 async function openSite(handsOver: RegExp, path = '/auth') {
@@ -18,10 +19,11 @@ async function openSite(handsOver: RegExp, path = '/auth') {
   const { origin } = new URL(issuer)
   const warnings: string[] = []
   const log = { info() {}, warn: (message: string) => void warnings.push(message), error() {} }
+  const database = await freshDatabase('sqlite')
   const app = await openApp({
     issuer,
     secret: 'x'.repeat(43),
-    database: ':memory:',
+    database: database.url,
     resources: { [`${origin}/api`]: {}, 'https://api.example.com': {} },
     log,
   })
@@ -41,6 +43,7 @@ async function openSite(handsOver: RegExp, path = '/auth') {
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
+      await database.remove()
     },
   }
 }

@@ -8,16 +8,17 @@ import type { Database } from '../../src/db/database.ts'
 import { migrateUp } from '../../src/db/migrate.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { raw, sql } from '../../src/db/sql.ts'
-import type { Job } from '../../src/jobs/scheduler.ts'
+import type { Job } from '../../src/jobs/job.ts'
 import { cleanUpOauth } from '../../src/oauth/clean-up.ts'
 import { fill } from '../db/rows.ts'
-import { type House, onBothDatabases, openHouse } from '../support/house.ts'
+import { onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { dropTestDatabase, testDatabaseUrl } from '../support/postgres.ts'
 
 const day = 86_400_000
 const backlog = 40_000
 
-const cleanUpOf = (house: House): Job => jobsOf(house.app.server).find(({ name }) => name === 'clean_up')!
+const cleanUpOf = (server: TestServer): Job =>
+  jobsOf(server.app.server).find(({ name }) => name === 'clean_up')!
 
 const series = (db: Database, rows: number) =>
   db.dialect === 'sqlite'
@@ -41,14 +42,14 @@ async function count(db: Database, table: string, where: string): Promise<number
 
 onBothDatabases('the order of the clean-up', (dialect) => {
   test('a table with a backlog keeps no other waiting', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const { db } = house.app.server
+      const { db } = server.app.server
       await fill(db, 10)
       await addExpired(db, backlog)
-      house.clock.advance(200 * day)
+      server.clock.advance(200 * day)
       let pauses = 0
-      const stopped = cleanUpOf(house).run({
+      const stopped = cleanUpOf(server).run({
         previous: null,
         async pause() {
           pauses++
@@ -61,14 +62,14 @@ onBothDatabases('the order of the clean-up', (dialect) => {
         assert.equal(await count(db, table, 'expires_at < 2000000000000'), 0, table)
       }
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('types of events that are due take turns as well', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const { db } = house.app.server
+      const { db } = server.app.server
       await db.connection(async (run) => {
         await run(`insert into events (id, type, version, body, created_at)
           select 'evt_00' || k, 'a_backlog', 1, '{}', 0 from ${series(db, backlog)} as series`)
@@ -76,7 +77,7 @@ onBothDatabases('the order of the clean-up', (dialect) => {
           values ('evt_00b', 'b_few', 1, '{}', 0), ('evt_00c', 'c_few', 1, '{}', 0)`)
       })
       let pauses = 0
-      const stopped = cleanUpOf(house).run({
+      const stopped = cleanUpOf(server).run({
         previous: null,
         async pause() {
           pauses++
@@ -87,26 +88,26 @@ onBothDatabases('the order of the clean-up', (dialect) => {
       assert.ok((await count(db, 'events', "type = 'a_backlog'")) > 0, 'the backlog is not gone')
       assert.equal(await count(db, 'events', "type in ('b_few', 'c_few')"), 0)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('what was written late with an early expiry goes within an hour, and when the clock went back at once', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const { db } = house.app.server
-      const job = cleanUpOf(house)
+      const { db } = server.app.server
+      const job = cleanUpOf(server)
       const run = () => job.run({ previous: null, pause: async () => {} })
       await addExpired(db, 1_000)
       assert.equal((await run()).access_tokens, 1_000)
       await addExpired(db, 10)
-      house.clock.advance(3_600_000)
+      server.clock.advance(3_600_000)
       assert.equal((await run()).access_tokens, 10, 'an hour later')
       await addExpired(db, 10)
-      house.clock.advance(-60_000)
+      server.clock.advance(-60_000)
       assert.equal((await run()).access_tokens, 10, 'after the clock went back')
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 })

@@ -6,7 +6,8 @@ import { jobsOf } from '../../src/app.ts'
 import { deletedAtOnce, stepLimit } from '../../src/db/deletion.ts'
 import { raw, sql } from '../../src/db/sql.ts'
 import { recordEvent } from '../../src/events/record.ts'
-import { type Result, runJob } from '../../src/jobs/scheduler.ts'
+import type { Result } from '../../src/jobs/job.ts'
+import { runJob } from '../../src/jobs/scheduler.ts'
 import { clearSalts } from '../../src/oauth/clean-up.ts'
 import { fill } from '../db/rows.ts'
 import {
@@ -18,93 +19,93 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
+import { onBothDatabases, openTestServer, type TestServer, testServerFor } from '../support/gatehouse.ts'
 
 const minute = 60_000
 const day = 86_400_000
 
 /** Runs the clean-up now, whenever it last ran. */
-async function cleanUp(house: House): Promise<Result> {
-  const { server } = house.app
+async function cleanUp(testServer: TestServer): Promise<Result> {
+  const { server } = testServer.app
   const job = jobsOf(server).find(({ name }) => name === 'clean_up')!
   return job.run({ previous: null, pause: async () => {} })
 }
 
-async function count(house: House, table: string, where = 'true'): Promise<number> {
-  const [row] = await house.app.server.db.query<{ count: number }>(
+async function count(testServer: TestServer, table: string, where = 'true'): Promise<number> {
+  const [row] = await testServer.app.server.db.query<{ count: number }>(
     sql`select count(*) as count from ${raw(table)} where ${raw(where)}`,
   )
   return row!.count
 }
 
 onBothDatabases('clean-up', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   test('RFC 6749 §4.1.2: a spent code is recognised for a day after it expired, then removed', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const testServer = await open()
+    const client = await testServer.createClient()
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
-    await readTokens(await redeem(house, client, code, pkce))
-    house.clock.advance(day)
-    await cleanUp(house)
-    assert.equal(await count(house, 'codes'), 1)
-    await assertError(await redeem(house, client, code, pkce), 400, 'invalid_grant')
-    assert.equal(await count(house, 'sessions', "revoked_reason = 'code_replayed'"), 1)
-    house.clock.advance(6 * minute)
-    assert.equal((await cleanUp(house)).codes, 1)
-    assert.equal(await count(house, 'codes'), 0)
+    const code = await obtainCode(testServer, client, pkce)
+    await readTokens(await redeem(testServer, client, code, pkce))
+    testServer.clock.advance(day)
+    await cleanUp(testServer)
+    assert.equal(await count(testServer, 'codes'), 1)
+    await assertError(await redeem(testServer, client, code, pkce), 400, 'invalid_grant')
+    assert.equal(await count(testServer, 'sessions', "revoked_reason = 'code_replayed'"), 1)
+    testServer.clock.advance(6 * minute)
+    assert.equal((await cleanUp(testServer)).codes, 1)
+    assert.equal(await count(testServer, 'codes'), 0)
   })
 
   test('RFC 9700 §4.14.2: a rotated refresh token is recognised until it would have expired, then removed', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const client = await house.createClient({ refreshTokenLifetime: 3_600 })
-      const first = await obtainTokens(house, client)
-      house.clock.advance(30 * minute)
-      const second = await readTokens(await refresh(house, client, first.refresh_token!))
-      house.clock.advance(29 * minute)
-      await cleanUp(house)
-      assert.equal(await count(house, 'refresh_tokens'), 2)
-      house.clock.advance(2 * minute)
-      await cleanUp(house)
-      assert.equal(await count(house, 'refresh_tokens'), 1, 'the first has had its hour')
-      await readTokens(await refresh(house, client, second.refresh_token!))
+      const client = await testServer.createClient({ refreshTokenLifetime: 3_600 })
+      const first = await obtainTokens(testServer, client)
+      testServer.clock.advance(30 * minute)
+      const second = await readTokens(await refresh(testServer, client, first.refresh_token!))
+      testServer.clock.advance(29 * minute)
+      await cleanUp(testServer)
+      assert.equal(await count(testServer, 'refresh_tokens'), 2)
+      testServer.clock.advance(2 * minute)
+      await cleanUp(testServer)
+      assert.equal(await count(testServer, 'refresh_tokens'), 1, 'the first has had its hour')
+      await readTokens(await refresh(testServer, client, second.refresh_token!))
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('R75: a session stays readable for `sessions.keepDays` after its end, its access tokens until they expire', async () => {
-    const house = await openHouse(dialect, { sessions: { keepDays: 2 } })
+    const testServer = await openTestServer(dialect, { sessions: { keepDays: 2 } })
     try {
-      const client = await house.createClient()
-      await obtainTokens(house, client)
-      await house.g.clients.revoke(client.client.id, 'test')
-      house.clock.advance(16 * minute)
-      assert.equal((await cleanUp(house)).access_tokens, 1)
-      house.clock.advance(2 * day - 17 * minute)
-      await cleanUp(house)
-      assert.equal(await count(house, 'sessions'), 1)
-      house.clock.advance(2 * minute)
-      assert.equal((await cleanUp(house)).revoked_sessions, 1)
-      assert.equal(await count(house, 'sessions'), 0)
+      const client = await testServer.createClient()
+      await obtainTokens(testServer, client)
+      await testServer.g.clients.revoke(client.client.id, 'test')
+      testServer.clock.advance(16 * minute)
+      assert.equal((await cleanUp(testServer)).access_tokens, 1)
+      testServer.clock.advance(2 * day - 17 * minute)
+      await cleanUp(testServer)
+      assert.equal(await count(testServer, 'sessions'), 1)
+      testServer.clock.advance(2 * minute)
+      assert.equal((await cleanUp(testServer)).revoked_sessions, 1)
+      assert.equal(await count(testServer, 'sessions'), 0)
       assert.equal(
-        await count(house, 'refresh_tokens'),
+        await count(testServer, 'refresh_tokens'),
         1,
         'dead without its session; it goes by its own time',
       )
-      house.clock.advance(30 * day)
-      assert.equal((await cleanUp(house)).refresh_tokens, 1)
+      testServer.clock.advance(30 * day)
+      assert.equal((await cleanUp(testServer)).refresh_tokens, 1)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('events: those of every token go after `keepTokenDays`, all others after `keepDays`, the host’s own too', async () => {
-    const house = await openHouse(dialect, { events: { keepDays: 100, keepTokenDays: 10 } })
+    const testServer = await openTestServer(dialect, { events: { keepDays: 100, keepTokenDays: 10 } })
     try {
-      const { server } = house.app
+      const { server } = testServer.app
       await server.db.query(sql`delete from events`)
       for (const type of [
         'token_refresh',
@@ -119,25 +120,25 @@ onBothDatabases('clean-up', (dialect) => {
         (await server.db.query<{ type: string }>(sql`select type from events order by type`)).map(
           (row) => row.type,
         )
-      house.clock.advance(10 * day)
-      await cleanUp(house)
+      testServer.clock.advance(10 * day)
+      await cleanUp(testServer)
       assert.equal((await left()).length, 5)
-      house.clock.advance(1)
-      await cleanUp(house)
+      testServer.clock.advance(1)
+      await cleanUp(testServer)
       assert.deepEqual(await left(), ['job_search', 'sign_in_failed', 'token_exchange'])
-      house.clock.advance(90 * day)
-      assert.equal((await cleanUp(house)).events, 3)
+      testServer.clock.advance(90 * day)
+      assert.equal((await cleanUp(testServer)).events, 3)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('a table that cannot be cleaned does not keep the others from it, and the run counts as failed', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const { server } = house.app
+      const { server } = testServer.app
       await fill(server.db, 10)
-      house.clock.advance(200 * day)
+      testServer.clock.advance(200 * day)
       await server.db.query(
         dialect === 'sqlite'
           ? sql`create trigger no_codes before delete on codes begin select raise(abort, 'not now'); end`
@@ -147,21 +148,21 @@ onBothDatabases('clean-up', (dialect) => {
       assert.equal(await runJob(server, job), true)
       const [row] = await server.db.query<{ last_outcome: string }>(sql`select last_outcome from jobs`)
       assert.match(row!.last_outcome, /^failed: /)
-      assert.equal(await count(house, 'codes'), 10)
-      assert.equal(await count(house, 'rate_limits'), 5)
-      assert.equal(await count(house, 'sign_ins'), 5)
+      assert.equal(await count(testServer, 'codes'), 10)
+      assert.equal(await count(testServer, 'rate_limits'), 5)
+      assert.equal(await count(testServer, 'sign_ins'), 5)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('of everything that grows, what ended goes in small steps, and what lives stays', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const { server } = house.app
+      const { server } = testServer.app
       const rows = 2 * deletedAtOnce[dialect] + 100
       await fill(server.db, rows)
-      house.clock.advance(200 * day)
+      testServer.clock.advance(200 * day)
       const job = jobsOf(server).find(({ name }) => name === 'clean_up')!
       let pauses = 0
       const removed = await job.run({
@@ -190,8 +191,8 @@ onBothDatabases('clean-up', (dialect) => {
         const steps = table === 'sessions' ? ['expired_sessions', 'revoked_sessions'] : [table]
         const gone = steps.reduce((sum, step) => sum + Number(removed[step] ?? 0), 0)
         assert.equal(gone, ended, table)
-        assert.equal(await count(house, table), ended, table)
-        assert.equal(await count(house, table, 'expires_at < 2000000000000'), 0, table)
+        assert.equal(await count(testServer, table), ended, table)
+        assert.equal(await count(testServer, table, 'expires_at < 2000000000000'), 0, table)
       }
       assert.ok(pauses >= tables.length, 'a pause after every full step')
       for (const table of [
@@ -202,124 +203,124 @@ onBothDatabases('clean-up', (dialect) => {
         'local_accounts',
         'pairwise_subjects',
       ]) {
-        assert.equal(await count(house, table), rows, table)
+        assert.equal(await count(testServer, table), rows, table)
       }
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })
 
 onBothDatabases('salts of refresh tokens (RFC 9700 §4.14.2)', (dialect) => {
   /** Runs the sweep as the scheduler does, from where the last one came to. */
-  function sweeper(house: House) {
+  function sweeper(testServer: TestServer) {
     let previous: Record<string, unknown> | null = null
     return async () => {
-      const result = await clearSalts(house.app.server, { previous, pause: async () => {} })
+      const result = await clearSalts(testServer.app.server, { previous, pause: async () => {} })
       previous = result
       return result.cleared
     }
   }
-  const salts = (house: House) => count(house, 'refresh_tokens', 'salt is not null')
+  const salts = (testServer: TestServer) => count(testServer, 'refresh_tokens', 'salt is not null')
 
   test('a salt ends with the reuse window of its client, at most half a minute later', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const sweep = sweeper(house)
-      const usual = await house.createClient()
-      const patient = await house.createClient({ id: 'patient', reuseWindow: 120 })
-      const tokens = await Promise.all([usual, patient].map((client) => obtainTokens(house, client)))
+      const sweep = sweeper(testServer)
+      const usual = await testServer.createClient()
+      const patient = await testServer.createClient({ id: 'patient', reuseWindow: 120 })
+      const tokens = await Promise.all([usual, patient].map((client) => obtainTokens(testServer, client)))
       await sweep()
-      const next = await readTokens(await refresh(house, usual, tokens[0]!.refresh_token!))
-      await readTokens(await refresh(house, patient, tokens[1]!.refresh_token!))
-      assert.equal(await salts(house), 2)
+      const next = await readTokens(await refresh(testServer, usual, tokens[0]!.refresh_token!))
+      await readTokens(await refresh(testServer, patient, tokens[1]!.refresh_token!))
+      assert.equal(await salts(testServer), 2)
 
-      house.clock.advance(minute - 1)
+      testServer.clock.advance(minute - 1)
       assert.equal(await sweep(), 0)
-      const retried = await readTokens(await refresh(house, usual, tokens[0]!.refresh_token!))
+      const retried = await readTokens(await refresh(testServer, usual, tokens[0]!.refresh_token!))
       assert.equal(retried.refresh_token, next.refresh_token, 'inside the window a retry still works')
 
-      house.clock.advance(10_000)
+      testServer.clock.advance(10_000)
       assert.equal(await sweep(), 1)
-      assert.equal(await salts(house), 1, 'the patient one is still inside its own')
-      house.clock.advance(minute)
+      assert.equal(await salts(testServer), 1, 'the patient one is still inside its own')
+      testServer.clock.advance(minute)
       assert.equal(await sweep(), 1)
-      assert.equal(await salts(house), 0)
-      await readTokens(await refresh(house, usual, next.refresh_token!))
+      assert.equal(await salts(testServer), 0)
+      await readTokens(await refresh(testServer, usual, next.refresh_token!))
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('a salt ends when its token is first used', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const client = await house.createClient()
-      const first = await obtainTokens(house, client)
-      const second = await readTokens(await refresh(house, client, first.refresh_token!))
-      await readTokens(await refresh(house, client, second.refresh_token!))
-      assert.equal(await salts(house), 1, 'that of the newest alone')
+      const client = await testServer.createClient()
+      const first = await obtainTokens(testServer, client)
+      const second = await readTokens(await refresh(testServer, client, first.refresh_token!))
+      await readTokens(await refresh(testServer, client, second.refresh_token!))
+      assert.equal(await salts(testServer), 1, 'that of the newest alone')
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('a client with a window of 0 never has one', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const client = await house.createClient({ reuseWindow: 0 })
-      const tokens = await obtainTokens(house, client)
-      await readTokens(await refresh(house, client, tokens.refresh_token!))
-      assert.equal(await salts(house), 0)
+      const client = await testServer.createClient({ reuseWindow: 0 })
+      const tokens = await obtainTokens(testServer, client)
+      await readTokens(await refresh(testServer, client, tokens.refresh_token!))
+      assert.equal(await salts(testServer), 0)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('a window that was shortened, a row that was committed late, a day without sweeps: none leaves a salt', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const { db } = house.app.server
-      const sweep = sweeper(house)
-      const client = await house.createClient({ reuseWindow: 300 })
-      const tokens = await obtainTokens(house, client)
-      await readTokens(await refresh(house, client, tokens.refresh_token!))
-      house.clock.advance(2 * minute)
+      const { db } = testServer.app.server
+      const sweep = sweeper(testServer)
+      const client = await testServer.createClient({ reuseWindow: 300 })
+      const tokens = await obtainTokens(testServer, client)
+      await readTokens(await refresh(testServer, client, tokens.refresh_token!))
+      testServer.clock.advance(2 * minute)
       await sweep()
-      await house.g.clients.change(client.client.id, { reuseWindow: 0 })
+      await testServer.g.clients.change(client.client.id, { reuseWindow: 0 })
       for (let passed = 0; passed < 5 * minute; passed += 10_000) {
-        house.clock.advance(10_000)
+        testServer.clock.advance(10_000)
         await sweep()
       }
-      assert.equal(await salts(house), 0, 'shortened')
+      assert.equal(await salts(testServer), 0, 'shortened')
 
       // A commit that took 19 seconds: the sweep has passed its place when the row becomes visible.
-      await house.g.clients.change(client.client.id, { reuseWindow: 1 })
-      const more = await obtainTokens(house, client)
-      const late = await readTokens(await refresh(house, client, more.refresh_token!))
+      await testServer.g.clients.change(client.client.id, { reuseWindow: 1 })
+      const more = await obtainTokens(testServer, client)
+      const late = await readTokens(await refresh(testServer, client, more.refresh_token!))
       const id = late.refresh_token!.slice(6, 32)
       await db.query(sql`update refresh_tokens set salt = null where id = ${id}`)
       for (let passed = 0; passed < 20_000; passed += 10_000) {
-        house.clock.advance(9_500)
+        testServer.clock.advance(9_500)
         assert.equal(await sweep(), 0)
       }
       await db.query(sql`update refresh_tokens set salt = 'late' where id = ${id}`)
-      house.clock.advance(10_000)
+      testServer.clock.advance(10_000)
       assert.equal(await sweep(), 1, 'late')
 
-      const last = await obtainTokens(house, client)
-      await readTokens(await refresh(house, client, last.refresh_token!))
-      house.clock.advance(day)
+      const last = await obtainTokens(testServer, client)
+      await readTokens(await refresh(testServer, client, last.refresh_token!))
+      testServer.clock.advance(day)
       assert.equal(await sweep(), 1, 'a day later')
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 
   test('a sweep goes in pages and does not go over the same rows for ever', async () => {
-    const house = await openHouse(dialect)
+    const testServer = await openTestServer(dialect)
     try {
-      const { server } = house.app
+      const { server } = testServer.app
       await fill(server.db, 2 * stepLimit + 1)
       await server.db.query(sql`delete from refresh_tokens where id = 'r000000000'`)
       await server.db.query(sql`update refresh_tokens set id = '0' || substr(id, 2)`)
@@ -339,12 +340,12 @@ onBothDatabases('salts of refresh tokens (RFC 9700 §4.14.2)', (dialect) => {
       assert.equal(first.cleared, 2 * stepLimit)
       assert.ok(pages >= 3)
       pages = 0
-      house.clock.advance(10_000)
+      testServer.clock.advance(10_000)
       const second = await clearSalts(counting, { ...turn, previous: first })
       assert.equal(second.cleared, 0)
       assert.equal(pages, 4, 'one empty page for each window: 60 s, 120 s, 300 s, a day')
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })

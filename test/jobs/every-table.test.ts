@@ -7,9 +7,15 @@ import { test } from 'node:test'
 import { jobsOf } from '../../src/app.ts'
 import { readMigrations } from '../../src/db/migrate.ts'
 import { raw, sql } from '../../src/db/sql.ts'
-import type { Result } from '../../src/jobs/scheduler.ts'
+import type { Result } from '../../src/jobs/job.ts'
 import { fill } from '../db/rows.ts'
-import { type Dialect, dialects, type House, onBothDatabases, openHouse } from '../support/house.ts'
+import {
+  type Dialect,
+  dialects,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+} from '../support/gatehouse.ts'
 
 /** What removes the rows of a table. */
 type Answer =
@@ -53,21 +59,21 @@ const rows = 10
 
 onBothDatabases('every table', (dialect) => {
   test('D: names what removes its rows, and no table is forgotten', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      assert.deepEqual(Object.keys(answers).sort(), await tablesOf(house, dialect))
+      assert.deepEqual(Object.keys(answers).sort(), await tablesOf(server, dialect))
       const known = Object.values(answers)
-      const jobs = jobsOf(house.app.server).map(({ name }) => name)
+      const jobs = jobsOf(server.app.server).map(({ name }) => name)
       for (const answer of known) if ('job' in answer) assert.ok(jobs.includes(answer.job))
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('D: what has had its time goes from every one of them, and leaves with its user or client what belongs to them', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      const { db } = house.app.server
+      const { db } = server.app.server
       await fill(db, rows)
       await db.query(sql`update clients set source = case when id < 'r000000005' then 'dcr' else 'cimd' end`)
       // Whose end came before their time.
@@ -80,14 +86,14 @@ onBothDatabases('every table', (dialect) => {
           select 'retired', 99, alg, public_jwk, sealed_private, source, created_at, not_before, created_at, created_at
           from signing_keys where alg = 'ES256'`,
       )
-      const before = await countAll(house)
+      const before = await countAll(server)
       for (const [table, answer] of Object.entries(answers)) {
         if (!('stays' in answer)) assert.ok(before[table]! > 0, `${table} has rows`)
       }
 
-      house.clock.advance(60 * 365 * day)
-      const removed = await runJobOf(house, 'clean_up')
-      const after = await countAll(house)
+      server.clock.advance(60 * 365 * day)
+      const removed = await runJobOf(server, 'clean_up')
+      const after = await countAll(server)
       for (const [table, answer] of Object.entries(answers)) {
         const steps = 'steps' in answer ? answer.steps : []
         const gone = steps.reduce((sum, step) => sum + Number(removed[step] ?? 0), 0)
@@ -106,28 +112,28 @@ onBothDatabases('every table', (dialect) => {
         'every step of the clean-up belongs to a table',
       )
 
-      assert.deepEqual(await runJobOf(house, 'reap_clients'), { removed: rows })
-      assert.deepEqual(await countRows(house, ['clients', 'consents']), { clients: 0, consents: 0 })
+      assert.deepEqual(await runJobOf(server, 'reap_clients'), { removed: rows })
+      assert.deepEqual(await countRows(server, ['clients', 'consents']), { clients: 0, consents: 0 })
       await fill(db, 2 * rows, rows)
       await db.query(sql`delete from users`)
       for (const [table, answer] of Object.entries(answers)) {
-        if ('with' in answer) assert.equal((await countRows(house, [table]))[table], 0, table)
+        if ('with' in answer) assert.equal((await countRows(server, [table]))[table], 0, table)
       }
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('D: an administrator’s clients are never reaped', async () => {
-    const house = await openHouse(dialect)
+    const server = await openTestServer(dialect)
     try {
-      await fill(house.app.server.db, rows)
-      house.clock.advance(60 * 365 * day)
-      await runJobOf(house, 'clean_up')
-      assert.deepEqual(await runJobOf(house, 'reap_clients'), { removed: 0 })
-      assert.equal((await countRows(house, ['clients'])).clients, rows)
+      await fill(server.app.server.db, rows)
+      server.clock.advance(60 * 365 * day)
+      await runJobOf(server, 'clean_up')
+      assert.deepEqual(await runJobOf(server, 'reap_clients'), { removed: 0 })
+      assert.equal((await countRows(server, ['clients'])).clients, rows)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 })
@@ -152,13 +158,13 @@ test('D: docs/storage.md names every table', () => {
   for (const table of Object.keys(answers)) assert.ok(page.includes(`\`${table}\``), table)
 })
 
-async function runJobOf(house: House, name: string): Promise<Result> {
-  const job = jobsOf(house.app.server).find((one) => one.name === name)!
+async function runJobOf(server: TestServer, name: string): Promise<Result> {
+  const job = jobsOf(server.app.server).find((one) => one.name === name)!
   return job.run({ previous: null, pause: async () => {} })
 }
 
-async function tablesOf(house: House, dialect: Dialect): Promise<string[]> {
-  const found = await house.app.server.db.query<{ name: string }>(
+async function tablesOf(server: TestServer, dialect: Dialect): Promise<string[]> {
+  const found = await server.app.server.db.query<{ name: string }>(
     dialect === 'sqlite'
       ? sql`select name from sqlite_master where type = 'table' and name not like 'sqlite%'`
       : sql`select tablename as name from pg_tables where schemaname = 'public'`,
@@ -166,12 +172,12 @@ async function tablesOf(house: House, dialect: Dialect): Promise<string[]> {
   return found.map(({ name }) => name).sort()
 }
 
-const countAll = (house: House) => countRows(house, Object.keys(answers))
+const countAll = (server: TestServer) => countRows(server, Object.keys(answers))
 
-async function countRows(house: House, tables: readonly string[]): Promise<Record<string, number>> {
+async function countRows(server: TestServer, tables: readonly string[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const table of tables) {
-    const [row] = await house.app.server.db.query<{ count: number }>(
+    const [row] = await server.app.server.db.query<{ count: number }>(
       sql`select count(*) as count from ${raw(table)}`,
     )
     counts[table] = row!.count

@@ -10,10 +10,11 @@ import type { Database } from '../../src/db/database.ts'
 import { migrateUp } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { sql } from '../../src/db/sql.ts'
+import type { Job, Turn } from '../../src/jobs/job.ts'
 import type { JobRow } from '../../src/jobs/records.ts'
-import { type Job, leaseTime, runJob, startScheduler, type Turn } from '../../src/jobs/scheduler.ts'
+import { leaseTime, runJob, startScheduler } from '../../src/jobs/scheduler.ts'
 import type { Log } from '../../src/log.ts'
-import { freshDatabase, onBothDatabases } from '../support/house.ts'
+import { freshDatabase, onBothDatabases } from '../support/gatehouse.ts'
 
 const minute = 60_000
 

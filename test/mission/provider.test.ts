@@ -5,14 +5,14 @@ import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { raw, sql } from '../../src/db/sql.ts'
 import { authorizeParameters, makePkce, obtainTokens, readTokens } from '../support/flow.ts'
-import { basic, houseFor, onBothDatabases } from '../support/house.ts'
+import { basic, onBothDatabases, testServerFor } from '../support/gatehouse.ts'
 
 onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
-  const open = houseFor(dialect, { registration: { policy: 'open' }, device: {} })
+  const open = testServerFor(dialect, { registration: { policy: 'open' }, device: {} })
   const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 
   test('R19, R28: a client that registered itself has everything it said, and no secret in the clear', async () => {
-    const house = await open()
+    const testServer = await open()
     const said = {
       client_name: 'Registered',
       redirect_uris: ['https://client.example/callback'],
@@ -21,14 +21,14 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
       token_endpoint_auth_method: 'private_key_jwt',
       jwks: { keys: [jwk] },
     }
-    const answer = await house.request('/oauth/register', {
+    const answer = await testServer.request('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(said),
     })
     const told = (await answer.json()) as Record<string, string>
     assert.equal(answer.status, 201, JSON.stringify(told))
-    const [row] = await house.app.server.db.query<Record<string, string | number | null>>(
+    const [row] = await testServer.app.server.db.query<Record<string, string | number | null>>(
       sql`select * from clients where id = ${told['client_id']}`,
     )
     assert.equal(row?.name, 'Registered')
@@ -42,17 +42,20 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
     assert.ok(row.created_at && row.updated_at && row.metadata === '{}')
     assert.ok(told['registration_access_token'] && row.registration_token_hash)
     assert.ok(!JSON.stringify(row).includes(told['registration_access_token']))
-    const own = await house.createClient({ accessTokenLifetime: 86_400, refreshTokenLifetime: 1_209_600 })
+    const own = await testServer.createClient({
+      accessTokenLifetime: 86_400,
+      refreshTokenLifetime: 1_209_600,
+    })
     assert.equal(own.client.accessTokenLifetime, 86_400)
     assert.equal(own.client.refreshTokenLifetime, 1_209_600)
   })
 
   test('R20, R21: a token has its client, user, session, scope, key and times; a refresh token always has a user and an end', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    const tokens = await obtainTokens(house, created)
+    const testServer = await open()
+    const created = await testServer.createClient()
+    const tokens = await obtainTokens(testServer, created)
     assert.equal(tokens.token_type, 'Bearer')
-    const { db } = house.app.server
+    const { db } = testServer.app.server
     const [access] = await db.query<Record<string, unknown>>(
       sql`select * from access_tokens where client_id = ${created.client.id}`,
     )
@@ -66,15 +69,15 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
   })
 
   test('R22, R24: a pushed request and one that waits for its user are rows with all they asked, their client and their end', async () => {
-    const house = await open()
-    const created = await house.createClient()
+    const testServer = await open()
+    const created = await testServer.createClient()
     const parameters = authorizeParameters(created, makePkce(), {
       scope: 'openid jobs:read',
       nonce: 'a nonce',
       login_hint: 'alice',
       state: 'kept',
     })
-    const pushed = await house.request('/oauth/par', {
+    const pushed = await testServer.request('/oauth/par', {
       method: 'POST',
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
@@ -84,7 +87,7 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
     })
     const { request_uri } = (await pushed.json()) as { request_uri: string }
     assert.equal(pushed.status, 201)
-    const { db } = house.app.server
+    const { db } = testServer.app.server
     const [row] = await db.query<Record<string, unknown>>(
       sql`select * from pushed_authorization_requests where client_id = ${created.client.id}`,
     )
@@ -95,7 +98,7 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
     assert.ok(!JSON.stringify(row).includes(request_uri.split(':').at(-1)!))
 
     const query = new URLSearchParams({ client_id: created.client.id, request_uri })
-    assert.equal((await house.request(`/oauth/authorize?${query}`)).status, 200)
+    assert.equal((await testServer.request(`/oauth/authorize?${query}`)).status, 200)
     const [waiting] = await db.query<Record<string, unknown>>(
       sql`select * from authorization_requests where client_id = ${created.client.id}`,
     )
@@ -107,24 +110,26 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
   })
 
   test('C4: no registration token, invitation, device code, user code or name of a pushed request stands in the database', async () => {
-    const house = await open()
-    const created = await house.createClient({ grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'] })
+    const testServer = await open()
+    const created = await testServer.createClient({
+      grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'],
+    })
     const form = {
       'content-type': 'application/x-www-form-urlencoded',
       authorization: basic(created.client.id, created.secret!),
     }
-    const registered = await house.request('/oauth/register', {
+    const registered = await testServer.request('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ redirect_uris: ['https://client.example/callback'] }),
     })
-    const device = await house.request('/oauth/device_authorization', { method: 'POST', headers: form })
+    const device = await testServer.request('/oauth/device_authorization', { method: 'POST', headers: form })
     const told = {
       ...((await registered.json()) as Record<string, string>),
       ...((await device.json()) as Record<string, string>),
     }
-    const { token } = await house.g.clients.createInitialAccessToken({ name: 'for a partner' })
-    const { db } = house.app.server
+    const { token } = await testServer.g.clients.createInitialAccessToken({ name: 'for a partner' })
+    const { db } = testServer.app.server
     const tables = ['clients', 'device_codes', 'initial_access_tokens', 'events', 'rate_limits', 'used_jtis']
     const stored = JSON.stringify(
       await Promise.all(tables.map((name) => db.query(sql`select * from ${raw(name)}`))),
@@ -145,18 +150,20 @@ onBothDatabases('what is stored of clients, tokens and requests', (dialect) => {
   })
 
   test('R27: with a client go its sessions, consents, pushed and waiting requests and devices', async () => {
-    const house = await open()
-    const created = await house.createClient({
+    const testServer = await open()
+    const created = await testServer.createClient({
       grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     })
     const authorization = basic(created.client.id, created.secret!)
     const form = { 'content-type': 'application/x-www-form-urlencoded', authorization }
-    await obtainTokens(house, created)
+    await obtainTokens(testServer, created)
     const parameters = authorizeParameters(created, makePkce(), { scope: 'jobs:read resume:read' })
-    await house.request('/oauth/par', { method: 'POST', headers: form, body: parameters.toString() })
-    assert.equal((await house.request(`/oauth/authorize?${parameters}`)).status, 200)
-    await readTokens(await house.request('/oauth/device_authorization', { method: 'POST', headers: form }))
-    const { db } = house.app.server
+    await testServer.request('/oauth/par', { method: 'POST', headers: form, body: parameters.toString() })
+    assert.equal((await testServer.request(`/oauth/authorize?${parameters}`)).status, 200)
+    await readTokens(
+      await testServer.request('/oauth/device_authorization', { method: 'POST', headers: form }),
+    )
+    const { db } = testServer.app.server
     const tables = [
       'sessions',
       'consents',

@@ -1,6 +1,7 @@
 // What a mutant is: this server with one rule off, by an edit of one source file that happens as the file is loaded.
 
-import type { Reason } from '../../src/oauth/refusals.ts'
+import type { Refusal as AccountRefusal } from '../../src/accounts/refusals.ts'
+import type { Reason as OauthReason } from '../../src/protocol/refusals.ts'
 
 /** An edit: in one file, one place, other text. */
 export interface Edit {
@@ -10,6 +11,8 @@ export interface Edit {
   find: string
   replace: string
 }
+
+type Reason = OauthReason | AccountRefusal['refusal']
 
 export interface Mutant {
   /** The reason that is given no more, or the name of a rule that is no refusal. */

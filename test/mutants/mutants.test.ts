@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { describe, test } from 'node:test'
-import { refusals } from '../../src/oauth/refusals.ts'
+import { allRefusals } from '../../scripts/refusal-tables.ts'
 import { checks } from '../../src/verify/catalogue.ts'
 import { edited, fileOf, type Mutant, rules } from './mutant.ts'
 import { mutants } from './table.ts'
@@ -32,7 +32,7 @@ describe('mutants, the table', () => {
   test('has a mutant for every reason a request is refused, and for every rule beside', () => {
     const tried = new Set<string>(mutants.map(({ rule }) => rule))
     assert.deepEqual(
-      [...Object.keys(refusals), ...rules].filter((rule) => !tried.has(rule)),
+      [...Object.keys(allRefusals), ...rules].filter((rule) => !tried.has(rule)),
       [],
     )
   })

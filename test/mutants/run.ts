@@ -57,7 +57,7 @@ function choose(): { number: number; mutant: Mutant }[] {
   const { only } = values
   const unknown = only?.find((one) => !mutants.some(({ rule }) => rule === one))
   if (unknown !== undefined) {
-    console.error(`${unknown} is no reason of src/oauth/refusals.ts and no rule of test/mutants/mutant.ts`)
+    console.error(`${unknown} is no reason of src/*/refusals.ts and no rule of test/mutants/mutant.ts`)
     process.exit(2)
   }
   const named = all.filter(({ mutant }) => only?.includes(mutant.rule) ?? true)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { raw, sql } from '../../src/db/sql.ts'
-import { type House, issuer } from '../support/house.ts'
+import { issuer, type TestServer } from '../support/gatehouse.ts'
 
 /** A page on our own origin: no redirect, nothing that leaves, no frame, nothing stored. Answers its HTML. */
 export async function assertPage(
@@ -81,10 +81,10 @@ export async function assertJson(response: Response, status: number, error: stri
 const grants = ['codes', 'consents', 'sessions', 'refresh_tokens', 'access_tokens'] as const
 
 /** How many of everything that grants something there is. */
-export async function countGrants(house: House): Promise<Record<string, number>> {
+export async function countGrants(server: TestServer): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const table of grants) {
-    const [row] = await house.app.server.db.query(
+    const [row] = await server.app.server.db.query(
       sql<{ count: number }>`select count(*) as count from ${raw(table)}`,
     )
     counts[table] = Number(row!.count)
@@ -93,10 +93,10 @@ export async function countGrants(house: House): Promise<Record<string, number>>
 }
 
 /** Runs `work` and asserts that it granted nothing. */
-export async function grantsNothing<T>(house: House, work: () => Promise<T>): Promise<T> {
-  const before = await countGrants(house)
+export async function grantsNothing<T>(server: TestServer, work: () => Promise<T>): Promise<T> {
+  const before = await countGrants(server)
   const result = await work()
-  assert.deepEqual(await countGrants(house), before)
+  assert.deepEqual(await countGrants(server), before)
   return result
 }
 
@@ -112,8 +112,8 @@ export interface StoredEvent {
 }
 
 /** Events of a client, oldest first; of one type when given. */
-export async function eventsOf(house: House, clientId: string, type?: string): Promise<StoredEvent[]> {
-  const all = await house.app.server.db.query(
+export async function eventsOf(server: TestServer, clientId: string, type?: string): Promise<StoredEvent[]> {
+  const all = await server.app.server.db.query(
     sql<StoredEvent>`select id, type, user_id, client_id, session_id, ip_address, user_agent, body from events
       where client_id = ${clientId} order by created_at, id`,
   )

@@ -19,10 +19,17 @@ import {
   readTokens,
   type Tokens,
 } from '../support/flow.ts'
-import { formText, type House, houseFor, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import {
+  formText,
+  issuer,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+  testServerFor,
+} from '../support/gatehouse.ts'
 import { requestObject, withObject } from '../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
-import { countPushed, push, readPushed } from './pushing.ts'
+import { countPushed, push, readPushed } from './authorization/pushing.ts'
 
 const { ES256, RS256, PS256, EdDSA } = clientKeys
 const permitted = { ES256, PS256, EdDSA }
@@ -31,32 +38,32 @@ const otherKey = await makeProofKey()
 
 /** A client of the profile, with the key it signs with. */
 interface Party {
-  house: House
+  server: TestServer
   created: CreatedClient
   key: SigningKey
 }
 
-async function fapiClient(house: House, more: Partial<ClientInput> = {}, key = ES256): Promise<Party> {
-  const created = await house.createClient({
+async function fapiClient(server: TestServer, more: Partial<ClientInput> = {}, key = ES256): Promise<Party> {
+  const created = await server.createClient({
     profile: 'fapi2',
     tokenEndpointAuthMethod: 'private_key_jwt',
     jwks: { keys: [key.publicJwk] },
     ...more,
   })
-  return { house, created, key }
+  return { server, created, key }
 }
 
-const sign = ({ created, key, house }: Party, overrides = {}) =>
-  assertion(created, key, house.clock, overrides)
+const sign = ({ created, key, server }: Party, overrides = {}) =>
+  assertion(created, key, server.clock, overrides)
 
 const pushAs = (party: Party, parameters: URLSearchParams, more: Record<string, string> = sign(party)) =>
-  push(party.house, party.created, parameters, { form: more })
+  push(party.server, party.created, parameters, { form: more })
 
 /** Pushes and authorizes; the answer at the client's redirect URI. */
 async function authorizeAs(party: Party, pkce: Pkce, overrides = {}): Promise<Response> {
   const parameters = authorizeParameters(party.created, pkce, overrides)
   const { request_uri } = await readPushed(await pushAs(party, parameters))
-  return authorize(party.house, new URLSearchParams({ client_id: party.created.client.id, request_uri }))
+  return authorize(party.server, new URLSearchParams({ client_id: party.created.client.id, request_uri }))
 }
 
 async function codeFor(party: Party, pkce: Pkce, overrides = {}): Promise<string> {
@@ -72,9 +79,9 @@ interface Demand {
 
 async function tokenRequest(party: Party, form: Record<string, string>, demand: Demand = {}) {
   const { proof = proofKey, proofOptions = {} } = demand
-  const headers = proof === null ? undefined : { dpop: await proofFor(party.house, proof, proofOptions) }
+  const headers = proof === null ? undefined : { dpop: await proofFor(party.server, proof, proofOptions) }
   const own = demand.assertion ?? sign(party)
-  return party.house.post('/oauth/token', { ...form, ...own, ...demand.more }, headers)
+  return party.server.post('/oauth/token', { ...form, ...own, ...demand.more }, headers)
 }
 
 const redeemAs = (party: Party, code: string, pkce: Pkce, demand: Demand = {}) =>
@@ -98,14 +105,14 @@ async function tokensFor(party: Party, overrides = {}): Promise<Tokens> {
 }
 
 onBothDatabases('FAPI 2.0', (dialect) => {
-  const open = houseFor(dialect, {
+  const open = testServerFor(dialect, {
     limits: { failuresPerNetwork: 100_000, clientAuthenticationFailures: 100_000 },
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1: the whole flow, with each algorithm the profile permits', async () => {
-    const house = await open()
+    const server = await open()
     for (const [alg, key] of Object.entries(permitted)) {
-      const party = await fapiClient(house, {}, key)
+      const party = await fapiClient(server, {}, key)
       const pkce = makePkce()
       const dpop = await makeProofKey(alg)
       const code = await codeFor(party, pkce)
@@ -116,9 +123,9 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-1: metadata tells what it needs', async () => {
-    const house = await open()
+    const server = await open()
     const metadata = (await (
-      await house.request('/.well-known/oauth-authorization-server')
+      await server.request('/.well-known/oauth-authorization-server')
     ).json()) as Record<string, unknown>
     assert.equal(metadata.issuer, issuer)
     assert.equal(metadata.pushed_authorization_request_endpoint, `${issuer}/oauth/par`)
@@ -137,11 +144,11 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-2: the password grant is unsupported_grant_type', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const form = { grant_type: 'password', username: 'alice', password: 'x' }
     await assertJson(
-      await grantsNothing(house, () => tokenRequest(party, form)),
+      await grantsNothing(server, () => tokenRequest(party, form)),
       400,
       'unsupported_grant_type',
     )
@@ -149,38 +156,38 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-3, -6: only confidential clients with private_key_jwt or mTLS', async () => {
-    const house = await open()
+    const server = await open()
     for (const tokenEndpointAuthMethod of ['none', 'client_secret_basic', 'client_secret_post'] as const) {
-      await assert.rejects(fapiClient(house, { tokenEndpointAuthMethod, jwks: undefined as never }))
+      await assert.rejects(fapiClient(server, { tokenEndpointAuthMethod, jwks: undefined as never }))
     }
-    const party = await fapiClient(house)
+    const party = await fapiClient(server)
     assert.equal(party.created.secret, undefined)
     const { id } = party.created.client
     const pkce = makePkce()
     const code = await codeFor(party, pkce)
     const nothings: Record<string, string>[] = [{ client_id: id }, { client_id: id, client_secret: 'x' }]
     for (const nothing of nothings) {
-      const answer = await grantsNothing(house, () => redeemAs(party, code, pkce, { assertion: nothing }))
+      const answer = await grantsNothing(server, () => redeemAs(party, code, pkce, { assertion: nothing }))
       await assertJson(answer, 401, 'invalid_client')
     }
     await readTokens(await redeemAs(party, code, pkce))
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-4, -5: no token without a key it is bound to; the code stays good', async () => {
-    const house = await open()
-    const party = await fapiClient(house, {
+    const server = await open()
+    const party = await fapiClient(server, {
       grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
     })
     const pkce = makePkce()
     const code = await codeFor(party, pkce)
-    const bare = await grantsNothing(house, () => redeemAs(party, code, pkce, { proof: null }))
+    const bare = await grantsNothing(server, () => redeemAs(party, code, pkce, { proof: null }))
     await assertJson(bare, 400, 'invalid_dpop_proof')
     const machine = { grant_type: 'client_credentials' }
-    const unbound = await grantsNothing(house, () => tokenRequest(party, machine, { proof: null }))
+    const unbound = await grantsNothing(server, () => tokenRequest(party, machine, { proof: null }))
     await assertJson(unbound, 400, 'invalid_dpop_proof')
     assert.equal((await readTokens(await tokenRequest(party, machine))).token_type, 'DPoP')
     const tokens = await readTokens(await redeemAs(party, code, pkce))
-    const again = await grantsNothing(house, () => refreshAs(party, tokens.refresh_token!, { proof: null }))
+    const again = await grantsNothing(server, () => refreshAs(party, tokens.refresh_token!, { proof: null }))
     await assertJson(again, 400, 'invalid_dpop_proof')
     const next = await readTokens(await refreshAs(party, tokens.refresh_token!, { proof: otherKey }))
     assert.equal((decodeJwt(next.access_token)['cnf'] as { jkt: string }).jkt, otherKey.jkt)
@@ -188,20 +195,20 @@ onBothDatabases('FAPI 2.0', (dialect) => {
 
   test('FAPI 2.0 Security Profile §5.3.2.1-5, -6: with mutual TLS for both', async () => {
     const authority = makeAuthority('Clients of Example', Date.UTC(2026, 0, 15, 12))
-    const house = await openHouse(dialect, {
+    const server = await openTestServer(dialect, {
       trustedProxies: ['10.0.0.0/8'],
       mutualTls: { certificateHeader: 'x-client-cert', authorities: authority.cert },
     })
     try {
       const { cert } = authority.issue(['client.example'])
-      const created = await house.createClient({
+      const created = await server.createClient({
         profile: 'fapi2',
         tokenEndpointAuthMethod: 'tls_client_auth',
         tlsClientAuthSanDns: 'client.example',
       })
       const { id } = created.client
       const post = (path: string, form: Record<string, string>, certificate: string | undefined) =>
-        house.request(path, {
+        server.request(path, {
           method: 'POST',
           address: '10.1.2.3',
           headers: {
@@ -216,7 +223,7 @@ onBothDatabases('FAPI 2.0', (dialect) => {
       await assertJson(await post('/oauth/par', parameters, undefined), 401, 'invalid_client')
       const { request_uri } = await readPushed(await post('/oauth/par', parameters, cert))
       const asked = new URLSearchParams({ client_id: id, request_uri })
-      const code = readAnswer(await authorize(house, asked)).get('code')!
+      const code = readAnswer(await authorize(server, asked)).get('code')!
       const form = {
         grant_type: 'authorization_code',
         client_id: id,
@@ -228,27 +235,27 @@ onBothDatabases('FAPI 2.0', (dialect) => {
       const tokens = await readTokens(await post('/oauth/token', form, cert))
       assert.ok((decodeJwt(tokens.access_token)['cnf'] as Record<string, string>)['x5t#S256'])
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-7: no redirect to an address that is not registered, none unasked', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     for (const redirect_uri of [
       'https://elsewhere.example/',
       'https://client.example/callback/../x',
       undefined,
     ]) {
       const plain = authorizeParameters(party.created, makePkce(), { redirect_uri })
-      await assertPage(await grantsNothing(house, () => authorize(house, plain)))
+      await assertPage(await grantsNothing(server, () => authorize(server, plain)))
     }
     await tokensFor(party)
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-8: the audience of an assertion is the issuer, as a text', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce())
     for (const aud of [
       [issuer],
@@ -258,102 +265,102 @@ onBothDatabases('FAPI 2.0', (dialect) => {
       [issuer, 'https://other.example'],
       undefined,
     ]) {
-      const before = await countPushed(house)
+      const before = await countPushed(server)
       await assertJson(await pushAs(party, parameters, sign(party, { aud })), 401, 'invalid_client')
-      assert.equal(await countPushed(house), before)
+      assert.equal(await countPushed(server), before)
     }
     await readPushed(await pushAs(party, parameters))
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-9: a refresh token is not replaced, lives on with its use and ends with its session', async () => {
-    const house = await open()
-    const party = await fapiClient(house, { refreshTokenLifetime: 3_600 })
+    const server = await open()
+    const party = await fapiClient(server, { refreshTokenLifetime: 3_600 })
     const tokens = await tokensFor(party)
     const refreshToken = tokens.refresh_token!
     for (let n = 0; n < 3; n++) {
-      house.clock.advance(50 * 60_000)
+      server.clock.advance(50 * 60_000)
       const answer = await readTokens(await refreshAs(party, refreshToken))
       assert.equal(answer.refresh_token, undefined)
     }
     const together = await Promise.all(Array.from({ length: 5 }, () => refreshAs(party, refreshToken)))
     const issued = await Promise.all(together.map(readTokens))
     assert.equal(new Set(issued.map((one) => one.access_token)).size, 5)
-    const thief = await fapiClient(house)
+    const thief = await fapiClient(server)
     await assertJson(await refreshAs(thief, refreshToken), 400, 'invalid_grant')
     await readTokens(await refreshAs(party, refreshToken))
-    house.clock.advance(3_600_000)
+    server.clock.advance(3_600_000)
     await assertJson(await refreshAs(party, refreshToken), 400, 'invalid_grant')
 
     const ended = await tokensFor(party)
-    await house.post('/oauth/revoke', { token: ended.refresh_token!, ...sign(party) })
+    await server.post('/oauth/revoke', { token: ended.refresh_token!, ...sign(party) })
     await assertJson(await refreshAs(party, ended.refresh_token!), 400, 'invalid_grant')
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-9: the expiry of a refresh token in use moves by no less than a hundredth of its life', async () => {
-    const house = await open()
-    const party = await fapiClient(house, { refreshTokenLifetime: 3_600 })
+    const server = await open()
+    const party = await fapiClient(server, { refreshTokenLifetime: 3_600 })
     const { refresh_token } = await tokensFor(party)
     const expiry = async () => {
       const id = refresh_token!.slice(6, 32)
-      const [row] = await house.app.server.db.query<{ expires_at: number }>(
+      const [row] = await server.app.server.db.query<{ expires_at: number }>(
         sql`select expires_at from refresh_tokens where id = ${id}`,
       )
       return row!.expires_at
     }
     const first = await expiry()
-    house.clock.advance(35_000)
+    server.clock.advance(35_000)
     await readTokens(await refreshAs(party, refresh_token!))
     assert.equal(await expiry(), first)
-    house.clock.advance(1_000)
+    server.clock.advance(1_000)
     await readTokens(await refreshAs(party, refresh_token!))
     assert.equal(await expiry(), first + 36_000)
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-11: a code lives for 60 seconds at most, whatever is configured', async () => {
-    const house = await open()
+    const server = await open()
     for (const more of [{}, { codeLifetime: 600 }]) {
-      const party = await fapiClient(house, more)
+      const party = await fapiClient(server, more)
       const pkce = makePkce()
       const late = await codeFor(party, pkce)
-      house.clock.advance(60_000)
-      await assertJson(await grantsNothing(house, () => redeemAs(party, late, pkce)), 400, 'invalid_grant')
+      server.clock.advance(60_000)
+      await assertJson(await grantsNothing(server, () => redeemAs(party, late, pkce)), 400, 'invalid_grant')
       const timely = await codeFor(party, pkce)
-      house.clock.advance(59_000)
+      server.clock.advance(59_000)
       await readTokens(await redeemAs(party, timely, pkce))
     }
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-12: a code is bound to the key named when it was asked for', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const pkce = makePkce()
     const parameters = authorizeParameters(party.created, pkce)
-    const dpop = await proofFor(house, proofKey, { url: `${issuer}/oauth/par` })
+    const dpop = await proofFor(server, proofKey, { url: `${issuer}/oauth/par` })
     const named = authorizeParameters(party.created, pkce, { dpop_jkt: proofKey.jkt })
     for (const pushed of [
-      await push(house, party.created, parameters, { form: sign(party), headers: { dpop } }),
+      await push(server, party.created, parameters, { form: sign(party), headers: { dpop } }),
       await pushAs(party, named),
     ]) {
       const { request_uri } = await readPushed(pushed)
       const asked = new URLSearchParams({ client_id: party.created.client.id, request_uri })
-      const code = readAnswer(await authorize(house, asked)).get('code')!
-      const stolen = await grantsNothing(house, () => redeemAs(party, code, pkce, { proof: otherKey }))
+      const code = readAnswer(await authorize(server, asked)).get('code')!
+      const stolen = await grantsNothing(server, () => redeemAs(party, code, pkce, { proof: otherKey }))
       await assertJson(stolen, 400, 'invalid_grant')
       await readTokens(await redeemAs(party, code, pkce))
     }
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-13: JWTs from 10 seconds ahead are accepted, from beyond 60 refused', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce())
-    const now = Math.floor(house.clock.now() / 1_000)
+    const now = Math.floor(server.clock.now() / 1_000)
     const object = (overrides: object) =>
       pushAs(
         party,
         withObject(
           party.created,
-          requestObject(party.created, ES256, house.clock, parameters, { ...overrides }),
+          requestObject(party.created, ES256, server.clock, parameters, { ...overrides }),
         ),
       )
     for (const claim of ['iat', 'nbf']) {
@@ -371,13 +378,13 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-1, -3: the code flow, pushed; everything else is refused (N38)', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const plain = authorizeParameters(party.created, makePkce())
-    assertRedirectError(await grantsNothing(house, () => authorize(house, plain)), 'invalid_request')
-    const object = requestObject(party.created, ES256, house.clock, plain)
+    assertRedirectError(await grantsNothing(server, () => authorize(server, plain)), 'invalid_request')
+    const object = requestObject(party.created, ES256, server.clock, plain)
     const sent = withObject(party.created, object)
-    assertRedirectError(await grantsNothing(house, () => authorize(house, sent)), 'invalid_request')
+    assertRedirectError(await grantsNothing(server, () => authorize(server, sent)), 'invalid_request')
     for (const response_type of ['token', 'code id_token']) {
       const other = authorizeParameters(party.created, makePkce(), { response_type })
       await assertJson(await pushAs(party, other), 400, 'unsupported_response_type')
@@ -386,11 +393,11 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-4: a push without client authentication is invalid_client', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
-    const stranger = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
+    const stranger = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce())
-    const before = await countPushed(house)
+    const before = await countPushed(server)
     const forms: Record<string, string>[] = [
       {},
       { client_secret: 'x' },
@@ -401,19 +408,19 @@ onBothDatabases('FAPI 2.0', (dialect) => {
       await assertJson(await pushAs(party, parameters, form), 401, 'invalid_client')
     }
     const once = sign(party)
-    assert.equal(await countPushed(house), before)
+    assert.equal(await countPushed(server), before)
     await readPushed(await pushAs(party, parameters, once))
     await assertJson(await pushAs(party, parameters, once), 401, 'invalid_client')
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-5: PKCE with S256, which nobody can lift', async () => {
-    const house = await open()
-    await assert.rejects(fapiClient(house, { requirePkce: false }), /requirePkce/)
-    const party = await fapiClient(house)
-    await house.app.server.db.query(
+    const server = await open()
+    await assert.rejects(fapiClient(server, { requirePkce: false }), /requirePkce/)
+    const party = await fapiClient(server)
+    await server.app.server.db.query(
       sql`update clients set require_pkce = 0 where id = ${party.created.client.id}`,
     )
-    house.clock.advance(1_000)
+    server.clock.advance(1_000)
     for (const overrides of [
       { code_challenge: undefined, code_challenge_method: undefined },
       { code_challenge_method: 'plain' },
@@ -429,16 +436,16 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-6: a push names its redirect URI, though there is but one', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce(), { redirect_uri: undefined })
     await assertJson(await pushAs(party, parameters), 400, 'invalid_request')
     await tokensFor(party)
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-7: every answer names the issuer', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const granted = await authorizeAs(party, makePkce())
     const refused = await authorizeAs(party, makePkce(), { prompt: 'none', scope: 'resume:read' })
     for (const answer of [granted, refused]) assert.equal(readRedirect(answer).parameters.iss, issuer)
@@ -446,17 +453,17 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-8: answers go over https, or to the program on the same computer', async () => {
-    const house = await open()
+    const server = await open()
     const redirectUris = ['http://127.0.0.1/callback']
-    await assert.rejects(fapiClient(house, { redirectUris }), /https/)
-    await assert.rejects(fapiClient(house, { redirectUris: ['http://client.example/callback'] }), /https/)
-    await fapiClient(house, { redirectUris, applicationType: 'native' })
-    await fapiClient(house)
+    await assert.rejects(fapiClient(server, { redirectUris }), /https/)
+    await assert.rejects(fapiClient(server, { redirectUris: ['http://client.example/callback'] }), /https/)
+    await fapiClient(server, { redirectUris, applicationType: 'native' })
+    await fapiClient(server)
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-9: a code used before is invalid_grant and ends what came of it', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const pkce = makePkce()
     const code = await codeFor(party, pkce)
     const tokens = await readTokens(await redeemAs(party, code, pkce))
@@ -465,34 +472,34 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-10, -11: the answer to a form is 303, never 307', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const answer = await authorizeAs(party, makePkce(), { prompt: 'consent' })
     assert.equal(answer.status, 303)
     readAnswer(answer)
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.2-12: a request_uri expires in less than 600 seconds and is good once', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce())
     const { expires_in, request_uri } = await readPushed(await pushAs(party, parameters))
     assert.ok(expires_in > 5 && expires_in < 600)
     const asked = new URLSearchParams({ client_id: party.created.client.id, request_uri })
-    readAnswer(await authorize(house, asked))
-    await assertPage(await grantsNothing(house, () => authorize(house, asked)), 400, {
+    readAnswer(await authorize(server, asked))
+    await assertPage(await grantsNothing(server, () => authorize(server, asked)), 400, {
       shows: ['invalid_request_uri'],
     })
   })
 
   test('FAPI 2.0 Security Profile §5.3.2.1-14: a refresh may narrow and never widen', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const tokens = await tokensFor(party, { scope: 'jobs:read resume:read' })
     const narrow = { more: { scope: 'jobs:read' } }
     const wide = { more: { scope: 'jobs:read applications:write' } }
     assert.equal((await readTokens(await refreshAs(party, tokens.refresh_token!, narrow))).scope, 'jobs:read')
-    const refused = await grantsNothing(house, () => refreshAs(party, tokens.refresh_token!, wide))
+    const refused = await grantsNothing(server, () => refreshAs(party, tokens.refresh_token!, wide))
     await assertJson(refused, 400, 'invalid_scope')
     const other = await refreshAs(party, tokens.refresh_token!, { more: { resource: 'https://api.example' } })
     await assertJson(other, 400, 'invalid_target')
@@ -500,16 +507,16 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.2.2: browser code of other origins cannot read the authorization endpoint', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const parameters = authorizeParameters(party.created, makePkce())
     const { request_uri } = await readPushed(await pushAs(party, parameters))
     const asked = new URLSearchParams({ client_id: party.created.client.id, request_uri, prompt: 'none' })
-    const answer = await house.request(`/oauth/authorize?${asked}`, {
+    const answer = await server.request(`/oauth/authorize?${asked}`, {
       headers: { origin: 'https://client.example' },
     })
     assert.equal(answer.headers.get('access-control-allow-origin'), null)
-    const preflight = await house.request('/oauth/authorize', {
+    const preflight = await server.request('/oauth/authorize', {
       method: 'OPTIONS',
       headers: { origin: 'https://client.example', 'access-control-request-method': 'GET' },
     })
@@ -517,13 +524,13 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.3.4: an API refuses a bound token without its proof', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const { access_token: token } = await tokensFor(party)
     const url = `${issuer}/api`
     const ask = async (headers: Record<string, string>) =>
-      house.g.authenticate(new Request(url, { headers }), { scope: ['jobs:read'] })
-    const proof = (key: ProofKey) => proofFor(house, key, { method: 'GET', url, accessToken: token })
+      server.g.authenticate(new Request(url, { headers }), { scope: ['jobs:read'] })
+    const proof = (key: ProofKey) => proofFor(server, key, { method: 'GET', url, accessToken: token })
     const bearer = await ask({ authorization: `Bearer ${token}` })
     assert.equal(bearer.ok, false)
     const other = await ask({ authorization: `DPoP ${token}`, dpop: await proof(otherKey) })
@@ -533,19 +540,19 @@ onBothDatabases('FAPI 2.0', (dialect) => {
   })
 
   test('FAPI 2.0 Security Profile §5.4.1: RS256 is refused wherever a client signs, and is signed with nowhere', async () => {
-    const house = await open()
-    const party = await fapiClient(house, { jwks: { keys: [ES256.publicJwk, RS256.publicJwk] } })
+    const server = await open()
+    const party = await fapiClient(server, { jwks: { keys: [ES256.publicJwk, RS256.publicJwk] } })
     const parameters = authorizeParameters(party.created, makePkce())
     await assertJson(await pushAs(party, parameters, sign({ ...party, key: RS256 })), 401, 'invalid_client')
-    const object = requestObject(party.created, RS256, house.clock, parameters)
+    const object = requestObject(party.created, RS256, server.clock, parameters)
     await assertJson(await pushAs(party, withObject(party.created, object)), 400, 'invalid_request_object')
     const pkce = makePkce()
     const rsaProof = await makeProofKey('RS256')
-    const dpop = await proofFor(house, rsaProof, { url: `${issuer}/oauth/par` })
-    const bound = await push(house, party.created, parameters, { form: sign(party), headers: { dpop } })
+    const dpop = await proofFor(server, rsaProof, { url: `${issuer}/oauth/par` })
+    const bound = await push(server, party.created, parameters, { form: sign(party), headers: { dpop } })
     await assertJson(bound, 400, 'invalid_dpop_proof')
     const code = await codeFor(party, pkce)
-    const refused = await grantsNothing(house, () => redeemAs(party, code, pkce, { proof: rsaProof }))
+    const refused = await grantsNothing(server, () => redeemAs(party, code, pkce, { proof: rsaProof }))
     await assertJson(refused, 400, 'invalid_dpop_proof')
     const { access_token } = await readTokens(await redeemAs(party, code, pkce))
     assert.equal(decodeProtectedHeader(access_token).alg, 'ES256')
@@ -557,38 +564,38 @@ onBothDatabases('FAPI 2.0', (dialect) => {
       'authorizationSignedResponseAlg',
       'introspectionSignedResponseAlg',
     ] as const) {
-      await assert.rejects(fapiClient(house, { [name]: 'RS256' }), new RegExp(name))
-      await fapiClient(house, { [name]: 'PS256' })
+      await assert.rejects(fapiClient(server, { [name]: 'RS256' }), new RegExp(name))
+      await fapiClient(server, { [name]: 'PS256' })
     }
   })
 
   test('FAPI 2.0: a client of another profile is free of all this', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    assert.ok(readAnswer(await authorize(house, authorizeParameters(created, makePkce()))).get('code'))
+    const server = await open()
+    const created = await server.createClient()
+    assert.ok(readAnswer(await authorize(server, authorizeParameters(created, makePkce()))).get('code'))
   })
 })
 
 onBothDatabases('FAPI 2.0 Message Signing', (dialect) => {
-  const open = houseFor(dialect, { fapi2: { messageSigning: true } })
+  const open = testServerFor(dialect, { fapi2: { messageSigning: true } })
 
   async function pushSigned(party: Party, pkce: Pkce, overrides: Record<string, unknown> = {}, claims = {}) {
     const parameters = authorizeParameters(party.created, pkce, { response_mode: 'jwt', ...overrides })
-    const object = requestObject(party.created, party.key, party.house.clock, parameters, claims)
+    const object = requestObject(party.created, party.key, party.server.clock, parameters, claims)
     return pushAs(party, withObject(party.created, object))
   }
 
   async function answerTo(party: Party, pushed: Response): Promise<Record<string, unknown>> {
     const { request_uri } = await readPushed(pushed)
     const asked = new URLSearchParams({ client_id: party.created.client.id, request_uri })
-    const { parameters } = readRedirect(await authorize(party.house, asked))
+    const { parameters } = readRedirect(await authorize(party.server, asked))
     assert.deepEqual(Object.keys(parameters), ['response'])
     return decodeJwt(parameters.response!)
   }
 
   test('FAPI 2.0 Message Signing §5.3.1-1: requests are signed and pushed; unsigned ones are invalid_request', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     const pkce = makePkce()
     const unsigned = authorizeParameters(party.created, pkce, { response_mode: 'jwt' })
     await assertJson(await pushAs(party, unsigned), 400, 'invalid_request')
@@ -597,8 +604,8 @@ onBothDatabases('FAPI 2.0 Message Signing', (dialect) => {
   })
 
   test('FAPI 2.0 Message Signing §5.3.1-2: the audience of a request is the issuer, or a list with it', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     for (const aud of [undefined, 'https://other.example', `${issuer}/oauth/par`]) {
       const refused = await pushSigned(party, makePkce(), {}, { aud })
       await assertJson(refused, 400, 'invalid_request_object')
@@ -608,9 +615,9 @@ onBothDatabases('FAPI 2.0 Message Signing', (dialect) => {
   })
 
   test('FAPI 2.0 Message Signing §5.3.1-3, -4: nbf within the last 60 minutes, exp within 60 minutes of it', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
-    const now = Math.floor(house.clock.now() / 1_000)
+    const server = await open()
+    const party = await fapiClient(server)
+    const now = Math.floor(server.clock.now() / 1_000)
     for (const claims of [
       { nbf: undefined },
       { nbf: now - 3_601 },
@@ -628,8 +635,8 @@ onBothDatabases('FAPI 2.0 Message Signing', (dialect) => {
   })
 
   test('FAPI 2.0 Message Signing §5.4.1: answers and errors are signed; no other mode is accepted', async () => {
-    const house = await open()
-    const party = await fapiClient(house)
+    const server = await open()
+    const party = await fapiClient(server)
     for (const response_mode of [undefined, 'query', 'form_post']) {
       await assertJson(await pushSigned(party, makePkce(), { response_mode }), 400, 'invalid_request')
     }
@@ -643,8 +650,8 @@ onBothDatabases('FAPI 2.0 Message Signing', (dialect) => {
   })
 
   test('FAPI 2.0 Message Signing: clients of other profiles are asked for none of it', async () => {
-    const house = await open()
-    const created = await house.createClient()
-    assert.ok(readAnswer(await authorize(house, authorizeParameters(created, makePkce()))).get('code'))
+    const server = await open()
+    const created = await server.createClient()
+    assert.ok(readAnswer(await authorize(server, authorizeParameters(created, makePkce()))).get('code'))
   })
 })

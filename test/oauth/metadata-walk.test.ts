@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type Algorithm, algorithms } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
-import { deliverLogouts } from '../../src/oauth/openid/back-channel-logout.ts'
+import { deliverLogouts } from '../../src/oauth/logout/back-channel-logout.ts'
 import { assertion, clientKeys, keyNamed, registeredWith } from '../support/assertions.ts'
 import { serveClient } from '../support/described-clients.ts'
 import { askDevice, deviceGrant, obtainDeviceTokens } from '../support/device.ts'
@@ -27,11 +27,11 @@ import {
   refresh,
   type Tokens,
 } from '../support/flow.ts'
-import { type House, issuer, onBothDatabases, openHouse } from '../support/house.ts'
+import { issuer, onBothDatabases, openTestServer, type TestServer } from '../support/gatehouse.ts'
 import { register, registered } from '../support/registration.ts'
 import { requestObject, withObject } from '../support/request-objects.ts'
 import { assertJson, assertPage, assertRedirectError, grantsNothing, readAnswer } from './answers.ts'
-import { push, pushed } from './pushing.ts'
+import { push, pushed } from './authorization/pushing.ts'
 import {
   acrValues,
   api,
@@ -46,7 +46,7 @@ import {
   unspoken,
   type Walk,
   wayBack,
-} from './walking.ts'
+} from './authorization/walking.ts'
 
 type OpenidTokens = Tokens & { id_token: string }
 type Walker = (walk: Walk, value: never) => Promise<void>
@@ -76,18 +76,18 @@ const answersSignedBy = (
   each(
     async (walk, alg: Algorithm) => {
       const signed = await read(walk, { [member]: alg })
-      const keys = createLocalJWKSet(await keysOf(walk.house))
-      const currentDate = new Date(walk.house.clock.now())
+      const keys = createLocalJWKSet(await keysOf(walk.server))
+      const currentDate = new Date(walk.server.clock.now())
       await jwtVerify(signed, keys, { algorithms: [alg], currentDate })
     },
-    async ({ house }) => {
-      for (const alg of unspoken) await assert.rejects(house.createClient({ [member]: alg }), alg)
-      await house.createClient({ [member]: 'ES256' })
+    async ({ server }) => {
+      for (const alg of unspoken) await assert.rejects(server.createClient({ [member]: alg }), alg)
+      await server.createClient({ [member]: 'ES256' })
     },
   )
 
-async function keysOf(house: House): Promise<JSONWebKeySet> {
-  return (await (await house.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
+async function keysOf(server: TestServer): Promise<JSONWebKeySet> {
+  return (await (await server.request('/.well-known/jwks.json')).json()) as JSONWebKeySet
 }
 
 const bearer = (token: string, scheme = 'Bearer') => ({ authorization: `${scheme} ${token}` })
@@ -106,7 +106,7 @@ const proving = {
     const answer = await send(walk, '/oauth/revoke', { token: access_token }, prover.proof())
     assert.equal(answer.status, 200)
     const call = new Request(`${api}/`, { headers: bearer(access_token) })
-    assert.equal((await walk.house.g.authenticate(call, { resource: api })).ok, false)
+    assert.equal((await walk.server.g.authenticate(call, { resource: api })).ok, false)
   },
 } as const
 type ProvingPath = keyof typeof proving
@@ -116,7 +116,7 @@ const methodsAt = (path: ProvingPath): Walker =>
     async (walk, method: string) => proving[path](walk, await makeProver(walk, method)),
     async (walk) => {
       for (const method of ['client_secret_jwt', 'made_up'])
-        await assert.rejects(walk.house.createClient({ tokenEndpointAuthMethod: method as never }), method)
+        await assert.rejects(walk.server.createClient({ tokenEndpointAuthMethod: method as never }), method)
       if (path !== '/oauth/introspect') return
       const prover = await makeProver(walk, 'none')
       const { access_token } = await tokensFor(walk, prover)
@@ -131,62 +131,64 @@ const assertionsAt = (path: ProvingPath): Walker =>
     async (walk) => {
       const { client } = await makeProver(walk, 'private_key_jwt')
       for (const alg of unspoken) {
-        const form = assertion(client, clientKeys.ES256, walk.house.clock, {}, { alg })
+        const form = assertion(client, clientKeys.ES256, walk.server.clock, {}, { alg })
         await assertJson(await send(walk, path, { token: 'x' }, { form, headers: {} }), 401, 'invalid_client')
       }
     },
   )
 
 const walkers: Record<string, Walker> = {
-  async issuer({ house, agent }, value: string) {
+  async issuer({ server, agent }, value: string) {
     assert.equal(value, issuer)
-    const { access_token, id_token } = (await obtainTokens(house, agent, { scope: 'openid' })) as OpenidTokens
+    const { access_token, id_token } = (await obtainTokens(server, agent, {
+      scope: 'openid',
+    })) as OpenidTokens
     assert.equal(decodeJwt(access_token).iss, value)
     assert.equal(decodeJwt(id_token).iss, value)
   },
 
-  authorization_endpoint: endpoint('/oauth/authorize', ({ house, agent }) => obtainCode(house, agent)),
-  token_endpoint: endpoint('/oauth/token', ({ house, agent }) => obtainTokens(house, agent)),
-  introspection_endpoint: endpoint('/oauth/introspect', async ({ house, agent }) => {
-    const { access_token } = await obtainTokens(house, agent)
-    assert.equal((await introspect(house, agent, access_token)).active, true)
+  authorization_endpoint: endpoint('/oauth/authorize', ({ server, agent }) => obtainCode(server, agent)),
+  token_endpoint: endpoint('/oauth/token', ({ server, agent }) => obtainTokens(server, agent)),
+  introspection_endpoint: endpoint('/oauth/introspect', async ({ server, agent }) => {
+    const { access_token } = await obtainTokens(server, agent)
+    assert.equal((await introspect(server, agent, access_token)).active, true)
   }),
-  revocation_endpoint: endpoint('/oauth/revoke', async ({ house, agent }, path) => {
-    const { access_token, refresh_token } = await obtainTokens(house, agent)
+  revocation_endpoint: endpoint('/oauth/revoke', async ({ server, agent }, path) => {
+    const { access_token, refresh_token } = await obtainTokens(server, agent)
     const { headers, form } = credentials(agent)
-    assert.equal((await house.post(path, { token: refresh_token!, ...form }, headers)).status, 200)
-    assert.equal((await introspect(house, agent, access_token)).active, false)
+    assert.equal((await server.post(path, { token: refresh_token!, ...form }, headers)).status, 200)
+    assert.equal((await introspect(server, agent, access_token)).active, false)
   }),
-  userinfo_endpoint: endpoint('/oauth/userinfo', async ({ house, agent }, path) => {
-    const { access_token } = await obtainTokens(house, agent, { scope: 'openid' })
-    assert.equal((await house.request(path, { headers: bearer(access_token) })).status, 200)
+  userinfo_endpoint: endpoint('/oauth/userinfo', async ({ server, agent }, path) => {
+    const { access_token } = await obtainTokens(server, agent, { scope: 'openid' })
+    assert.equal((await server.request(path, { headers: bearer(access_token) })).status, 200)
   }),
-  end_session_endpoint: endpoint('/oauth/logout', async ({ house, agent }, path) => {
-    const tokens = (await obtainTokens(house, agent, { scope: 'openid' })) as OpenidTokens
+  end_session_endpoint: endpoint('/oauth/logout', async ({ server, agent }, path) => {
+    const tokens = (await obtainTokens(server, agent, { scope: 'openid' })) as OpenidTokens
     const query = new URLSearchParams({
       id_token_hint: tokens.id_token,
       post_logout_redirect_uri: 'https://client.example/goodbye',
     })
-    const answer = await house.request(`${path}?${query}`)
+    const answer = await server.request(`${path}?${query}`)
     const cookies = answer.headers.getSetCookie().map((one) => one.split(';')[0])
-    const back = await house.request(answer.headers.get('location')!, { cookie: cookies.join('; ') })
+    const back = await server.request(answer.headers.get('location')!, { cookie: cookies.join('; ') })
     assert.equal(back.headers.get('location'), 'https://client.example/goodbye')
-    assert.equal(house.signedIn.account, null)
-    assert.equal((await introspect(house, agent, tokens.access_token)).active, false)
-    signIn(house)
+    assert.equal(server.signedIn.account, null)
+    assert.equal((await introspect(server, agent, tokens.access_token)).active, false)
+    signIn(server)
   }),
-  jwks_uri: endpoint('/.well-known/jwks.json', async ({ house, agent }) => {
-    const { access_token } = await obtainTokens(house, agent)
-    const currentDate = new Date(house.clock.now())
-    await jwtVerify(access_token, createLocalJWKSet(await keysOf(house)), { currentDate, issuer })
+  jwks_uri: endpoint('/.well-known/jwks.json', async ({ server, agent }) => {
+    const { access_token } = await obtainTokens(server, agent)
+    const currentDate = new Date(server.clock.now())
+    await jwtVerify(access_token, createLocalJWKSet(await keysOf(server)), { currentDate, issuer })
   }),
-  pushed_authorization_request_endpoint: endpoint('/oauth/par', async ({ house, agent }) => {
-    const asked = await pushed(house, agent, authorizeParameters(agent, makePkce()))
-    assert.ok(readAnswer(await authorize(house, asked)).get('code'))
+  pushed_authorization_request_endpoint: endpoint('/oauth/par', async ({ server, agent }) => {
+    const asked = await pushed(server, agent, authorizeParameters(agent, makePkce()))
+    assert.ok(readAnswer(await authorize(server, asked)).get('code'))
   }),
-  registration_endpoint: endpoint('/oauth/register', ({ house }) => registered(house)),
-  device_authorization_endpoint: endpoint('/oauth/device_authorization', ({ house, agent }) =>
-    obtainDeviceTokens(house, agent),
+  registration_endpoint: endpoint('/oauth/register', ({ server }) => registered(server)),
+  device_authorization_endpoint: endpoint('/oauth/device_authorization', ({ server, agent }) =>
+    obtainDeviceTokens(server, agent),
   ),
   async mtls_endpoint_aliases(walk, aliases: Record<string, string>) {
     for (const [name, url] of Object.entries(aliases)) {
@@ -197,13 +199,13 @@ const walkers: Record<string, Walker> = {
   },
 
   scopes_supported: each(
-    async ({ house, agent }, scope: string) => {
-      assert.equal((await obtainTokens(house, agent, { scope })).scope, scope)
+    async ({ server, agent }, scope: string) => {
+      assert.equal((await obtainTokens(server, agent, { scope })).scope, scope)
     },
     async (walk) => {
       const { query } = await askedBy(walk, { scope: 'made:up' })
       assertRedirectError(
-        await grantsNothing(walk.house, () => authorize(walk.house, query)),
+        await grantsNothing(walk.server, () => authorize(walk.server, query)),
         'invalid_scope',
       )
     },
@@ -211,12 +213,12 @@ const walkers: Record<string, Walker> = {
   response_types_supported: each(
     async (walk, response_type: string) => {
       const { query } = await askedBy(walk, { response_type })
-      assert.ok(readAnswer(await authorize(walk.house, query)).get('code'))
+      assert.ok(readAnswer(await authorize(walk.server, query)).get('code'))
     },
     async (walk) => {
       for (const response_type of ['token', 'id_token', 'code id_token', 'id_token token', 'none']) {
         const { query } = await askedBy(walk, { response_type, scope: 'openid', nonce: 'x' })
-        const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
+        const answer = await grantsNothing(walk.server, () => authorize(walk.server, query))
         assertRedirectError(answer, 'unsupported_response_type')
       }
     },
@@ -224,9 +226,9 @@ const walkers: Record<string, Walker> = {
   response_modes_supported: each(
     async (walk, response_mode: string) => {
       const { query } = await askedBy(walk, { response_mode })
-      let answer = await walk.house.request(`/oauth/authorize?${query}`)
+      let answer = await walk.server.request(`/oauth/authorize?${query}`)
       if (answer.status === 200)
-        answer = await answerConsent(walk.house, await readConsent(answer), { decision: 'allow' })
+        answer = await answerConsent(walk.server, await readConsent(answer), { decision: 'allow' })
       const fields = response_mode.startsWith('form_post')
         ? (await readConsent(answer)).fields
         : response_mode.startsWith('fragment')
@@ -238,24 +240,24 @@ const walkers: Record<string, Walker> = {
     async (walk) => {
       for (const response_mode of ['web_message', 'web_message.jwt']) {
         const { query } = await askedBy(walk, { response_mode })
-        await assertPage(await grantsNothing(walk.house, () => authorize(walk.house, query)))
+        await assertPage(await grantsNothing(walk.server, () => authorize(walk.server, query)))
       }
     },
   ),
   grant_types_supported: each(
     async (walk, grant: string) => {
-      const { house, agent } = walk
+      const { server, agent } = walk
       const { headers, form } = credentials(agent)
-      const first = await obtainTokens(house, agent, { resource: api })
+      const first = await obtainTokens(server, agent, { resource: api })
       const granted: Record<string, () => Promise<unknown>> = {
         authorization_code: async () => first,
-        refresh_token: async () => readTokens(await refresh(house, agent, first.refresh_token!)),
+        refresh_token: async () => readTokens(await refresh(server, agent, first.refresh_token!)),
         client_credentials: async () =>
-          readTokens(await house.post('/oauth/token', { grant_type: grant, ...form }, headers)),
-        [deviceGrant]: () => obtainDeviceTokens(house, agent),
+          readTokens(await server.post('/oauth/token', { grant_type: grant, ...form }, headers)),
+        [deviceGrant]: () => obtainDeviceTokens(server, agent),
         [exchangeGrant]: async () =>
           readTokens(
-            await house.post(
+            await server.post(
               '/oauth/token',
               {
                 grant_type: grant,
@@ -269,26 +271,26 @@ const walkers: Record<string, Walker> = {
           ),
         [jwtBearerGrant]: async () =>
           readTokens(
-            await bring(house, agent, identityAssertion(clientKeys.RS256, 'agent', house.clock.now())),
+            await bring(server, agent, identityAssertion(clientKeys.RS256, 'agent', server.clock.now())),
           ),
       }
       assert.ok(granted[grant], `a client that uses ${grant}`)
       await granted[grant]()
     },
-    async ({ house, agent }) => {
+    async ({ server, agent }) => {
       const { headers, form } = credentials(agent)
       for (const grant_type of ['password', 'implicit', 'urn:ietf:params:oauth:grant-type:saml2-bearer']) {
-        const answer = await house.post('/oauth/token', { grant_type, ...form }, headers)
+        const answer = await server.post('/oauth/token', { grant_type, ...form }, headers)
         await assertJson(answer, 400, 'unsupported_grant_type')
       }
     },
   ),
-  authorization_grant_profiles_supported: each(async ({ house, agent }, profile: string) => {
+  authorization_grant_profiles_supported: each(async ({ server, agent }, profile: string) => {
     assert.equal(profile, 'urn:ietf:params:oauth:grant-profile:id-jag')
-    const good = identityAssertion(clientKeys.RS256, 'agent', house.clock.now())
-    await readTokens(await bring(house, agent, good))
-    const untyped = identityAssertion(clientKeys.RS256, 'agent', house.clock.now(), {}, { typ: 'JWT' })
-    await assertJson(await bring(house, agent, untyped), 400, 'invalid_grant')
+    const good = identityAssertion(clientKeys.RS256, 'agent', server.clock.now())
+    await readTokens(await bring(server, agent, good))
+    const untyped = identityAssertion(clientKeys.RS256, 'agent', server.clock.now(), {}, { typ: 'JWT' })
+    await assertJson(await bring(server, agent, untyped), 400, 'invalid_grant')
   }),
 
   token_endpoint_auth_methods_supported: methodsAt('/oauth/token'),
@@ -309,12 +311,12 @@ const walkers: Record<string, Walker> = {
   code_challenge_methods_supported: each(
     async (walk, code_challenge_method: string) => {
       const { query } = await askedBy(walk, { code_challenge_method })
-      assert.ok(readAnswer(await authorize(walk.house, query)).get('code'))
+      assert.ok(readAnswer(await authorize(walk.server, query)).get('code'))
     },
     async (walk) => {
       for (const code_challenge_method of ['plain', 'S512']) {
         const { query } = await askedBy(walk, { code_challenge_method })
-        const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
+        const answer = await grantsNothing(walk.server, () => authorize(walk.server, query))
         assertRedirectError(answer, 'invalid_request')
       }
     },
@@ -323,16 +325,16 @@ const walkers: Record<string, Walker> = {
     async (walk, alg: string) => {
       const key = await makeProofKey(alg)
       const prover = await makeProver(walk, 'client_secret_basic')
-      const { token_type } = await tokensFor(walk, prover, {}, { dpop: await proofFor(walk.house, key) })
+      const { token_type } = await tokensFor(walk, prover, {}, { dpop: await proofFor(walk.server, key) })
       assert.equal(token_type, 'DPoP')
     },
-    async ({ house, agent }) => {
+    async ({ server, agent }) => {
       for (const alg of ['ES384', 'RS512']) {
-        const dpop = await proofFor(house, await makeProofKey(alg))
+        const dpop = await proofFor(server, await makeProofKey(alg))
         const { headers, form } = credentials(agent)
         const asked = { grant_type: 'client_credentials', ...form }
         await assertJson(
-          await house.post('/oauth/token', asked, { ...headers, dpop }),
+          await server.post('/oauth/token', asked, { ...headers, dpop }),
           400,
           'invalid_dpop_proof',
         )
@@ -342,8 +344,8 @@ const walkers: Record<string, Walker> = {
 
   async require_pushed_authorization_requests(walk, value: boolean) {
     assert.equal(value, false)
-    assert.ok(readAnswer(await authorize(walk.house, (await askedBy(walk)).query)).get('code'))
-    const strict = await openHouse('sqlite', { pushedRequests: { required: true } })
+    assert.ok(readAnswer(await authorize(walk.server, (await askedBy(walk)).query)).get('code'))
+    const strict = await openTestServer('sqlite', { pushedRequests: { required: true } })
     try {
       assert.equal((await metadataOf(strict)).require_pushed_authorization_requests, true)
       const client = await strict.createClient()
@@ -363,7 +365,7 @@ const walkers: Record<string, Walker> = {
     const { query } = await askedBy(walk, { request_uri: `${walk.documents.origin}/request` })
     const before = walk.documents.connections
     assertRedirectError(
-      await grantsNothing(walk.house, () => authorize(walk.house, query)),
+      await grantsNothing(walk.server, () => authorize(walk.server, query)),
       'invalid_request_uri',
     )
     assert.equal(walk.documents.connections, before)
@@ -371,15 +373,15 @@ const walkers: Record<string, Walker> = {
   request_object_signing_alg_values_supported: each(
     async (walk, alg: Algorithm) => {
       const { client, query } = await askedBy(walk, {}, registeredWith(keyNamed(alg)))
-      const object = requestObject(client, keyNamed(alg), walk.house.clock, query)
-      assert.ok(readAnswer(await authorize(walk.house, withObject(client, object))).get('code'))
+      const object = requestObject(client, keyNamed(alg), walk.server.clock, query)
+      assert.ok(readAnswer(await authorize(walk.server, withObject(client, object))).get('code'))
     },
     async (walk) => {
       const { client, query } = await askedBy(walk, {}, registeredWith(clientKeys.ES256))
       for (const alg of unspoken) {
-        const object = requestObject(client, clientKeys.ES256, walk.house.clock, query, {}, { alg })
-        const answer = await push(walk.house, client, withObject(client, object), {
-          form: assertion(client, clientKeys.ES256, walk.house.clock),
+        const object = requestObject(client, clientKeys.ES256, walk.server.clock, query, {}, { alg })
+        const answer = await push(walk.server, client, withObject(client, object), {
+          form: assertion(client, clientKeys.ES256, walk.server.clock),
         })
         await assertJson(answer, 400, 'invalid_request_object')
       }
@@ -389,7 +391,7 @@ const walkers: Record<string, Walker> = {
     'authorizationSignedResponseAlg',
     async (walk, input) => {
       const { query } = await askedBy(walk, { response_mode: 'jwt' }, input)
-      return readRedirect(await authorize(walk.house, query)).parameters.response!
+      return readRedirect(await authorize(walk.server, query)).parameters.response!
     },
   ),
   authorization_details_types_supported: each(
@@ -397,123 +399,125 @@ const walkers: Record<string, Walker> = {
       const { query } = await askedBy(walk, {
         authorization_details: JSON.stringify([{ type, amount: '5' }]),
       })
-      assert.ok(readAnswer(await authorize(walk.house, query)).get('code'))
+      assert.ok(readAnswer(await authorize(walk.server, query)).get('code'))
     },
     async (walk) => {
       const { query } = await askedBy(walk, { authorization_details: '[{"type":"made_up"}]' })
-      const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
+      const answer = await grantsNothing(walk.server, () => authorize(walk.server, query))
       assertRedirectError(answer, 'invalid_authorization_details')
     },
   ),
   async authorization_response_iss_parameter_supported(walk, value: boolean) {
     assert.equal(value, true)
-    const good = readAnswer(await authorize(walk.house, (await askedBy(walk)).query))
-    const bad = readAnswer(await authorize(walk.house, (await askedBy(walk, { scope: 'made:up' })).query))
+    const good = readAnswer(await authorize(walk.server, (await askedBy(walk)).query))
+    const bad = readAnswer(await authorize(walk.server, (await askedBy(walk, { scope: 'made:up' })).query))
     assert.deepEqual([good.get('iss'), bad.get('iss')], [issuer, issuer])
   },
-  async client_id_metadata_document_supported({ house, documents }, value: boolean) {
+  async client_id_metadata_document_supported({ server, documents }, value: boolean) {
     assert.equal(value, true)
     const client = serveClient(documents, '/client.json')
-    assert.ok((await obtainTokens(house, client)).access_token)
+    assert.ok((await obtainTokens(server, client)).access_token)
   },
   protected_resources: each(
-    async ({ house, agent }, resource: string) => {
-      const { access_token } = await obtainTokens(house, agent, { resource })
+    async ({ server, agent }, resource: string) => {
+      const { access_token } = await obtainTokens(server, agent, { resource })
       assert.equal(decodeJwt(access_token).aud, resource)
     },
     async (walk) => {
       const { query } = await askedBy(walk, { resource: 'https://unknown.example' })
       assertRedirectError(
-        await grantsNothing(walk.house, () => authorize(walk.house, query)),
+        await grantsNothing(walk.server, () => authorize(walk.server, query)),
         'invalid_target',
       )
     },
   ),
 
   subject_types_supported: each(
-    async ({ house }, subjectType: 'public' | 'pairwise') => {
-      const client = await house.createClient({ subjectType })
-      const { id_token } = (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
+    async ({ server }, subjectType: 'public' | 'pairwise') => {
+      const client = await server.createClient({ subjectType })
+      const { id_token } = (await obtainTokens(server, client, { scope: 'openid' })) as OpenidTokens
       assert.equal(decodeJwt(id_token).sub === 'alice', subjectType === 'public')
     },
-    ({ house }) => assert.rejects(house.createClient({ subjectType: 'made_up' as never })),
+    ({ server }) => assert.rejects(server.createClient({ subjectType: 'made_up' as never })),
   ),
   id_token_signing_alg_values_supported: answersSignedBy(
     'idTokenSignedResponseAlg',
-    async ({ house }, input) => {
-      const client = await house.createClient(input)
-      return ((await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens).id_token
+    async ({ server }, input) => {
+      const client = await server.createClient(input)
+      return ((await obtainTokens(server, client, { scope: 'openid' })) as OpenidTokens).id_token
     },
   ),
   userinfo_signing_alg_values_supported: answersSignedBy(
     'userinfoSignedResponseAlg',
-    async ({ house }, input) => {
-      const { access_token } = await obtainTokens(house, await house.createClient(input), { scope: 'openid' })
-      return (await house.request('/oauth/userinfo', { headers: bearer(access_token) })).text()
+    async ({ server }, input) => {
+      const { access_token } = await obtainTokens(server, await server.createClient(input), {
+        scope: 'openid',
+      })
+      return (await server.request('/oauth/userinfo', { headers: bearer(access_token) })).text()
     },
   ),
   introspection_signing_alg_values_supported: answersSignedBy(
     'introspectionSignedResponseAlg',
-    async ({ house }, input) => {
-      const client = await house.createClient(input)
-      const { access_token } = await obtainTokens(house, client)
+    async ({ server }, input) => {
+      const client = await server.createClient(input)
+      const { access_token } = await obtainTokens(server, client)
       const { headers, form } = credentials(client)
       const asked = { token: access_token, ...form }
       const accept = 'application/token-introspection+jwt'
-      return (await house.post('/oauth/introspect', asked, { ...headers, accept })).text()
+      return (await server.post('/oauth/introspect', asked, { ...headers, accept })).text()
     },
   ),
   claim_types_supported: each(async (_walk, type: string) => assert.equal(type, 'normal')),
-  claims_supported: each(async ({ house, agent }, name: string) => {
+  claims_supported: each(async ({ server, agent }, name: string) => {
     const asked = { scope: 'openid profile email', nonce: 'x' }
-    const { id_token, access_token } = (await obtainTokens(house, agent, asked)) as OpenidTokens
-    const known = await house.request('/oauth/userinfo', { headers: bearer(access_token) })
+    const { id_token, access_token } = (await obtainTokens(server, agent, asked)) as OpenidTokens
+    const known = await server.request('/oauth/userinfo', { headers: bearer(access_token) })
     const claims = { ...decodeJwt(id_token), ...((await known.json()) as Record<string, unknown>) }
     assert.ok(name in claims, name)
   }),
-  async claims_parameter_supported({ house, agent }, value: boolean) {
+  async claims_parameter_supported({ server, agent }, value: boolean) {
     assert.equal(value, true)
     const asked = { scope: 'openid', claims: '{"id_token":{"email":null}}' }
-    const { id_token } = (await obtainTokens(house, agent, asked)) as OpenidTokens
+    const { id_token } = (await obtainTokens(server, agent, asked)) as OpenidTokens
     assert.equal(decodeJwt(id_token)['email'], 'alice@example.com')
   },
   prompt_values_supported: each(
     async (walk, prompt: string) => {
-      const { house, agent } = walk
-      signIn(house)
-      await obtainTokens(house, agent)
-      house.clock.advance(1_000)
+      const { server, agent } = walk
+      signIn(server)
+      await obtainTokens(server, agent)
+      server.clock.advance(1_000)
       const asked = authorizeParameters(agent, makePkce(), { prompt })
-      const answer = await house.request(`/oauth/authorize?${asked}`)
+      const answer = await server.request(`/oauth/authorize?${asked}`)
       if (prompt === 'none') assert.ok(readAnswer(answer).get('code'))
       else if (prompt === 'consent') assert.equal(answer.status, 200)
       else {
         const back = wayBack(answer)
         assert.ok(back, prompt)
-        signIn(house)
-        assert.ok(readAnswer(await house.request(back)).get('code'))
+        signIn(server)
+        assert.ok(readAnswer(await server.request(back)).get('code'))
       }
     },
     async (walk) => {
       for (const prompt of ['create', 'made_up']) {
         const { query } = await askedBy(walk, { prompt })
-        const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
+        const answer = await grantsNothing(walk.server, () => authorize(walk.server, query))
         assertRedirectError(answer, 'invalid_request')
       }
     },
   ),
   acr_values_supported: each(
-    async ({ house, agent }, acr: string) => {
-      signIn(house, { acr })
-      const { access_token } = await obtainTokens(house, agent, { acr_values: acr })
+    async ({ server, agent }, acr: string) => {
+      signIn(server, { acr })
+      const { access_token } = await obtainTokens(server, agent, { acr_values: acr })
       assert.equal(decodeJwt(access_token)['acr'], acr)
-      signIn(house)
+      signIn(server)
     },
     async (walk) => {
       assert.deepEqual(walk.metadata['acr_values_supported'], acrValues)
       const claims = '{"id_token":{"acr":{"essential":true,"value":"urn:made:up"}}}'
       const { query } = await askedBy(walk, { scope: 'openid', claims })
-      const answer = await grantsNothing(walk.house, () => authorize(walk.house, query))
+      const answer = await grantsNothing(walk.server, () => authorize(walk.server, query))
       assertRedirectError(answer, 'unmet_authentication_requirements')
     },
   ),
@@ -529,13 +533,13 @@ const walkers: Record<string, Walker> = {
 
 /** Signs the user out and answers what a client is told of it. */
 async function logoutTold(walk: Walk) {
-  const { house, documents } = walk
+  const { server, documents } = walk
   documents.serve('/logout', {})
-  const client = await house.createClient({ backchannelLogoutUri: `${documents.origin}/logout` })
-  const { id_token } = (await obtainTokens(house, client, { scope: 'openid' })) as OpenidTokens
-  await house.request(`/oauth/logout?${new URLSearchParams({ id_token_hint: id_token })}`)
-  await deliverLogouts(house.app.server, { pause: async () => {} })
-  signIn(house)
+  const client = await server.createClient({ backchannelLogoutUri: `${documents.origin}/logout` })
+  const { id_token } = (await obtainTokens(server, client, { scope: 'openid' })) as OpenidTokens
+  await server.request(`/oauth/logout?${new URLSearchParams({ id_token_hint: id_token })}`)
+  await deliverLogouts(server.app.server, { pause: async () => {} })
+  signIn(server)
   const { body } = documents.requests.findLast((one) => one.url === '/logout')!
   const token = new URLSearchParams(body).get('logout_token')!
   assert.equal(decodeProtectedHeader(token).typ, 'logout+jwt')
@@ -559,9 +563,9 @@ onBothDatabases('what the metadata advertises', (dialect) => {
   }
 
   test('RFC 8414 §2: what is switched off is not advertised, and is refused', async () => {
-    const house = await openHouse(dialect, { pushedRequests: { accepted: false } })
+    const server = await openTestServer(dialect, { pushedRequests: { accepted: false } })
     try {
-      const metadata = await metadataOf(house)
+      const metadata = await metadataOf(server)
       const off = [
         'acr_values_supported',
         'authorization_details_types_supported',
@@ -583,31 +587,31 @@ onBothDatabases('what the metadata advertises', (dialect) => {
         'refresh_token',
         'client_credentials',
       ])
-      const client = await house.createClient()
+      const client = await server.createClient()
       const { headers, form } = credentials(client)
       for (const grant_type of [deviceGrant, exchangeGrant, jwtBearerGrant]) {
-        const answer = await house.post('/oauth/token', { grant_type, ...form }, headers)
+        const answer = await server.post('/oauth/token', { grant_type, ...form }, headers)
         await assertJson(answer, 400, 'unsupported_grant_type')
-        await assert.rejects(house.createClient({ grantTypes: [grant_type] }))
+        await assert.rejects(server.createClient({ grantTypes: [grant_type] }))
       }
-      assert.equal((await register(house, {})).status, 404)
-      assert.equal((await askDevice(house, client)).status, 404)
-      assert.equal((await house.request('/oauth/logout')).status, 404)
-      assert.equal((await push(house, client, authorizeParameters(client, makePkce()))).status, 400)
+      assert.equal((await register(server, {})).status, 404)
+      assert.equal((await askDevice(server, client)).status, 404)
+      assert.equal((await server.request('/oauth/logout')).status, 404)
+      assert.equal((await push(server, client, authorizeParameters(client, makePkce()))).status, 400)
       for (const method of ['tls_client_auth', 'self_signed_tls_client_auth'])
         assert.equal((metadata.token_endpoint_auth_methods_supported as string[]).includes(method), false)
       const url = authorizeParameters(client, makePkce(), { client_id: 'https://client.example/client.json' })
-      await assertPage(await house.request(`/oauth/authorize?${url}`))
+      await assertPage(await server.request(`/oauth/authorize?${url}`))
       const essential = '{"id_token":{"acr":{"essential":true,"value":"urn:x"}}}'
       for (const more of [
         { scope: 'openid', claims: essential },
         { authorization_details: '[{"type":"payment"}]' },
       ]) {
         const asked = authorizeParameters(client, makePkce(), more)
-        assert.ok(readRedirect(await grantsNothing(house, () => authorize(house, asked))).parameters.error)
+        assert.ok(readRedirect(await grantsNothing(server, () => authorize(server, asked))).parameters.error)
       }
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 

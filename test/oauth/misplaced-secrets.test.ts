@@ -9,7 +9,7 @@ import { sql } from '../../src/db/sql.ts'
 import { jsonLog, told, toldUrl } from '../../src/log.ts'
 import { routes } from '../../src/oauth/routes.ts'
 import { obtainTokens } from '../support/flow.ts'
-import { basic, dialects, type House, openHouse } from '../support/house.ts'
+import { basic, dialects, openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 const names = [
   ...[
@@ -85,7 +85,7 @@ const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('bas
 const unsigned = (header: object, claims: object) => `${part(header)}.${part(claims)}.${'A'.repeat(86)}`
 
 interface Watched {
-  house: House
+  server: TestServer
   /** Everything that was written down. */
   lines: string[]
   secrets: string[]
@@ -94,7 +94,7 @@ interface Watched {
 async function openWatched(dialect: (typeof dialects)[number], accounts?: 'local'): Promise<Watched> {
   const lines: string[] = []
   const write = (message: string, facts?: object) => void lines.push(JSON.stringify({ message, ...facts }))
-  const house = await openHouse(dialect, {
+  const server = await openTestServer(dialect, {
     ...(accounts === 'local' ? { accounts: localAccounts() } : {}),
     clientIdMetadata: {},
     registration: { policy: 'open' },
@@ -113,7 +113,7 @@ async function openWatched(dialect: (typeof dialects)[number], accounts?: 'local
     log: { info: write, warn: write, error: write },
   })
   return {
-    house,
+    server,
     lines,
     secrets: [
       `gh_cs_${randomBytes(32).toString('base64url')}`,
@@ -137,9 +137,9 @@ function search(where: string, text: string, secret: string, told: string): void
 
 for (const dialect of dialects) {
   test(`a secret in the wrong field reaches neither log, nor events, nor an error (${dialect})`, async () => {
-    const { house, lines, secrets } = await openWatched(dialect)
+    const { server, lines, secrets } = await openWatched(dialect)
     try {
-      const created = await house.createClient({
+      const created = await server.createClient({
         grantTypes: [
           'authorization_code',
           'refresh_token',
@@ -147,13 +147,13 @@ for (const dialect of dialects) {
           'urn:ietf:params:oauth:grant-type:token-exchange',
         ],
       })
-      const live = (await obtainTokens(house, await house.createClient())).refresh_token!
+      const live = (await obtainTokens(server, await server.createClient())).refresh_token!
       const jwt = unsigned({ alg: 'ES256', typ: 'at+jwt' }, { sub: 'alice', canary: randomUUID() })
       const all = [...secrets, live, jwt]
       let turn = 0
       const ask = async (what: string, path: string, init: RequestInit, secret: string) => {
         const before = lines.length
-        const answer = await house.request(path, init)
+        const answer = await server.request(path, init)
         const text = await answer.text()
         const about = `${init.method ?? 'GET'} ${what} with ${secret.slice(0, 8)}`
         search('the log', lines.slice(before).join('\n'), secret, about)
@@ -247,7 +247,7 @@ for (const dialect of dialects) {
           })),
           ...['htm', 'htu', 'jti', 'nonce'].map((name) => ({
             dpop: unsigned(
-              { typ: 'dpop+jwt', alg: 'ES256', jwk: house.app.server.keys.current().publicJwk },
+              { typ: 'dpop+jwt', alg: 'ES256', jwk: server.app.server.keys.current().publicJwk },
               { htm: 'POST', [name]: secret },
             ),
           })),
@@ -324,35 +324,35 @@ for (const dialect of dialects) {
         )
       }
       const events = JSON.stringify(
-        await house.app.server.db.query(
+        await server.app.server.db.query(
           sql<{ body: string }>`select * from events where type not in ('client_registered')`,
         ),
       )
       for (const secret of all) search('an event', events, secret, 'everything')
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 }
 
 test('a password in the place of a login reaches neither log nor events', async () => {
-  const { house, lines, secrets } = await openWatched('sqlite', 'local')
+  const { server, lines, secrets } = await openWatched('sqlite', 'local')
   try {
     for (const secret of secrets) {
       for (const path of ['/sign-in', '/sign-up', '/account', '/account/password']) {
         for (const name of ['login', 'email', 'username', 'name', 'password', 'return_to', 'form_token']) {
-          await house.post(path, { login: 'alice', password: 'x', [name]: secret })
-          await house.request(`${path}?${new URLSearchParams({ [name]: secret })}`)
+          await server.post(path, { login: 'alice', password: 'x', [name]: secret })
+          await server.request(`${path}?${new URLSearchParams({ [name]: secret })}`)
         }
       }
       search('the log', lines.join('\n'), secret, 'signing in')
     }
     const events = JSON.stringify(
-      await house.app.server.db.query(sql<{ body: string }>`select * from events`),
+      await server.app.server.db.query(sql<{ body: string }>`select * from events`),
     )
     for (const secret of secrets) search('an event', events, secret, 'signing in')
   } finally {
-    await house.close()
+    await server.close()
   }
 })
 

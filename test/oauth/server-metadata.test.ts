@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { houseFor, issuer, onBothDatabases, scopes } from '../support/house.ts'
+import { issuer, onBothDatabases, scopes, testServerFor } from '../support/gatehouse.ts'
 import { assertJson } from './answers.ts'
 
 onBothDatabases('server metadata', (dialect) => {
-  const open = houseFor(dialect, { resources: { 'https://jobs.example': {} } })
+  const open = testServerFor(dialect, { resources: { 'https://jobs.example': {} } })
 
   test('RFC 8414 §2: what is offered, and every address in it answers', async () => {
-    const house = await open()
-    const answer = await house.request('/.well-known/oauth-authorization-server')
+    const server = await open()
+    const answer = await server.request('/.well-known/oauth-authorization-server')
     assert.equal(answer.headers.get('content-type'), 'application/json')
     assert.match(answer.headers.get('cache-control') ?? '', /^public, max-age=\d+$/)
     const metadata = (await answer.json()) as Record<string, unknown>
@@ -39,18 +39,18 @@ onBothDatabases('server metadata', (dialect) => {
     assert.deepEqual(metadata.protected_resources, ['https://jobs.example'])
     for (const [name, value] of Object.entries(metadata)) {
       if (!/_(endpoint|uri)$/.test(name)) continue
-      const found = await house.request(String(value), { method: name === 'jwks_uri' ? 'GET' : 'POST' })
+      const found = await server.request(String(value), { method: name === 'jwks_uri' ? 'GET' : 'POST' })
       assert.notEqual(found.status, 404, name)
       assert.notEqual(found.status, 405, name)
     }
   })
 
   test('RFC 8414 §3.1: documents are read with GET and HEAD, everything else is 405 with Allow', async () => {
-    const house = await open()
+    const server = await open()
     for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) {
-      assert.equal((await house.request(path, { method: 'HEAD' })).status, 200)
+      assert.equal((await server.request(path, { method: 'HEAD' })).status, 200)
       for (const method of ['POST', 'PUT', 'DELETE']) {
-        const answer = await house.request(path, { method })
+        const answer = await server.request(path, { method })
         assert.equal(answer.headers.get('allow'), 'GET, HEAD')
         await assertJson(answer, 405, 'invalid_request')
       }

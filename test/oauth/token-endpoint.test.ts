@@ -9,10 +9,16 @@ import {
   redeem,
   refresh,
 } from '../support/flow.ts'
-import { formText, type House, houseFor, onBothDatabases, openHouse } from '../support/house.ts'
+import {
+  formText,
+  onBothDatabases,
+  openTestServer,
+  type TestServer,
+  testServerFor,
+} from '../support/gatehouse.ts'
 import { assertJson, grantsNothing } from './answers.ts'
 
-type Created = Awaited<ReturnType<House['createClient']>>
+type Created = Awaited<ReturnType<TestServer['createClient']>>
 
 const formType = 'application/x-www-form-urlencoded'
 
@@ -29,23 +35,23 @@ function tokenRequest(client: Created, code: string, verifier: string): Record<s
 }
 
 onBothDatabases('token endpoint', (dialect) => {
-  const open = houseFor(dialect)
+  const open = testServerFor(dialect)
 
   /** Runs refused requests against one living code and shows that the right request still spends it. */
   async function withCode(
-    work: (house: House, client: Created, form: Record<string, string>) => Promise<void>,
+    work: (server: TestServer, client: Created, form: Record<string, string>) => Promise<void>,
   ): Promise<void> {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     const form = tokenRequest(client, code, pkce.verifier)
-    await grantsNothing(house, () => work(house, client, form))
-    await readTokens(await house.post('/oauth/token', form))
+    await grantsNothing(server, () => work(server, client, form))
+    await readTokens(await server.post('/oauth/token', form))
   }
 
   test('RFC 6749 §5.2: a body that breaks off is invalid_request, not a fault of the server', () =>
-    withCode(async (house, _client, form) => {
+    withCode(async (server, _client, form) => {
       const whole = new TextEncoder().encode(formText(form))
       const body = new ReadableStream({
         pull(controller) {
@@ -54,14 +60,14 @@ onBothDatabases('token endpoint', (dialect) => {
         },
       })
       const init = { method: 'POST', headers: { 'content-type': formType }, body, duplex: 'half' }
-      const answer = await house.request('/oauth/token', init)
+      const answer = await server.request('/oauth/token', init)
       await assertJson(answer, 400, 'invalid_request')
     }))
 
   test('RFC 6749 §2.3.1: GET is 405 with Allow, parameters in the query are invalid_request (N54)', () =>
-    withCode(async (house, _client, form) => {
+    withCode(async (server, _client, form) => {
       for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
-        const answer = await house.request(`/oauth/token?${formText(form)}`, { method })
+        const answer = await server.request(`/oauth/token?${formText(form)}`, { method })
         assert.equal(answer.headers.get('allow'), 'POST')
         assert.equal(answer.status, 405)
         assert.equal(answer.headers.get('cache-control'), 'no-store')
@@ -75,24 +81,24 @@ onBothDatabases('token endpoint', (dialect) => {
         [{ grant_type: 'authorization_code' }, form],
         [{ client_id: form.client_id! }, form],
       ] as const) {
-        const answer = await house.post(`/oauth/token?${formText(query)}`, body)
+        const answer = await server.post(`/oauth/token?${formText(query)}`, body)
         await assertJson(answer, 400, 'invalid_request')
       }
-      await assertJson(await house.post('/oauth/token?code=%zz', form), 400, 'invalid_request')
+      await assertJson(await server.post('/oauth/token?code=%zz', form), 400, 'invalid_request')
     }))
 
   test('RFC 6749 §3.2: a query that says nothing about OAuth, or says it without a value, is ignored', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
     for (const query of ['', 'api-version=1', 'path=oauth&path=token', 'code=']) {
-      const form = tokenRequest(client, await obtainCode(house, client, pkce), pkce.verifier)
-      await readTokens(await house.post(`/oauth/token?${query}`, form))
+      const form = tokenRequest(client, await obtainCode(server, client, pkce), pkce.verifier)
+      await readTokens(await server.post(`/oauth/token?${query}`, form))
     }
   })
 
   test('RFC 6749 §4.1.3: a body that is no form is invalid_request (N55)', () =>
-    withCode(async (house, _client, form) => {
+    withCode(async (server, _client, form) => {
       const bodies: [string | undefined, string][] = [
         ['application/json', JSON.stringify(form)],
         ['application/json', formText(form)],
@@ -107,7 +113,7 @@ onBothDatabases('token endpoint', (dialect) => {
         [formType, `${formText(form)}&%ff=x`],
       ]
       for (const [type, body] of bodies) {
-        const answer = await house.request('/oauth/token', {
+        const answer = await server.request('/oauth/token', {
           method: 'POST',
           body,
           headers: type === undefined ? {} : { 'content-type': type },
@@ -116,37 +122,37 @@ onBothDatabases('token endpoint', (dialect) => {
         if (body.startsWith('{') && type === formType) await assertJson(answer, 401, 'invalid_client')
         else await assertJson(answer, 400, 'invalid_request')
       }
-      const large = await house.post('/oauth/token', { ...form, padding: 'x'.repeat(70_000) })
+      const large = await server.post('/oauth/token', { ...form, padding: 'x'.repeat(70_000) })
       await assertJson(large, 413, 'invalid_request')
     }))
 
   test('RFC 6749 §4.1.3: the content type may carry a charset and any letter case', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
     for (const type of [`${formType}; charset=UTF-8`, `${formType};charset=utf-8`, formType.toUpperCase()]) {
-      const form = tokenRequest(client, await obtainCode(house, client, pkce), pkce.verifier)
-      await readTokens(await house.post('/oauth/token', form, { 'content-type': type }))
+      const form = tokenRequest(client, await obtainCode(server, client, pkce), pkce.verifier)
+      await readTokens(await server.post('/oauth/token', form, { 'content-type': type }))
     }
   })
 
   test('RFC 6749 §3.2: a parameter that is sent twice is invalid_request, resource alone may repeat (N56)', async () => {
-    await withCode(async (house, _client, form) => {
+    await withCode(async (server, _client, form) => {
       for (const name of [...Object.keys(form), 'unknown', 'scope', 'audience']) {
         const value = form[name] ?? 'x'
         for (const other of [value, 'another']) {
-          const answer = await house.post('/oauth/token', { ...form, [name]: [value, other] })
+          const answer = await server.post('/oauth/token', { ...form, [name]: [value, other] })
           await assertJson(answer, 400, 'invalid_request')
         }
       }
     })
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
-    const issuer = house.app.settings.issuer
-    const code = await obtainCode(house, client, pkce)
+    const issuer = server.app.settings.issuer
+    const code = await obtainCode(server, client, pkce)
     await readTokens(
-      await house.post('/oauth/token', {
+      await server.post('/oauth/token', {
         ...tokenRequest(client, code, pkce.verifier),
         resource: [issuer, issuer],
         code_verifier: ['', pkce.verifier],
@@ -155,10 +161,10 @@ onBothDatabases('token endpoint', (dialect) => {
   })
 
   test('RFC 6749 §5.2: a missing grant_type is invalid_request, an unknown one unsupported_grant_type (N57)', () =>
-    withCode(async (house, _client, form) => {
+    withCode(async (server, _client, form) => {
       const { grant_type: _, ...without } = form
-      await assertJson(await house.post('/oauth/token', without), 400, 'invalid_request')
-      await assertJson(await house.post('/oauth/token', { ...form, grant_type: '' }), 400, 'invalid_request')
+      await assertJson(await server.post('/oauth/token', without), 400, 'invalid_request')
+      await assertJson(await server.post('/oauth/token', { ...form, grant_type: '' }), 400, 'invalid_request')
       for (const grant_type of [
         'password',
         'implicit',
@@ -169,7 +175,7 @@ onBothDatabases('token endpoint', (dialect) => {
         '__proto__',
         'x'.repeat(10_000),
       ]) {
-        const answer = await house.post('/oauth/token', {
+        const answer = await server.post('/oauth/token', {
           ...form,
           grant_type,
           username: 'alice',
@@ -180,44 +186,44 @@ onBothDatabases('token endpoint', (dialect) => {
     }))
 
   test('RFC 6749 §5.2: a grant type that is not registered for the client is unauthorized_client (N58)', async () => {
-    const house = await open()
-    const client = await house.createClient({ grantTypes: ['authorization_code'] })
+    const server = await open()
+    const client = await server.createClient({ grantTypes: ['authorization_code'] })
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
-    const tokens = await readTokens(await redeem(house, client, code, pkce))
+    const code = await obtainCode(server, client, pkce)
+    const tokens = await readTokens(await redeem(server, client, code, pkce))
     assert.equal(tokens.refresh_token, undefined, 'no refresh token without its grant type')
 
-    const full = await house.createClient()
-    const { refresh_token } = await obtainTokens(house, full)
-    const another = await obtainCode(house, full, pkce)
-    await house.g.clients.change(full.client.id, { grantTypes: ['client_credentials'] })
-    await grantsNothing(house, async () => {
+    const full = await server.createClient()
+    const { refresh_token } = await obtainTokens(server, full)
+    const another = await obtainCode(server, full, pkce)
+    await server.g.clients.change(full.client.id, { grantTypes: ['client_credentials'] })
+    await grantsNothing(server, async () => {
       for (const form of [
         { grant_type: 'refresh_token', refresh_token: refresh_token! },
         { grant_type: 'authorization_code', code: another, code_verifier: pkce.verifier },
       ] as Record<string, string>[]) {
         const { headers } = credentials(full)
-        await assertJson(await house.post('/oauth/token', form, headers), 400, 'unauthorized_client')
+        await assertJson(await server.post('/oauth/token', form, headers), 400, 'unauthorized_client')
       }
     })
-    await house.g.clients.change(full.client.id, { grantTypes: ['authorization_code', 'refresh_token'] })
-    await readTokens(await refresh(house, full, refresh_token!))
-    await readTokens(await redeem(house, full, another, pkce))
+    await server.g.clients.change(full.client.id, { grantTypes: ['authorization_code', 'refresh_token'] })
+    await readTokens(await refresh(server, full, refresh_token!))
+    await readTokens(await redeem(server, full, another, pkce))
   })
 
   test('RFC 6749 §5.1: no answer of the endpoint may be kept by a cache (N64)', async () => {
-    const house = await open()
-    const client = await house.createClient()
+    const server = await open()
+    const client = await server.createClient()
     const pkce = makePkce()
-    const code = await obtainCode(house, client, pkce)
+    const code = await obtainCode(server, client, pkce)
     const answers = [
-      await redeem(house, client, code, pkce),
-      await redeem(house, client, code, pkce),
-      await house.request('/oauth/token'),
-      await house.post('/oauth/token', {}),
-      await house.post('/oauth/token', {}, { authorization: 'Basic x' }),
-      await house.post('/oauth/token', { x: 'y'.repeat(70_000) }),
-      await house.request('/oauth/token', {
+      await redeem(server, client, code, pkce),
+      await redeem(server, client, code, pkce),
+      await server.request('/oauth/token'),
+      await server.post('/oauth/token', {}),
+      await server.post('/oauth/token', {}, { authorization: 'Basic x' }),
+      await server.post('/oauth/token', { x: 'y'.repeat(70_000) }),
+      await server.request('/oauth/token', {
         method: 'POST',
         body: '{}',
         headers: { 'content-type': 'application/json' },
@@ -232,7 +238,7 @@ onBothDatabases('token endpoint', (dialect) => {
       assert.equal(answer.headers.get('pragma'), 'no-cache')
       assert.equal(answer.headers.get('content-type'), 'application/json')
     }
-    const preflight = await house.request('/oauth/token', {
+    const preflight = await server.request('/oauth/token', {
       method: 'OPTIONS',
       headers: { origin: 'https://app.example' },
     })
@@ -241,7 +247,7 @@ onBothDatabases('token endpoint', (dialect) => {
   })
 
   test('Fetch §3.2.3: a preflight allows the headers that were asked for, on every route browser code may call', async () => {
-    const house = await openHouse(dialect, { registration: { policy: 'open' }, device: {} })
+    const server = await openTestServer(dialect, { registration: { policy: 'open' }, device: {} })
     try {
       const asked = 'authorization,x-requested-with,mcp-protocol-version,x-okta-user-agent-extended'
       for (const path of [
@@ -257,7 +263,7 @@ onBothDatabases('token endpoint', (dialect) => {
         '/.well-known/oauth-protected-resource',
       ]) {
         const headers = { origin: 'https://app.example', 'access-control-request-headers': asked }
-        const answer = await house.request(path, { method: 'OPTIONS', headers })
+        const answer = await server.request(path, { method: 'OPTIONS', headers })
         assert.equal(answer.status, 204, path)
         assert.equal(answer.headers.get('access-control-allow-origin'), '*', path)
         assert.equal(answer.headers.get('access-control-allow-headers'), asked.replaceAll(',', ', '), path)
@@ -268,16 +274,16 @@ onBothDatabases('token endpoint', (dialect) => {
         origin: 'https://app.example',
         'access-control-request-headers': `a b, ${'x'.repeat(2_000)}`,
       }
-      const answer = await house.request('/oauth/token', { method: 'OPTIONS', headers: odd })
+      const answer = await server.request('/oauth/token', { method: 'OPTIONS', headers: odd })
       assert.ok(answer.headers.get('access-control-allow-headers')!.length <= 1_000)
     } finally {
-      await house.close()
+      await server.close()
     }
   })
 
   test('RFC 9449 §8: browser code of other origins may read WWW-Authenticate and DPoP-Nonce', async () => {
-    const house = await open()
-    const answer = await house.post(
+    const server = await open()
+    const answer = await server.post(
       '/oauth/token',
       {},
       { origin: 'https://app.example', authorization: 'Basic x' },
@@ -287,7 +293,7 @@ onBothDatabases('token endpoint', (dialect) => {
     assert.match(exposed, /\bwww-authenticate\b/)
     assert.match(exposed, /\bdpop-nonce\b/)
     assert.equal(answer.headers.get('access-control-allow-credentials'), null)
-    const { g } = await house.twin({ cors: ['https://app.example'] })
+    const { g } = await server.twin({ cors: ['https://app.example'] })
     for (const [origin, allowed] of [
       ['https://app.example', 'https://app.example'],
       ['https://evil.example', null],

@@ -47,7 +47,7 @@ describe('on an older Node', { skip: old ? false : 'there is no Node before 24 o
     assert.match(ended.stderr, /^gatehouse: Gatehouse needs Node 24 or newer; this is Node [^\n]+\n$/)
   })
 
-  for (const entry of ['gatehouse-auth', 'gatehouse-auth/resource-server']) {
+  for (const entry of ['gatehouse-auth', 'gatehouse-auth/api']) {
     test(`importing ${entry} throws it`, () => {
       const program = `import('${entry}').then(() => console.log('loaded'), (error) => console.log(String(error), error.stack === String(error)))`
       writeFileSync(join(folder, 'import.mjs'), program)

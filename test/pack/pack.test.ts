@@ -140,7 +140,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
 
   test('has an entry for the API’s side that is one file and loads nothing of the server', async () => {
     const installed = join(empty, 'node_modules', 'gatehouse-auth', 'dist')
-    const text = await readFile(join(installed, 'resource-server.js'), 'utf8')
+    const text = await readFile(join(installed, 'api.js'), 'utf8')
     const imported = [...text.matchAll(/^import [^"]*"([^"]+)"/gm)].map((match) => match[1]!)
     assert.deepEqual(
       imported.filter((name) => !name.startsWith('node:')),
@@ -149,7 +149,7 @@ describe('the packed tarball', { timeout: 300_000 }, () => {
     assert.doesNotMatch(text, /create table|node:sqlite|<!doctype/i)
     await writeFile(
       join(empty, 'api.mjs'),
-      `import { ConfigError, resourceServer } from 'gatehouse-auth/resource-server'
+      `import { ConfigError, resourceServer } from 'gatehouse-auth/api'
       const api = resourceServer({ issuer: 'https://auth.example.com', resource: 'https://api.example.com/jobs' })
       const access = await api.authenticate(new Request('https://api.example.com/jobs'))
       console.log(access.ok, access.response.status, api.metadataPath)

@@ -6,8 +6,8 @@ import { networkOf } from '../../src/http/address.ts'
 import { parseForm } from '../../src/http/forms.ts'
 import type { Incoming } from '../../src/http/message.ts'
 import { readCredentials } from '../../src/oauth/clients/client-authentication.ts'
-import { isRefusal } from '../../src/oauth/refusals.ts'
-import { basic } from '../support/house.ts'
+import { isRefusal } from '../../src/protocol/refusals.ts'
+import { basic } from '../support/gatehouse.ts'
 
 /** Any text that a browser could send. */
 const text = fc.string({ unit: 'binary' }).map((one) => one.toWellFormed())

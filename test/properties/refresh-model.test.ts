@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { sql } from '../../src/db/sql.ts'
 import type { Gatehouse } from '../../src/gatehouse.ts'
 import { credentials, obtainTokens, type Tokens } from '../support/flow.ts'
-import { alice, formText, type House, issuer, openHouse } from '../support/house.ts'
+import { alice, formText, issuer, openTestServer, type TestServer } from '../support/gatehouse.ts'
 
 const second = 1_000
 const day = 86_400 * second
@@ -15,7 +15,7 @@ const refreshLifetime = 30 * day
 const sessionLifetime = 90 * day
 const granted = ['jobs:read', 'resume:read']
 
-type Created = Awaited<ReturnType<House['createClient']>>
+type Created = Awaited<ReturnType<TestServer['createClient']>>
 
 /** A refresh token as the model knows it. */
 interface Known {
@@ -34,7 +34,7 @@ interface Model {
 }
 
 interface Real {
-  house: House
+  testServer: TestServer
   processes: Gatehouse[]
   owner: Created
   other: Created
@@ -128,7 +128,7 @@ class Wait implements fc.AsyncCommand<Model, Real> {
   }
   async run(model: Model, real: Real): Promise<void> {
     model.now += this.milliseconds
-    real.house.clock.advance(this.milliseconds)
+    real.testServer.clock.advance(this.milliseconds)
     await holds(model, real)
   }
   toString(): string {
@@ -180,7 +180,7 @@ function post(g: Gatehouse, path: string, form: Record<string, string>, headers:
 
 /** What must be true after every step, whatever led there. */
 async function holds(model: Model, real: Real): Promise<void> {
-  const { db } = real.house.app.server
+  const { db } = real.testServer.app.server
   const id = real.owner.client.id
   const [session] = await db.query(
     sql<{
@@ -259,18 +259,18 @@ const commands = fc.commands(
 )
 
 test('RFC 9700 §4.14.2: in whatever order things happen, the server does what the model says', async () => {
-  const house = await openHouse('sqlite')
+  const testServer = await openTestServer('sqlite')
   try {
-    const { g: twin } = await house.twin()
+    const { g: twin } = await testServer.twin()
     const seen = { refreshes: 0, reuse: 0, foreign: 0, longest: 0 }
     await fc.assert(
       fc.asyncProperty(commands, fc.constantFrom(0, 60, 300), async (all, reuseWindow) => {
-        const owner = await house.createClient({ reuseWindow })
-        const other = await house.createClient()
-        house.signedIn.account = { ...alice, authTime: house.clock.now() }
-        const bystander = await obtainTokens(house, other)
-        const first = await obtainTokens(house, owner, { scope: granted.join(' ') })
-        const now = house.clock.now()
+        const owner = await testServer.createClient({ reuseWindow })
+        const other = await testServer.createClient()
+        testServer.signedIn.account = { ...alice, authTime: testServer.clock.now() }
+        const bystander = await obtainTokens(testServer, other)
+        const first = await obtainTokens(testServer, owner, { scope: granted.join(' ') })
+        const now = testServer.clock.now()
         const setup = () => ({
           model: {
             now,
@@ -281,8 +281,8 @@ test('RFC 9700 §4.14.2: in whatever order things happen, the server does what t
             events: { reuse: 0, foreign: 0, refreshes: 0 },
           } as Model,
           real: {
-            house,
-            processes: [house.g, twin],
+            testServer,
+            processes: [testServer.g, twin],
             owner,
             other,
             tokens: [first.refresh_token!],
@@ -299,7 +299,7 @@ test('RFC 9700 §4.14.2: in whatever order things happen, the server does what t
         seen.reuse += last!.events.reuse
         seen.foreign += last!.events.foreign
         seen.longest = Math.max(seen.longest, last!.tokens.length)
-        const [untouched] = await house.app.server.db.query(
+        const [untouched] = await testServer.app.server.db.query(
           sql<{
             revoked_at: number | null
           }>`select revoked_at from sessions where client_id = ${other.client.id}`,
@@ -315,6 +315,6 @@ test('RFC 9700 §4.14.2: in whatever order things happen, the server does what t
       JSON.stringify(seen),
     )
   } finally {
-    await house.close()
+    await testServer.close()
   }
 })

@@ -3,13 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { sha256 } from '../../src/crypto/tokens.ts'
 import { withQuery } from '../../src/oauth/authorization/authorization-response.ts'
-import { checkVerifier, readChallenge } from '../../src/oauth/authorization/pkce.ts'
-import {
-  matchRedirectUri,
-  redirectUriMatches,
-  redirectUriProblem,
-} from '../../src/oauth/authorization/redirect-uri.ts'
-import { isRefusal } from '../../src/oauth/refusals.ts'
+import { checkVerifier, readChallenge } from '../../src/protocol/pkce.ts'
+import { matchRedirectUri, redirectUriMatches, redirectUriProblem } from '../../src/protocol/redirect-uri.ts'
+import { isRefusal } from '../../src/protocol/refusals.ts'
 import {
   canonicalScope,
   narrowedScope,
@@ -18,7 +14,7 @@ import {
   scopeCovers,
   scopeSet,
   scopesMissing,
-} from '../../src/oauth/scope.ts'
+} from '../../src/protocol/scope.ts'
 
 const scopeName = fc.string({
   unit: fc

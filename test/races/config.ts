@@ -6,7 +6,7 @@ import { localAccounts } from '../../src/accounts/local.ts'
 import type { Config } from '../../src/config.ts'
 import { type SigningKey, signingKeyFromBase64 } from '../../src/crypto/jws.ts'
 import { enterprise } from '../support/enterprise.ts'
-import { issuer, scopes } from '../support/house.ts'
+import { issuer, scopes } from '../support/gatehouse.ts'
 
 /** What the coordinator tells a worker. */
 export interface WorkerOrder {

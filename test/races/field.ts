@@ -7,7 +7,7 @@ import { type Sql, sql } from '../../src/db/sql.ts'
 import { embed, type Gatehouse } from '../../src/gatehouse.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { paths } from '../../src/oauth/paths.ts'
+import { paths } from '../../src/protocol/paths.ts'
 import {
   authorizeParameters,
   credentials,
@@ -17,7 +17,7 @@ import {
   type ShownConsent,
   type Tokens,
 } from '../support/flow.ts'
-import { type Dialect, freshDatabase } from '../support/house.ts'
+import { type Dialect, freshDatabase } from '../support/gatehouse.ts'
 import { processConfig, providerHeader, signedInHeader, type WorkerOrder } from './config.ts'
 import { type Answer, fireTogether, type Shot } from './http.ts'
 import { startTogether, type Worker } from './processes.ts'
@@ -28,7 +28,7 @@ export type Aimless = Omit<Shot, 'port'>
 export class Field {
   readonly dialect: Dialect
   readonly workers: readonly Worker[]
-  readonly house: Gatehouse
+  readonly server: Gatehouse
   readonly app: App
   /** Every process gets two shots of a volley. */
   readonly volleySize: number
@@ -42,7 +42,7 @@ export class Field {
     this.workers = workers
     this.volleySize = 2 * workers.length
     this.app = app
-    this.house = embed(app)
+    this.server = embed(app)
   }
 
   /** A name nobody has used before. */
@@ -51,7 +51,7 @@ export class Field {
   }
 
   createClient(input: Partial<ClientInput> = {}): Promise<CreatedClient> {
-    return this.house.clients.create({
+    return this.server.clients.create({
       name: 'Job board',
       redirectUris: ['https://client.example/callback'],
       ...input,

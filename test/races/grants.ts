@@ -139,7 +139,7 @@ export const revokeClientAgainstEverything: Race = {
         shots.push(redeemShot(client, await field.obtainCode(client, user, pkce), pkce))
       const [answers, ended] = await Promise.all([
         field.fire(shots),
-        sleep(Math.random() * 8).then(() => field.house.clients.revoke(client.client.id, 'raced')),
+        sleep(Math.random() * 8).then(() => field.server.clients.revoke(client.client.id, 'raced')),
       ])
       assert.equal(ended, true)
       const won = answers.filter((answer) => answer.status === 200).length

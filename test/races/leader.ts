@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { migrateUp } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { leaseTime } from '../../src/jobs/scheduler.ts'
-import { type Dialect, freshDatabase } from '../support/house.ts'
+import { type Dialect, freshDatabase } from '../support/gatehouse.ts'
 
 export interface JobOrder {
   database: string

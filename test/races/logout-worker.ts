@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { disableUser } from '../../src/accounts/user-operations.ts'
 import { openApp } from '../../src/app.ts'
-import { deliverLogouts } from '../../src/oauth/openid/back-channel-logout.ts'
+import { deliverLogouts } from '../../src/oauth/logout/back-channel-logout.ts'
 import { processConfig } from './config.ts'
 import type { LogoutOrder } from './logouts.ts'
 

@@ -8,7 +8,7 @@ import { sql } from '../../src/db/sql.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { type Documents, openDocuments } from '../support/documents.ts'
 import { makePkce } from '../support/flow.ts'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { codeOf, consentShot, type Field, openField, redeemShot, tokensOf } from './field.ts'
 import { startTeller, type Teller } from './logouts.ts'
 

@@ -1,7 +1,7 @@
 // Each race a few times, in four processes. `npm run races` runs them by the hundred and prints the figures.
 
 import { after, before, describe, test } from 'node:test'
-import { onBothDatabases } from '../support/house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
 import { localRaces, races } from './all.ts'
 import { type Field, openField } from './field.ts'
 import { raceForJob } from './leader.ts'

@@ -10,7 +10,7 @@ const invitation = (uses: number, name: string): Race => ({
   async prepare(field) {
     return async (count) => {
       const most = Math.min(uses, field.volleySize - 1)
-      const made = await field.house.clients.createInitialAccessToken({ name: field.newUser(), uses: most })
+      const made = await field.server.clients.createInitialAccessToken({ name: field.newUser(), uses: most })
       const answers = await field.volley(registerShot(made.token))
       const won = answers.filter(({ status }) => status === 201)
       const lost = answers.filter(({ status }) => status === 401)

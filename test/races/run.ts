@@ -5,7 +5,7 @@
 // Prints what was answered; ends with 1 at the first answer that must not be.
 
 import { parseArgs } from 'node:util'
-import { type Dialect, dialects } from '../support/house.ts'
+import { type Dialect, dialects } from '../support/gatehouse.ts'
 import { localRaces, races } from './all.ts'
 import { type Field, openField } from './field.ts'
 import { raceForJob } from './leader.ts'

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { sql } from '../../src/db/sql.ts'
-import { issuer } from '../support/house.ts'
+import { issuer } from '../support/gatehouse.ts'
 import { backChannelShot, type Field, tokensOf } from './field.ts'
 
 /**

@@ -10,7 +10,7 @@ import {
 } from '../../src/crypto/jws.ts'
 import type { ClientInput } from '../../src/oauth/clients/client-input.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { issuer } from './house.ts'
+import { issuer } from './gatehouse.ts'
 
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 

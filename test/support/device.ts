@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials, readConsent, readTokens, type ShownConsent, type Tokens } from './flow.ts'
-import type { House } from './house.ts'
+import type { TestServer } from './gatehouse.ts'
 
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -18,10 +18,10 @@ export interface Device {
 
 /** A client that is a device: public, without a redirect. */
 export function createDevice(
-  house: House,
-  input: Parameters<House['createClient']>[0] = {},
+  server: TestServer,
+  input: Parameters<TestServer['createClient']>[0] = {},
 ): Promise<CreatedClient> {
-  return house.createClient({
+  return server.createClient({
     name: 'Television',
     tokenEndpointAuthMethod: 'none',
     redirectUris: [],
@@ -31,13 +31,13 @@ export function createDevice(
 }
 
 export function askDevice(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   more: Record<string, string | string[]> = {},
   more_headers: Record<string, string> = {},
 ): Promise<Response> {
   const { headers, form } = credentials(created)
-  return house.post(
+  return server.post(
     '/oauth/device_authorization',
     { scope: 'jobs:read', ...form, ...more },
     { ...headers, ...more_headers },
@@ -45,24 +45,24 @@ export function askDevice(
 }
 
 export async function beginDevice(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   more: Record<string, string | string[]> = {},
 ): Promise<Device> {
-  const answer = await askDevice(house, created, more)
+  const answer = await askDevice(server, created, more)
   const body = await answer.json()
   assert.equal(answer.status, 200, JSON.stringify(body))
   return body as Device
 }
 
 export function poll(
-  house: Pick<House, 'post'>,
+  server: Pick<TestServer, 'post'>,
   created: CreatedClient,
   deviceCode: string,
   more: Record<string, string | string[]> = {},
 ): Promise<Response> {
   const { headers, form } = credentials(created)
-  return house.post(
+  return server.post(
     '/oauth/token',
     { grant_type: deviceGrant, device_code: deviceCode, ...form, ...more },
     headers,
@@ -70,8 +70,12 @@ export function poll(
 }
 
 /** The form for the code as a browser has it; in the browser of another page when its cookie is given. */
-export async function showCodeForm(house: House, cookie?: string, path = '/device'): Promise<ShownConsent> {
-  const answer = await house.request(path, cookie === undefined ? {} : { cookie })
+export async function showCodeForm(
+  server: TestServer,
+  cookie?: string,
+  path = '/device',
+): Promise<ShownConsent> {
+  const answer = await server.request(path, cookie === undefined ? {} : { cookie })
   assert.equal(answer.status, 200)
   const shown = await readConsent(answer)
   return cookie === undefined ? shown : { ...shown, cookie }
@@ -79,12 +83,12 @@ export async function showCodeForm(house: House, cookie?: string, path = '/devic
 
 /** Sends a code with a form that was shown. */
 export function sendCode(
-  house: House,
+  server: TestServer,
   shown: Pick<ShownConsent, 'fields' | 'cookie'>,
   code: string,
   address?: string,
 ): Promise<Response> {
-  return house.request('/device', {
+  return server.request('/device', {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     cookie: shown.cookie,
@@ -95,36 +99,36 @@ export function sendCode(
 
 /** Enters a code in a browser and shows what the device asks; `address` is where that stands. */
 export async function enterCode(
-  house: House,
+  server: TestServer,
   code: string,
   cookie?: string,
 ): Promise<ShownConsent & { address: string }> {
-  const form = await showCodeForm(house, cookie)
-  const entered = await sendCode(house, form, code)
+  const form = await showCodeForm(server, cookie)
+  const entered = await sendCode(server, form, code)
   assert.equal(entered.status, 303, await entered.text())
   const address = entered.headers.get('location')!
-  const answer = await house.request(address, { cookie: form.cookie })
+  const answer = await server.request(address, { cookie: form.cookie })
   const shown = await readConsent(answer)
   assert.equal(answer.status, 200, shown.html)
   return { ...shown, cookie: form.cookie, address }
 }
 
 export function decideDevice(
-  house: House,
+  server: TestServer,
   shown: Pick<ShownConsent, 'fields' | 'cookie'>,
   decision: string,
 ): Promise<Response> {
-  return house.post('/device', { ...shown.fields, decision }, { cookie: shown.cookie })
+  return server.post('/device', { ...shown.fields, decision }, { cookie: shown.cookie })
 }
 
 /** The whole flow, from the device's first request to its tokens. */
 export async function obtainDeviceTokens(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   more: Record<string, string | string[]> = {},
 ): Promise<Tokens> {
-  const device = await beginDevice(house, created, more)
-  const allowed = await decideDevice(house, await enterCode(house, device.user_code), 'allow')
+  const device = await beginDevice(server, created, more)
+  const allowed = await decideDevice(server, await enterCode(server, device.user_code), 'allow')
   assert.equal(allowed.status, 200, await allowed.text())
-  return readTokens(await poll(house, created, device.device_code))
+  return readTokens(await poll(server, created, device.device_code))
 }

@@ -2,7 +2,7 @@
 
 import { createHash, type KeyObject, randomUUID } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
-import { type House, issuer } from './house.ts'
+import { issuer, type TestServer } from './gatehouse.ts'
 
 export interface ProofKey {
   alg: string
@@ -52,7 +52,7 @@ export function makeProof(key: ProofKey, options: ProofOptions = {}): Promise<st
 }
 
 /** A proof with the house's clock and the nonce it gives out at the moment. */
-export function proofFor(house: House, key: ProofKey, options: ProofOptions = {}): Promise<string> {
-  const now = house.clock.now()
-  return makeProof(key, { now, nonce: house.app.server.nonces.current(now), ...options })
+export function proofFor(server: TestServer, key: ProofKey, options: ProofOptions = {}): Promise<string> {
+  const now = server.clock.now()
+  return makeProof(key, { now, nonce: server.app.server.nonces.current(now), ...options })
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
 import { credentials } from './flow.ts'
-import { type House, issuer } from './house.ts'
+import { issuer, type TestServer } from './gatehouse.ts'
 
 export const enterprise = 'https://idp.acme.example'
 export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -34,14 +34,14 @@ export function identityAssertion(
 }
 
 export function bring(
-  house: Pick<House, 'post'>,
+  server: Pick<TestServer, 'post'>,
   created: CreatedClient,
   assertion: string,
   more: Record<string, string | string[]> = {},
   headers: Record<string, string> = {},
 ): Promise<Response> {
   const by = credentials(created)
-  return house.post(
+  return server.post(
     '/oauth/token',
     { grant_type: jwtBearerGrant, assertion, ...by.form, ...more },
     { ...by.headers, ...headers },

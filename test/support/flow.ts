@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../src/crypto/tokens.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { basic, type House } from './house.ts'
+import { basic, type TestServer } from './gatehouse.ts'
 
 export interface Pkce {
   verifier: string
@@ -46,13 +46,13 @@ export function authorizeParameters(
 
 /** Sends an authorization request and, when asked, decides on the consent page. Answers the final response. */
 export async function authorize(
-  house: House,
+  server: TestServer,
   parameters: URLSearchParams,
   decision: 'allow' | 'deny' = 'allow',
 ): Promise<Response> {
-  const shown = await house.request(`/oauth/authorize?${parameters}`)
+  const shown = await server.request(`/oauth/authorize?${parameters}`)
   if (shown.status !== 200) return shown
-  return answerConsent(house, await readConsent(shown), { decision })
+  return answerConsent(server, await readConsent(shown), { decision })
 }
 
 /** A consent page as a browser holds it. */
@@ -84,11 +84,11 @@ export async function readConsent(shown: Response): Promise<ShownConsent> {
 }
 
 export function answerConsent(
-  house: House,
+  server: TestServer,
   shown: ShownConsent,
   more: Record<string, string>,
 ): Promise<Response> {
-  return house.post('/oauth/consent', { ...shown.fields, ...more }, { cookie: shown.cookie })
+  return server.post('/oauth/consent', { ...shown.fields, ...more }, { cookie: shown.cookie })
 }
 
 /** Where an authorization response goes, with its parameters. */
@@ -100,12 +100,12 @@ export function readRedirect(response: Response): { to: URL; parameters: Record<
 }
 
 export async function obtainCode(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   pkce: Pkce | null = makePkce(),
   overrides: Record<string, string | string[] | undefined> = {},
 ): Promise<string> {
-  const { parameters } = readRedirect(await authorize(house, authorizeParameters(created, pkce, overrides)))
+  const { parameters } = readRedirect(await authorize(server, authorizeParameters(created, pkce, overrides)))
   assert.ok(parameters.code, `a code, not ${JSON.stringify(parameters)}`)
   return parameters.code
 }
@@ -121,14 +121,14 @@ export function credentials({ client, secret }: CreatedClient): {
 }
 
 export function redeem(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   code: string,
   pkce: Pkce | null,
   more: Record<string, string | string[]> = {},
 ): Promise<Response> {
   const { headers, form } = credentials(created)
-  return house.post(
+  return server.post(
     '/oauth/token',
     {
       grant_type: 'authorization_code',
@@ -143,13 +143,13 @@ export function redeem(
 }
 
 export function refresh(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   token: string,
   more: Record<string, string | string[]> = {},
 ): Promise<Response> {
   const { headers, form } = credentials(created)
-  return house.post(
+  return server.post(
     '/oauth/token',
     { grant_type: 'refresh_token', refresh_token: token, ...form, ...more },
     headers,
@@ -158,13 +158,13 @@ export function refresh(
 
 /** The whole flow, from the authorization request to tokens. */
 export async function obtainTokens(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   overrides: Record<string, string | string[] | undefined> = {},
 ): Promise<Tokens> {
   const pkce = makePkce()
-  const code = await obtainCode(house, created, pkce, overrides)
-  return readTokens(await redeem(house, created, code, pkce))
+  const code = await obtainCode(server, created, pkce, overrides)
+  return readTokens(await redeem(server, created, code, pkce))
 }
 
 export async function readTokens(response: Response): Promise<Tokens> {
@@ -185,12 +185,12 @@ export async function assertError(response: Response, status: number, error: str
 }
 
 export async function introspect(
-  house: House,
+  server: TestServer,
   created: CreatedClient,
   token: string,
 ): Promise<Record<string, unknown>> {
   const { headers, form } = credentials(created)
-  const response = await house.post('/oauth/introspect', { token, ...form }, headers)
+  const response = await server.post('/oauth/introspect', { token, ...form }, headers)
   assert.equal(response.status, 200)
   return (await response.json()) as Record<string, unknown>
 }

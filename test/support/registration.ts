@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import type { House } from './house.ts'
+import type { TestServer } from './gatehouse.ts'
 
 /** A client information response (RFC 7591 §3.2.1). */
 export interface Registration {
@@ -15,11 +15,11 @@ export interface Registration {
 }
 
 export function register(
-  house: Pick<House, 'request'>,
+  server: Pick<TestServer, 'request'>,
   metadata: unknown,
   { token, address }: { token?: string; address?: string } = {},
 ): Promise<Response> {
-  return house.request('/oauth/register', {
+  return server.request('/oauth/register', {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -31,11 +31,11 @@ export function register(
 }
 
 export async function registered(
-  house: Pick<House, 'request'>,
+  server: Pick<TestServer, 'request'>,
   metadata: Record<string, unknown> = {},
   more?: { token?: string; address?: string },
 ): Promise<Registration> {
-  const answer = await register(house, { ...publicMetadata, ...metadata }, more)
+  const answer = await register(server, { ...publicMetadata, ...metadata }, more)
   const body = (await answer.json()) as Registration
   assert.equal(answer.status, 201, JSON.stringify(body))
   return body

@@ -2,7 +2,7 @@
 
 import { type SigningKey, signJwt } from '../../src/crypto/jws.ts'
 import type { CreatedClient } from '../../src/oauth/clients/client-operations.ts'
-import { issuer } from './house.ts'
+import { issuer } from './gatehouse.ts'
 
 /** The claims of a correct request object over these parameters; an undefined override leaves one out. */
 export function requestClaims(

@@ -5,7 +5,7 @@ import { developmentAccounts } from '../../src/accounts/development.ts'
 import { gatehouse } from '../../src/gatehouse.ts'
 import type { GivenClient } from '../../src/verify/clients.ts'
 import { freePort } from '../cli/command-line.ts'
-import { type Dialect, freshDatabase, scopes, secret } from '../support/house.ts'
+import { type Dialect, freshDatabase, scopes, secret } from '../support/gatehouse.ts'
 
 const codeGrants = ['authorization_code', 'refresh_token']
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -24,7 +24,7 @@ export interface FullHouse {
 }
 
 /** With local accounts on SQLite and those for development on PostgreSQL. `issuerAt` says another name than its address. */
-export async function openFullHouse(
+export async function openFullServer(
   dialect: Dialect,
   issuerAt = (port: string) => `http://localhost:${port}`,
   registration: 'open' | 'invited' = 'open',

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Report, verify } from '../../src/verify/run.ts'
 import { emptyFolder, freePort, run, serve } from '../cli/command-line.ts'
-import { onBothDatabases } from '../support/house.ts'
-import { openFullHouse } from './full-house.ts'
+import { onBothDatabases } from '../support/gatehouse.ts'
+import { openFullServer } from './full-house.ts'
 
 /** A server on loopback may fetch from loopback; one on a public address may not (`test/http/guarded-fetch.test.ts`). */
 const expectedNotes = ['sector_identifier_uri: the server connected to 127.0.0.1']
@@ -26,28 +26,28 @@ const notApplicable = ({ checks }: Report) =>
 
 onBothDatabases('gatehouse verify, Gatehouse itself', (dialect) => {
   test('with everything switched on nothing falls short, and every rule but one is tried', async () => {
-    const house = await openFullHouse(dialect)
+    const testServer = await openFullServer(dialect)
     try {
-      const report = await verify(house)
+      const report = await verify(testServer)
       assert.deepEqual(troubles(report), [])
       assert.deepEqual(notApplicable(report), ['N108: everybody may register'])
       assert.equal(report.summary.not_shown, 0)
       assert.ok(report.complete)
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })
 
 describe('gatehouse verify, an issuer with a path', () => {
   test('RFC 8414 §3.1: its metadata is found between host and path', async () => {
-    const house = await openFullHouse('sqlite', (port) => `http://localhost:${port}/auth`)
+    const testServer = await openFullServer('sqlite', (port) => `http://localhost:${port}/auth`)
     try {
-      const report = await verify({ ...house, only: ['RFC 6749', 'RFC 9126', 'RFC 9449'] })
+      const report = await verify({ ...testServer, only: ['RFC 6749', 'RFC 9126', 'RFC 9449'] })
       assert.deepEqual(troubles(report), [])
       assert.deepEqual(notApplicable(report), [])
     } finally {
-      await house.close()
+      await testServer.close()
     }
   })
 })

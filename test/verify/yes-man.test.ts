@@ -3,17 +3,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Report, verify } from '../../src/verify/run.ts'
-import { openFullHouse } from './full-house.ts'
+import { openFullServer } from './full-house.ts'
 import { openYesMan } from './yes-man.ts'
 
 async function behindYesMan(only?: { path: string; rule: string }): Promise<Report> {
   const proxy = await openYesMan(only?.path)
-  const house = await openFullHouse('sqlite', () => proxy.url)
+  const testServer = await openFullServer('sqlite', () => proxy.url)
   try {
-    proxy.serve(house.url)
-    return await verify({ ...house, ...(only && { only: [only.rule] }) })
+    proxy.serve(testServer.url)
+    return await verify({ ...testServer, ...(only && { only: [only.rule] }) })
   } finally {
-    await house.close()
+    await testServer.close()
     await proxy.close()
   }
 }

@@ -1,4 +1,4 @@
-// One Gatehouse for all route handlers. In development Next.js loads modules anew after each change; the global keeps it.
+// One Gatehouse for all route handlers. In development Next.js reloads modules after each change; the global keeps the object.
 
 import { type Gatehouse, gatehouse } from 'gatehouse-auth'
 import { addDemoClient } from '../../demo-client.ts'
@@ -31,8 +31,8 @@ async function open(): Promise<Kept> {
 }
 
 /**
- * What `route.ts` exports for every address that is Gatehouse's. Route handlers do not learn their peer's address: your proxy
- * must set `x-real-ip`, also over one that the client sent. Without such a proxy pass nothing, and all clients count as one.
+ * What `route.ts` exports for every path of Gatehouse. Route handlers cannot see the peer's address: your proxy must set
+ * `x-real-ip` and overwrite one that the client sent. Without such a proxy pass nothing; all clients then count as one.
  */
 export function passToGatehouse(request: Request): Promise<Response> {
   return auth.fetch(request, { address: request.headers.get('x-real-ip') ?? '' })

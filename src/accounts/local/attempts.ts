@@ -5,7 +5,7 @@ import type { Counters, Limit } from '../../db/counters.ts'
 import type { Incoming } from '../../http/message.ts'
 
 const window = 15 * 60_000
-/** Of one account: nobody signs in so often, and each costs as much as a failure. */
+/** Of one account: no person signs in so often, and each costs as much as a failure. */
 const mostSuccesses = 60
 /** Failures left to each account where all users seem to come from one network, and that has used up its own. */
 const mostWhereShared = 3
@@ -18,7 +18,7 @@ export interface Throttled {
 /** Whose password is checked. */
 export interface Attempt {
   login: string
-  /** What tells that this browser was signed in before: its failures count for itself alone, and nobody else's for it. */
+  /** What tells that this browser was signed in before: its failures count for itself alone, and those of others do not count for it. */
   device: string | undefined
 }
 

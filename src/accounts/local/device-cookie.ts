@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
 import type { Incoming } from '../../http/message.ts'
-import type { AccountsHouse } from '../account.ts'
+import type { AccountsContext } from '../account.ts'
 
 const cookie = 'gh_device'
 /** As long as browsers keep a cookie at most (RFC 6265bis §5.6). */
@@ -19,7 +19,7 @@ export interface Vouched {
   password_hash: string
 }
 
-/** Cookies that say which accounts a browser has signed in to. They sign nobody in. */
+/** Cookies that say which accounts a browser has signed in to. They are no sign-in. */
 export interface DeviceCookies {
   /** The id of the device that the request comes from, if the password of this account was right there before. */
   deviceOf(request: Pick<Incoming, 'header'>, account: Vouched): string | undefined
@@ -27,7 +27,7 @@ export interface DeviceCookies {
   remember(request: Pick<Incoming, 'header'>, account: Vouched): string
 }
 
-export function deviceCookies({ secrets, settings }: AccountsHouse): DeviceCookies {
+export function deviceCookies({ secrets, settings }: AccountsContext): DeviceCookies {
   const { secure, base } = settings
   const message = ({ user_id, password_hash }: Vouched, device: string) =>
     `${user_id} ${password_hash} ${device}`

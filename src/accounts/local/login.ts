@@ -36,7 +36,7 @@ function isPlain(part: string): boolean {
   return !invisible.test(part) && isScriptOfItsOwn(part) && !looksLikeLatin(part)
 }
 
-/** The address in a login, when it is one. Nobody has proved that it is theirs. */
+/** The address in a login, when it is one. It is not verified. */
 export function emailOf(login: string): string | null {
   return login.includes('@') ? login : null
 }

@@ -1,25 +1,25 @@
-// NIST SP 800-63B-4 §4.2: an account whose password nobody knows, or nobody knows any more, gets one by a link.
+// NIST SP 800-63B-4 §4.2: an account whose password is unset or forgotten gets one by a link.
 import { ConfigError } from '../../config-error.ts'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { randomText } from '../../crypto/random.ts'
 import { makeToken } from '../../crypto/tokens.ts'
 import { type EventType, eventInput } from '../../events/append.ts'
-import { inertText } from '../../pages/inert.ts'
+import { safeText } from '../../pages/safe-text.ts'
 import type { PasswordLink, PasswordLinks } from '../account.ts'
 import { paths } from '../account-pages.ts'
 import { findLocalAccount } from '../records/local-accounts.ts'
 import { createLocalUser, createPasswordLink } from '../records/password-links.ts'
-import { type LocalAccountsHouse, provider } from './house.ts'
+import { type LocalContext, provider } from './local-context.ts'
 import { canonicalLogin, emailOf, isLogin } from './login.ts'
 
 /** How long a link is good, in milliseconds. */
 export const linkLifetime = 30 * 60_000
 
-export function passwordLinks(house: LocalAccountsHouse): PasswordLinks {
-  const { db, settings, passwords } = house
+export function passwordLinks(context: LocalContext): PasswordLinks {
+  const { db, settings, passwords } = context
 
   function made(userId: string, event: EventType) {
-    const now = house.now()
+    const now = context.now()
     const { token, id, hash } = makeToken('gh_pl', now)
     const expiresAt = now + linkLifetime
     const input = {
@@ -49,10 +49,10 @@ export function passwordLinks(house: LocalAccountsHouse): PasswordLinks {
       const taken = () =>
         new ConfigError([{ path: 'login', given: login, allowed: 'a login that no account has' }])
       if (await db.one(findLocalAccount, { login })) throw taken()
-      // Of a password that nobody has ever seen.
+      // Of a random password.
       const password_hash = await passwords.hash(['', '', ''], randomText(32))
-      const { input, shown } = made(`usr_${timeOrderedId(house.now())}`, 'user_created')
-      const called = inertText(name ?? '')
+      const { input, shown } = made(`usr_${timeOrderedId(context.now())}`, 'user_created')
+      const called = safeText(name ?? '')
       try {
         await db.write(createLocalUser, {
           ...input,

@@ -54,7 +54,7 @@ export function isScriptOfItsOwn(word: string): boolean {
   return words.some((one) => one.test(word)) && !(/[0-9]/.test(word) && /(?![0-9])\p{Nd}/u.test(word))
 }
 
-/** Lower-case letters of Cyrillic, Greek and Armenian that nobody tells from Latin ones. */
+/** Lower-case letters of Cyrillic, Greek and Armenian that look like Latin ones. */
 const twins = /^[\p{Script=Common}асеԁіјӏорԛѕѵԝхуһаɡοραικνυχωզօսոհցԍп]*$/u
 /** Latin letters of phonetic alphabets and of few languages that pass for others, and an i whose dot is a mark of its own. */
 const strange = /[\u0131\u0237\u0250-\u02ff\u1d00-\u1dbf]|[ij]\u0307/

@@ -4,48 +4,43 @@ import { readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf, formToken, formTokenIsValid } from '../../http/csrf.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
+import type { Route } from '../../http/route.ts'
 import { passwordSetPage, setPasswordPage } from '../../pages/account.ts'
-import { errorPage } from '../../pages/error.ts'
 import { answerPage } from '../../pages/page.ts'
-import { sayPlain } from '../../pages/say.ts'
+import { plainSentence } from '../../pages/sentences.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { errorAnswer, pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findPasswordLink, type PasswordLinkRow, setPassword } from '../records/password-links.ts'
+import { type Refusal, refuse as refuseRequest } from '../refusals.ts'
 import { originOf } from '../sign-ins.ts'
 import { passwordError } from './change-password.ts'
 import { QueueFull } from './fair-queue.ts'
-import { askingFor, type LocalAccountsHouse, provider } from './house.ts'
+import { askingFor, type LocalContext, provider } from './local-context.ts'
 import { passwordProblem } from './password.ts'
 
 /** Vouches to this browser that a password was set in it, so that no link can claim it was. */
 const done = 'password set'
 
-export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
-  const { db, settings, secrets, attempts, passwords, devices, options } = house
+export function setPasswordPages(context: LocalContext): Route {
+  const { db, settings, secrets, attempts, passwords, devices, options } = context
   const action = settings.base + paths.setPassword
   const signInUrl = `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: settings.issuer + paths.account })}`
+  /** The sign-in page also says whom to ask for a new link. */
+  const again = settings.origin + signInUrl
   const purpose = ({ id }: StoredToken) => `set password ${id}`
 
   /** One answer for links that never were, were used, ran out or were replaced, and for users who were disabled. */
-  function expired(): Answer {
-    const frame = house.frame()
-    const title = sayPlain(frame, 'set_password.expired_title')
-    const message = sayPlain(frame, 'set_password.expired')
-    // The sign-in page also says whom to ask for a new link.
-    const links = [{ href: signInUrl, text: sayPlain(frame, 'sign_in.title') }]
-    return answerPage(errorPage(frame, { status: 410, title, message, links }))
-  }
+  const expired = () => refuseRequest('password_link_unknown', {}, { again })
 
   async function opened(
     request: Incoming,
     token: string | undefined,
-  ): Promise<{ link: StoredToken; row: PasswordLinkRow } | Answer> {
+  ): Promise<{ link: StoredToken; row: PasswordLinkRow } | Refusal> {
     const link = token === undefined ? undefined : readToken('gh_pl', token)
     if (!link) return expired()
     const limited = await attempts.blockedNetwork(request, 'password link')
-    if (limited)
-      return errorAnswer(house, 429, 'sign_in.too_many', { 'retry-after': String(limited.retryAfter) })
-    const row = await db.one(findPasswordLink, { ...link, now: house.now() })
+    if (limited) return refuseRequest('too_many_password_links', {}, { ...limited, again })
+    const row = await db.one(findPasswordLink, { ...link, now: context.now() })
     if (row) return { link, row }
     await attempts.limitNetwork(request, 'password link')
     return expired()
@@ -58,10 +53,10 @@ export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming)
     problem?: { status: number; error: string; retryAfter?: number },
   ): Answer {
     return showForms(
-      house,
+      context,
       request,
       (tokenFor) =>
-        setPasswordPage(house.frame(), {
+        setPasswordPage(context.frame(), {
           action,
           hidden: { form_token: tokenFor(purpose(link)), token },
           login: row.login,
@@ -72,11 +67,11 @@ export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming)
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(context, paths.setPassword, {
     async GET(request) {
       const proof = queryParameter(request, 'done')
       if (proof !== undefined && formTokenIsValid(secrets, request, settings, done, proof)) {
-        return answerPage(passwordSetPage(house.frame(), { signInUrl }))
+        return answerPage(passwordSetPage(context.frame(), { signInUrl }))
       }
       const token = queryParameter(request, 'token')
       const found = await opened(request, token)
@@ -84,29 +79,29 @@ export function setPasswordPages(house: LocalAccountsHouse): (request: Incoming)
     },
 
     async POST(request) {
-      const posted = await readPosted(house, request)
+      const posted = await readPosted(context, request)
       if (!('form' in posted)) return posted
       const { form, ours } = posted
       const token = form.get('token')
       const found = await opened(request, token)
       if (!('row' in found)) return found
       const { link, row } = found
-      const frame = house.frame()
+      const frame = context.frame()
       const refuse = (status: number, error: string, retryAfter?: number) =>
         show(request, found, token!, { status, error, ...(retryAfter === undefined ? {} : { retryAfter }) })
-      if (!ours(purpose(link))) return refuse(403, sayPlain(frame, 'form.expired'))
+      if (!ours(purpose(link))) return refuse(403, plainSentence(frame, 'form.expired'))
       const wanted = form.get('new_password') ?? ''
       const known = [row.login, row.name ?? '', frame.branding.name, new URL(settings.issuer).hostname]
       const weak = passwordProblem(wanted, options.minimumPasswordLength, known)
       if (weak) return refuse(422, passwordError(frame, weak, options.minimumPasswordLength))
       let new_hash: string
       try {
-        new_hash = await passwords.hash(askingFor(house, request, row.login), wanted)
+        new_hash = await passwords.hash(askingFor(context, request, row.login), wanted)
       } catch (error) {
         if (!(error instanceof QueueFull)) throw error
-        return refuse(503, sayPlain(frame, 'sign_in.busy'), error.retryAfter)
+        return refuse(503, plainSentence(frame, 'sign_in.busy'), error.retryAfter)
       }
-      const now = house.now()
+      const now = context.now()
       const set = await db.write(setPassword, {
         id: row.user_id,
         link_id: link.id,

@@ -1,16 +1,17 @@
 // RFC 6749 §10.13, RFC 9700 §4.12; NIST SP 800-63B-4 §3.1.1: the sign-in page of local accounts.
 import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
-import { sayPlain } from '../../pages/say.ts'
+import type { Route } from '../../http/route.ts'
+import { plainSentence } from '../../pages/sentences.ts'
 import { signInPage } from '../../pages/sign-in.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
 import { QueueFull } from './fair-queue.ts'
 import { helpFrom } from './help.ts'
-import { askingFor, type LocalAccountsHouse, withPassword } from './house.ts'
+import { askingFor, type LocalContext, withPassword } from './local-context.ts'
 import { canonicalLogin, longestLogin } from './login.ts'
 
 interface Shown {
@@ -23,17 +24,17 @@ interface Shown {
   }
 }
 
-export function signInPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
-  const { settings, signIns, passwords, attempts, devices } = house
-  const help = helpFrom(house.options.help) ?? {}
+export function signInPages(context: LocalContext): Route {
+  const { settings, signIns, passwords, attempts, devices } = context
+  const help = helpFrom(context.options.help) ?? {}
   const purpose = (returnTo: string | undefined) => `sign in ${returnTo ?? ''}`
 
   async function show(request: Incoming, { returnTo, login, problem }: Shown): Promise<Answer> {
-    const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
-    const frame = house.frame()
+    const waiting = returnTo === undefined ? undefined : await context.waitingFor(returnTo)
+    const frame = context.frame()
     const next = returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`
     return showForms(
-      house,
+      context,
       request,
       (token) =>
         signInPage(frame, {
@@ -45,15 +46,15 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           login,
           ...waiting,
           leaves: returnTo !== undefined,
-          ...(problem && { error: sayPlain(frame, problem.error) }),
+          ...(problem && { error: plainSentence(frame, problem.error) }),
           help,
-          ...(house.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
+          ...(context.options.signUp && { signUpUrl: settings.base + paths.signUp + next }),
         }),
       problem,
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(context, paths.signIn, {
     async GET(request) {
       const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
       const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''
@@ -64,7 +65,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
     },
 
     async POST(request) {
-      const posted = await readPosted(house, request)
+      const posted = await readPosted(context, request)
       if (!('form' in posted)) return posted
       const { form, ours } = posted
       const returnTo = returnAddress(settings, form.get('return_to'))
@@ -73,12 +74,12 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
         return show(request, { ...shown, problem: { status: 403, error: 'form.expired' } })
       }
       const login = canonicalLogin(form.get('login') ?? '')
-      const account = await house.db.one(findLocalAccount, { login })
+      const account = await context.db.one(findLocalAccount, { login })
       try {
         const device = account && devices.deviceOf(request, account)
         const passed = await attempts.check(request, { login, device }, () =>
           passwords.fits(
-            askingFor(house, request, login),
+            askingFor(context, request, login),
             form.get('password') ?? '',
             account?.password_hash,
           ),
@@ -91,7 +92,7 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
           // Never the login that was tried: people type their password there.
           const facts = { provider: 'local', reason: account ? 'password_wrong' : 'login_unknown' }
           const userId = account?.user_id ?? null
-          await recordEvent(house, 'sign_in_failed', { userId, ...originOf(request) }, facts)
+          await recordEvent(context, 'sign_in_failed', { userId, ...originOf(request) }, facts)
           return show(request, { ...shown, problem: { status: 422, error: 'sign_in.wrong' } })
         }
       } catch (error) {
@@ -100,8 +101,8 @@ export function signInPages(house: LocalAccountsHouse): (request: Incoming) => P
         return show(request, { ...shown, problem: { status: 503, error: 'sign_in.busy', retryAfter } })
       }
       if (account.disabled_at !== null) {
-        const context = { userId: account.user_id, ...originOf(request) }
-        await recordEvent(house, 'sign_in_failed', context, { provider: 'local', reason: 'user_disabled' })
+        const origin = { userId: account.user_id, ...originOf(request) }
+        await recordEvent(context, 'sign_in_failed', origin, { provider: 'local', reason: 'user_disabled' })
         return show(request, { ...shown, problem: { status: 403, error: 'sign_in.disabled' } })
       }
       const setCookie = await signIns.begin(request, account.user_id, {

@@ -2,18 +2,19 @@
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { recordEvent } from '../../events/record.ts'
 import { type Answer, type Incoming, seeOther } from '../../http/message.ts'
-import { inertText } from '../../pages/inert.ts'
-import { sayPlain } from '../../pages/say.ts'
+import type { Route } from '../../http/route.ts'
+import { safeText } from '../../pages/safe-text.ts'
+import { plainSentence } from '../../pages/sentences.ts'
 import { signUpPage } from '../../pages/sign-up.ts'
 import type { SignUpView } from '../../pages/views.ts'
 import { paths, queryParameter } from '../account-pages.ts'
-import { pageMethods, readPosted, showForms } from '../page-forms.ts'
+import { pageRoute, readPosted, showForms } from '../page-forms.ts'
 import { findLocalAccount, type LocalAccountRow, signUp } from '../records/local-accounts.ts'
 import { returnAddress } from '../return-to.ts'
 import { originOf } from '../sign-ins.ts'
 import { passwordError } from './change-password.ts'
 import { QueueFull } from './fair-queue.ts'
-import { askingFor, type LocalAccountsHouse, provider, withPassword } from './house.ts'
+import { askingFor, type LocalContext, provider, withPassword } from './local-context.ts'
 import { canonicalLogin, emailOf, isLogin, longestLogin } from './login.ts'
 import { passwordProblem } from './password.ts'
 
@@ -24,18 +25,18 @@ interface Shown {
   problem?: { status: number; error: string; field?: SignUpView['field']; retryAfter?: number }
 }
 
-export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => Promise<Answer> {
-  const { settings, signIns, passwords, attempts, devices, options } = house
+export function signUpPages(context: LocalContext): Route {
+  const { settings, signIns, passwords, attempts, devices, options } = context
   const purpose = (returnTo: string | undefined) => `sign up ${returnTo ?? ''}`
 
   async function show(request: Incoming, { returnTo, problem, ...fields }: Shown): Promise<Answer> {
-    const waiting = returnTo === undefined ? undefined : await house.waitingFor(returnTo)
+    const waiting = returnTo === undefined ? undefined : await context.waitingFor(returnTo)
     const next = returnTo === undefined ? '' : `?${new URLSearchParams({ return_to: returnTo })}`
     return showForms(
-      house,
+      context,
       request,
       (token) =>
-        signUpPage(house.frame(), {
+        signUpPage(context.frame(), {
           action: settings.base + paths.signUp,
           hidden: {
             form_token: token(purpose(returnTo)),
@@ -52,7 +53,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
     )
   }
 
-  return pageMethods(house, {
+  return pageRoute(context, paths.signUp, {
     async GET(request) {
       const returnTo = returnAddress(settings, queryParameter(request, 'return_to'))
       const login = queryParameter(request, 'login_hint')?.slice(0, longestLogin) ?? ''
@@ -60,20 +61,21 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
     },
 
     async POST(request) {
-      const posted = await readPosted(house, request)
+      const posted = await readPosted(context, request)
       if (!('form' in posted)) return posted
       const { form, ours } = posted
-      const frame = house.frame()
+      const frame = context.frame()
       const returnTo = returnAddress(settings, form.get('return_to'))
-      const name = inertText(form.get('name') ?? '')
+      const name = safeText(form.get('name') ?? '')
       const login = canonicalLogin(form.get('login') ?? '')
       const password = form.get('password') ?? ''
       const refuse = (problem: NonNullable<Shown['problem']>) =>
         show(request, { returnTo, name, login: login.slice(0, longestLogin), problem })
-      const wrong = (field: SignUpView['field'], key: Parameters<typeof sayPlain>[1]) =>
-        refuse({ status: 422, error: sayPlain(frame, key), field })
+      const wrong = (field: SignUpView['field'], key: Parameters<typeof plainSentence>[1]) =>
+        refuse({ status: 422, error: plainSentence(frame, key), field })
 
-      if (!ours(purpose(returnTo))) return refuse({ status: 403, error: sayPlain(frame, 'form.expired') })
+      if (!ours(purpose(returnTo)))
+        return refuse({ status: 403, error: plainSentence(frame, 'form.expired') })
       if (name === '') return wrong('name', 'sign_up.name_missing')
       if (!isLogin(login)) return wrong('login', 'sign_up.login_invalid')
       const weak = passwordProblem(password, options.minimumPasswordLength, [
@@ -87,7 +89,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
         return refuse({ status: 422, error, field: 'password' })
       }
       const limited = await attempts.limitNetwork(request, 'sign-up')
-      if (limited) return refuse({ status: 429, error: sayPlain(frame, 'sign_in.too_many'), ...limited })
+      if (limited) return refuse({ status: 429, error: plainSentence(frame, 'sign_in.too_many'), ...limited })
       const enter = (setCookie: string, account: { user_id: string; password_hash: string }) =>
         seeOther(returnTo ?? settings.issuer + paths.account, {
           'set-cookie': [setCookie, devices.remember(request, account)],
@@ -99,11 +101,11 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
         const passed =
           disabled_at === null &&
           (await attempts.check(request, { login, device }, () =>
-            passwords.fits(askingFor(house, request, login), password, password_hash),
+            passwords.fits(askingFor(context, request, login), password, password_hash),
           ))
         if (passed === false && disabled_at === null) {
           const facts = { provider, reason: 'password_wrong' }
-          await recordEvent(house, 'sign_in_failed', { userId: user_id, ...originOf(request) }, facts)
+          await recordEvent(context, 'sign_in_failed', { userId: user_id, ...originOf(request) }, facts)
         }
         const setCookie =
           passed === true
@@ -112,17 +114,17 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
         return setCookie === undefined ? wrong('login', 'sign_up.login_taken') : enter(setCookie, account)
       }
       try {
-        const known = await house.db.one(findLocalAccount, { login })
+        const known = await context.db.one(findLocalAccount, { login })
         if (known) return await taken(known)
-        const password_hash = await passwords.hash(askingFor(house, request, login), password)
+        const password_hash = await passwords.hash(askingFor(context, request, login), password)
         const { input, setCookie } = await signIns.prepare(
           request,
-          `usr_${timeOrderedId(house.now())}`,
+          `usr_${timeOrderedId(context.now())}`,
           'sign_up',
           withPassword,
         )
         try {
-          await house.db.write(signUp, {
+          await context.db.write(signUp, {
             ...input,
             provider,
             name,
@@ -132,7 +134,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
           })
         } catch (error) {
           // Somebody else took the login meanwhile; anything else is a fault.
-          const faster = await house.db.one(findLocalAccount, { login })
+          const faster = await context.db.one(findLocalAccount, { login })
           if (faster) return await taken(faster)
           throw error
         }
@@ -140,7 +142,7 @@ export function signUpPages(house: LocalAccountsHouse): (request: Incoming) => P
       } catch (error) {
         if (!(error instanceof QueueFull)) throw error
         const { retryAfter } = error
-        return refuse({ status: 503, error: sayPlain(frame, 'sign_in.busy'), retryAfter })
+        return refuse({ status: 503, error: plainSentence(frame, 'sign_in.busy'), retryAfter })
       }
     },
   })

@@ -43,7 +43,7 @@ export interface OpenidProvider {
   finish(callback: URL, begun: Begun, maxAge: number): Promise<IDToken | NotSignedIn>
 }
 
-/** How long the provider's metadata counts as fresh, and after a failure asks nobody while it is still good, in milliseconds. */
+/** How long the provider's metadata counts as fresh, and is not fetched again after a failure, in milliseconds. */
 const freshFor = 10 * 60_000
 const failurePause = 30_000
 /** How far the provider's clock may be from ours, in seconds. */

@@ -1,5 +1,5 @@
 import type * as OAuth from 'oauth4webapi'
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
+import { isOpenidScope } from '../../oauth/config/scopes.ts'
 import type { DemoAccount } from './account.ts'
 
 /** The demonstration's client, on a library that knows nothing of this server but its issuer. */

@@ -1,11 +1,11 @@
 import { html } from '../../http/html.ts'
 import type { Answer, Incoming } from '../../http/message.ts'
-import { paths } from '../../oauth/paths.ts'
 import { errorPage } from '../../pages/error.ts'
 import * as icons from '../../pages/icons.ts'
 import { head, layout } from '../../pages/layout.ts'
 import { answerPage } from '../../pages/page.ts'
 import type { Frame } from '../../pages/views.ts'
+import { paths } from '../../protocol/paths.ts'
 import { type Attempt, attemptAuthorization, type DemoClient, decode, redeemAnswer } from './client.ts'
 
 const mostWaiting = 100

@@ -4,19 +4,19 @@
 
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { told, toldUrl } from '../../log.ts'
+import { acrThatWouldDo } from '../../protocol/authentication-context.ts'
+import { type AuthorizationDetail, requestedDetails } from '../../protocol/authorization-details.ts'
+import { type ClaimsRequest, readClaims } from '../../protocol/claims-parameter.ts'
+import { readChallenge } from '../../protocol/pkce.ts'
+import { matchRedirectUri } from '../../protocol/redirect-uri.ts'
+import { isRefusal, type Refusal, refuse, sentAs } from '../../protocol/refusals.ts'
+import { requestedResources } from '../../protocol/resource-indicators.ts'
+import { requestedScope } from '../../protocol/scope.ts'
 import type { Settings } from '../../settings.ts'
-import { acrThatWouldDo } from '../authentication-context.ts'
 import type { Client } from '../clients/clients.ts'
-import { type ClaimsRequest, readClaims } from '../openid/claims-parameter.ts'
 import { verifyIdTokenHint } from '../openid/id-token.ts'
-import { isRefusal, type Refusal, refuse, sentAs } from '../refusals.ts'
-import { requestedResources } from '../resource-indicators.ts'
-import { requestedScope } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts'
 import { isPosted, isSigned, type ResponseMode, responseModes } from './jarm.ts'
-import { readChallenge } from './pkce.ts'
-import { matchRedirectUri } from './redirect-uri.ts'
 
 /** Where an answer may go: known only once client and redirect URI are trusted. */
 export interface ReplyTo {
@@ -160,7 +160,7 @@ export async function readReplyTo(server: ClientLookup, form: Form): Promise<Rep
     const description = `The response_mode is not supported here; allowed: ${allowed.join(', ')}; sent: ${sentAs(mode)}`
     return { page: refuse('response_mode_unsupported', { client: client.id }, { description }), client }
   }
-  // A state sent twice is not echoed: nobody could say which one is meant.
+  // A state sent twice is ambiguous and is not echoed.
   const state = form.repeated.includes('state') ? null : (form.get('state') ?? null)
   return { client, redirectUri, responseMode, state }
 }
@@ -261,7 +261,7 @@ function isTooLong(form: Form, name: string): boolean {
   return form.all(name).some((value) => value.length > longest / 3 && Buffer.byteLength(value) > longest)
 }
 
-/** Without `openid` nobody is told anything about the user. */
+/** Without `openid` no claim about the user is disclosed. */
 function readClaimsOf(
   form: Form,
   scope: readonly string[],

@@ -2,12 +2,14 @@
 // endpoint.
 
 import { type Answer, concerning, type Incoming, seeOther } from '../../http/message.ts'
-import { errorPage } from '../../pages/error.ts'
+import { type Refusal as AnyRefusal, wireError } from '../../http/refusal.ts'
+import { answerRefusal, errorPage } from '../../pages/error.ts'
 import { formPostPage } from '../../pages/form-post.ts'
 import { answerPage } from '../../pages/page.ts'
-import { clientName, sayPlain } from '../../pages/say.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
-import { type Refusal, refusals, wireError } from '../refusals.ts'
+import { clientName, plainSentence } from '../../pages/sentences.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
+import { type Refusal, refusals } from '../../protocol/refusals.ts'
+import type { Client } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
 import { isInFragment, isPosted, isSigned, signResponse } from './jarm.ts'
@@ -27,13 +29,13 @@ export async function authorizationResponse(
   return concerning(seeOther(addressOf(replyTo, fields)), { client: replyTo.client.id })
 }
 
-/** The user has decided, or it is nobody's to decide: the client hears of it. */
+/** The user has decided, or there is nothing to decide: the client gets an answer. */
 export function authorizationError(server: Server, replyTo: ReplyTo, refusal: Refusal): Promise<Answer> {
   return authorizationResponse(server, replyTo, wireError(refusal))
 }
 
 /**
- * An error before the user was asked anything. Whoever can make us send people unasked to a redirect URI of their own choice has
+ * An error before the user was asked anything. A client that can make us redirect users to an address of its own choice has
  * an open redirector: unless something vouches for it, a page says where it leads, and the user goes or does not (RFC 9700
  * §4.11.2).
  */
@@ -94,45 +96,30 @@ function homeOf({ settings }: Server, client: Client): string | undefined {
   if (client.clientUri !== null) return client.clientUri
   const origins = [...new Set(client.redirectUris.map((uri) => new URL(uri).origin))]
   const [only] = origins
-  return origins.length === 1 && only?.startsWith('https:') && !cameByItself(client) ? `${only}/` : undefined
+  return origins.length === 1 && only?.startsWith('https:') && !isSelfRegistered(client)
+    ? `${only}/`
+    : undefined
 }
 
 /** The redirect is not trusted, or there is none: a page on our own origin, nothing of the input in it. */
-export function refusalPage(
-  server: Server,
-  refusal: Refusal,
-  { client, again, requestId }: WayOn & { requestId?: string | undefined } = {},
-): Answer {
-  const { status } = refusals[refusal.refusal]
-  const { error, error_description } = wireError(refusal)
+export function refusalPage(server: Server, refusal: AnyRefusal, { client, again }: WayOn = {}): Answer {
   const frame = server.frame()
   const home = client && homeOf(server, client)
   const tryAgain = again ?? refusal.again
   const links = [
     ...(tryAgain === undefined
       ? []
-      : [{ href: tryAgain.slice(server.settings.origin.length), text: sayPlain(frame, 'error.again') }]),
+      : [{ href: tryAgain.slice(server.settings.origin.length), text: plainSentence(frame, 'error.again') }]),
     ...(home === undefined
       ? []
-      : [{ href: home, text: sayPlain(frame, 'error.back', { client: clientName(frame, client!.name) }) }]),
+      : [
+          {
+            href: home,
+            text: plainSentence(frame, 'error.back', { client: clientName(frame, client!.name) }),
+          },
+        ]),
   ]
-  return answerPage(
-    errorPage(frame, {
-      status,
-      title: status === 403 ? 'This page cannot be used' : 'This request cannot be completed',
-      message: error_description,
-      code: error,
-      client: client?.name,
-      requestId,
-      links,
-    }),
-    {
-      ...(refusal.allow ? { allow: refusal.allow.join(', ') } : {}),
-      ...(refusal.retryAfter === undefined && status !== 503
-        ? {}
-        : { 'retry-after': String(refusal.retryAfter ?? 1) }),
-    },
-  )
+  return answerRefusal(frame, refusal, { ...(client && { client: client.name }), links })
 }
 
 /** Where the browser goes with the parameters. A registered redirect URI has no fragment of its own. */

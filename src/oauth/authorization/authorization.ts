@@ -5,26 +5,26 @@ import { Unavailable } from '../../db/database.ts'
 import { eventInput } from '../../events/append.ts'
 import { browserOf } from '../../http/csrf.ts'
 import { type Answer, concerning, type Incoming, seeOther, withCookie } from '../../http/message.ts'
+import { faultFrom } from '../../http/refusal.ts'
 import { answerFromResponse, isResponse } from '../../http/web.ts'
-import { originOf } from '../back-channel.ts'
-import { beginFlow } from '../clients/client-id-metadata.ts'
-import { paths } from '../paths.ts'
+import { originOf } from '../../protocol/form-endpoint.ts'
+import { paths } from '../../protocol/paths.ts'
+import { consentHost, redirectsToOwnComputer } from '../../protocol/redirect-uri.ts'
+import { isRefusal, type Refusal, refusals, refuse } from '../../protocol/refusals.ts'
+import { readPageParameters } from '../../protocol/request-body.ts'
+import { scopeSet, scopesMissing } from '../../protocol/scope.ts'
+import { bytesOf, limitPending } from '../guards/pending-limits.ts'
 import { issueCode, issuePushedCode } from '../records/codes.ts'
 import { findConsent, holdAuthorizationRequest } from '../records/consents.ts'
 import { endPushedRequest, pushedRequestIsOpen } from '../records/pushed-requests.ts'
-import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
-import { readPageParameters } from '../request-body.ts'
-import { bytesOf, takeRoom } from '../room.ts'
-import { scopeSet, scopesMissing } from '../scope.ts'
+import { beginFlow } from '../registration/client-id-metadata.ts'
 import type { Server, User } from '../server.ts'
 import { quotaIsFull } from '../sessions.ts'
-import { troubleFrom } from '../trouble.ts'
 import { type AuthorizationRequest, type ReplyTo, readAuthorizationRequest } from './authorization-request.ts'
 import { authorizationResponse, earlyError, refusalPage } from './authorization-response.ts'
 import { codeInput, consentForm, consentScope, type HeldRequest } from './consent.ts'
 import { shownTo } from './deciding-user.ts'
 import { unfold, type WayBack, wayBack } from './kept-request.ts'
-import { consentHost, redirectsToOwnComputer } from './redirect-uri.ts'
 import { expandRequest } from './request-source.ts'
 import {
   arrivalCookie,
@@ -77,7 +77,7 @@ export async function authorize(server: Server, request: Incoming): Promise<Answ
     return await decide(server, visit, asked, user)
   } catch (error) {
     // A status of 500 or 503 cannot travel in a redirect, so these have codes of their own (RFC 6749 §4.1.2.1).
-    return refused(server, visit.request, asked, troubleFrom(error, paths.authorization, server.log))
+    return refused(server, visit.request, asked, faultFrom(error, paths.authorization, server.log))
   }
 }
 
@@ -95,7 +95,7 @@ async function askAsGet(back: WayBack): Promise<Answer> {
   return seeOther(again)
 }
 
-/** Tells the client. The flow of a pushed request ends with it, unless the trouble is ours and the user may try again. */
+/** Tells the client. The flow of a pushed request ends with it, unless the fault is ours and the user may try again. */
 async function refused(
   server: Server,
   request: Incoming,
@@ -189,7 +189,7 @@ async function grantCode(
   const now = server.now()
   const { token: code, ...stored } = makeToken('gh_ac', now)
   const input = await codeInput(server, asked, user, stored, now)
-  const full = takeRoom(server, 'codes', {
+  const full = limitPending(server, 'codes', {
     user: user.id,
     address: request.address,
     client: asked.client,
@@ -229,7 +229,7 @@ async function askConsent(
     ...shownTo(user),
   }
   const text = JSON.stringify(row)
-  const full = takeRoom(server, 'authorization_requests', {
+  const full = limitPending(server, 'authorization_requests', {
     user: user.id,
     address: visit.request.address,
     client,

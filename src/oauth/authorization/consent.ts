@@ -6,16 +6,17 @@ import { type Answer, concerning } from '../../http/message.ts'
 import { consentPage } from '../../pages/consent.ts'
 import { answerPage } from '../../pages/page.ts'
 import type { ConsentView } from '../../pages/views.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
-import { scopesOfClaims, storeClaims } from '../openid/claims-parameter.ts'
-import { subjectFor } from '../openid/pairwise-subject.ts'
-import { paths } from '../paths.ts'
-import { canonicalScope, scopesMissing } from '../scope.ts'
+import { describeDetails } from '../../protocol/authorization-details.ts'
+import { scopesOfClaims, storeClaims } from '../../protocol/claims-parameter.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
+import { paths } from '../../protocol/paths.ts'
+import { consentHost, redirectHost, redirectsToOwnComputer } from '../../protocol/redirect-uri.ts'
+import { canonicalScope, scopesMissing } from '../../protocol/scope.ts'
+import type { Client } from '../clients/clients.ts'
+import { subjectFor } from '../clients/pairwise-subject.ts'
 import type { Server, User } from '../server.ts'
-import { describeDetails } from './authorization-details.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 import type { DecidingUser, ShownTo } from './deciding-user.ts'
-import { consentHost, redirectHost, redirectsToOwnComputer } from './redirect-uri.ts'
 
 /** A request as it is kept while its user decides; the client is in a column of its own. */
 export type HeldRequest = Omit<AuthorizationRequest, 'client'> & ShownTo
@@ -57,11 +58,11 @@ export function clientView(client: Client): ConsentView['client'] {
   return {
     name: client.name,
     // A picture of one's own choice could be anybody's, and would tell its server who looks (CIMD §8.8, §9.2).
-    logo: cameByItself(client) ? undefined : (client.logoUri ?? undefined),
+    logo: isSelfRegistered(client) ? undefined : (client.logoUri ?? undefined),
     homepage: client.clientUri ?? undefined,
     policy: client.policyUri ?? undefined,
     terms: client.tosUri ?? undefined,
-    createdByItself: cameByItself(client),
+    createdByItself: isSelfRegistered(client),
     ...(client.source === 'cimd' ? { host: new URL(client.id).host } : {}),
   }
 }

@@ -6,9 +6,13 @@ import { eventInput } from '../../events/append.ts'
 import { formTokenIsValid } from '../../http/csrf.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Answer, Incoming } from '../../http/message.ts'
-import { originOf } from '../back-channel.ts'
-import type { ClaimsRequest } from '../openid/claims-parameter.ts'
-import { scopeFor } from '../openid/user-claims.ts'
+import { scopeFor } from '../../protocol/claim-scopes.ts'
+import type { ClaimsRequest } from '../../protocol/claims-parameter.ts'
+import { originOf } from '../../protocol/form-endpoint.ts'
+import { matchRedirectUri } from '../../protocol/redirect-uri.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { readPageForm } from '../../protocol/request-body.ts'
+import { narrowedScope, scopeCovers } from '../../protocol/scope.ts'
 import { findCode } from '../records/codes.ts'
 import {
   type AuthorizationRequestRow,
@@ -18,15 +22,11 @@ import {
   denyRequest,
   findAuthorizationRequest,
 } from '../records/consents.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { readPageForm } from '../request-body.ts'
-import { narrowedScope, scopeCovers } from '../scope.ts'
 import type { Server } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 import { authorizationError, authorizationResponse, refusalPage } from './authorization-response.ts'
 import { codeInput, consentPurpose, consentScope, type HeldRequest } from './consent.ts'
 import { type DecidingUser, decidingUser } from './deciding-user.ts'
-import { matchRedirectUri } from './redirect-uri.ts'
 import { isReturnAddress } from './return-address.ts'
 
 interface Decision {

@@ -4,9 +4,9 @@
 import { networkLimit } from '../../core.ts'
 import { makeToken, readToken, type StoredToken } from '../../crypto/tokens.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
+import { type Refusal, refuse } from '../../protocol/refusals.ts'
+import { limitPending, pendingWindow } from '../guards/pending-limits.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
-import { type Refusal, refuse } from '../refusals.ts'
-import { roomWindow, takeRoom } from '../room.ts'
 import type { Server } from '../server.ts'
 import { type AuthorizationRequest, knownParameters } from './authorization-request.ts'
 import { keptParameter, ours, patience, returnAddress, type Visit } from './return-address.ts'
@@ -44,9 +44,9 @@ export function wayBack(server: Server, visit: Visit, asked: AuthorizationReques
     if (whole.length <= longestAddress) return whole
     const limit = networkLimit(server.settings, request.address, 'kept', {
       most: perNetwork,
-      window: roomWindow,
+      window: pendingWindow,
     })
-    const full = takeRoom(server, 'kept_requests', {
+    const full = limitPending(server, 'kept_requests', {
       ...(userId === undefined ? {} : { user: userId }),
       address: request.address,
       client: asked.client,

@@ -6,17 +6,18 @@ import { networkLimit } from '../../core.ts'
 import { makeToken, readToken } from '../../crypto/tokens.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import { type Answer, concerning, type Incoming, json } from '../../http/message.ts'
-import { readBackChannelForm } from '../back-channel.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
+import type { Proof } from '../../protocol/dpop.ts'
+import { uncached } from '../../protocol/error-answer.ts'
+import { readBackChannelForm } from '../../protocol/form-endpoint.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { authenticateClient } from '../clients/client-authentication.ts'
-import { beginFlow } from '../clients/client-id-metadata.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
-import type { Proof } from '../dpop.ts'
-import { uncached } from '../error-answer.ts'
+import type { Client } from '../clients/clients.ts'
+import { type Asking, limitPending, pendingWindow } from '../guards/pending-limits.ts'
 import { findPushed, insertPushedRequest } from '../records/pushed-requests.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { type Asking, roomWindow, takeRoom } from '../room.ts'
-import { nextNonce, proofOf, spendProof } from '../sender-constraint.ts'
+import { beginFlow } from '../registration/client-id-metadata.ts'
 import type { Server } from '../server.ts'
+import { nextNonce, proofOf, spendProof } from '../token/sender-constraint.ts'
 import {
   type AuthorizationRequest,
   knownParameters,
@@ -64,7 +65,7 @@ export async function pushedAuthorization(server: Server, request: Incoming): Pr
   // What the hint says of the user has a column of its own.
   const kept = pairsOf(bound).filter(([name]) => name !== 'id_token_hint')
   const text = JSON.stringify({ signed: source.signed, parameters: kept } satisfies Pushed)
-  const full = takeRoom(server, 'pushed_authorization_requests', {
+  const full = limitPending(server, 'pushed_authorization_requests', {
     address: request.address,
     client,
     bytes: Buffer.byteLength(text),
@@ -132,11 +133,11 @@ function blamedFor(
   perNetwork: number,
 ): Asking['party'] {
   const full = 'too_many_pushed_requests'
-  const window = roomWindow
+  const window = pendingWindow
   if (!client.confidential)
     return { limit: networkLimit(settings, address, 'pushed', { most: perNetwork, window }), full }
   const itself = { key: `pushed by:${client.id}`, most: perNetwork * 10, window }
-  return cameByItself(client) ? { limit: itself, full } : undefined
+  return isSelfRegistered(client) ? { limit: itself, full } : undefined
 }
 
 function ownParameters(form: Form, client: Client): Form {

@@ -4,9 +4,9 @@
 import { type Algorithm, algorithms, parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { type Form, formOf } from '../../http/forms.ts'
 import { told } from '../../log.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 
 /** Far above any honest request object, in characters. */

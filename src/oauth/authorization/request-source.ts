@@ -2,8 +2,8 @@
 // request or a request object replaces everything beside it; nothing is merged, and no URL is fetched.
 
 import type { Form } from '../../http/forms.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import type { Client } from '../clients/clients.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
 import type { Server } from '../server.ts'
 import {
   type Refused,

@@ -7,7 +7,7 @@ import { cookieName, readCookie, writeCookie } from '../../http/cookies.ts'
 import type { Browser } from '../../http/csrf.ts'
 import { type Form, formOf, pairsOf } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
-import { paths } from '../paths.ts'
+import { paths } from '../../protocol/paths.ts'
 import type { Server } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 
@@ -38,7 +38,7 @@ export function demandsSignIn(asked: AuthorizationRequest): boolean {
   return asked.prompt.includes('login') || asked.prompt.includes('select_account') || asked.maxAge === 0
 }
 
-/** Whether whoever is signed in may not do, so that another sign-in is demanded (`user-authentication.ts`). */
+/** Whether the present sign-in may not suffice, so that another is required (`user-authentication.ts`). */
 function mayDemandSignIn(asked: AuthorizationRequest): boolean {
   const { boundSubject, claims, acrValues } = asked
   return demandsSignIn(asked) || boundSubject !== null || claims !== null || acrValues.length > 0

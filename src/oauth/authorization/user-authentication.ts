@@ -4,9 +4,9 @@
 import { authenticationIsRecent } from '../../accounts/account.ts'
 import { isResponse } from '../../http/web.ts'
 import { told } from '../../log.ts'
-import { acrAnswered, acrThatWouldDo } from '../authentication-context.ts'
-import { subjectFor } from '../openid/pairwise-subject.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { acrAnswered, acrThatWouldDo } from '../../protocol/authentication-context.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { subjectFor } from '../clients/pairwise-subject.ts'
 import type { Server, User } from '../server.ts'
 import type { AuthorizationRequest } from './authorization-request.ts'
 import type { WayBack } from './kept-request.ts'
@@ -39,7 +39,7 @@ export async function authenticateUser(
   const user = await suitable(server, asked, found)
   if (!isRefusal(user)) return user
   if (silent) return refused(asked, { because: user.refusal })
-  // Asked once. Whoever comes back no better is not asked for ever.
+  // Asked once: a user who returns without a better sign-in is not asked again.
   if (demanded !== undefined) return user
   const prompt = user.refusal === 'login_required' ? 'select_account' : 'login'
   const page = await ask(server, visit, asked, back, now + afterAll, [prompt])

@@ -5,15 +5,16 @@ import { AccountsUnavailable } from '../../accounts/account.ts'
 import { Unavailable } from '../../db/database.ts'
 import type { Incoming } from '../../http/message.ts'
 import { isResponse } from '../../http/web.ts'
-import { type Client, cameByItself } from '../clients/clients.ts'
+import { isSelfRegistered } from '../../protocol/client-source.ts'
+import { consentHost } from '../../protocol/redirect-uri.ts'
+import type { Client } from '../clients/clients.ts'
 import { findConsent } from '../records/consents.ts'
 import type { Server } from '../server.ts'
 import type { ReplyTo } from './authorization-request.ts'
-import { consentHost } from './redirect-uri.ts'
 
-/** Whether somebody here vouches for the client, whoever its user is; undefined where the user may. */
+/** Whether the operator vouches for the client; undefined where the user's own consent decides. */
 export function isVouchedFor({ settings }: Pick<Server, 'settings'>, client: Client): boolean | undefined {
-  if (!cameByItself(client)) return true
+  if (!isSelfRegistered(client)) return true
   const { redirectErrors } = settings.selfRegisteredClients
   if (redirectErrors !== 'allowed') return redirectErrors === 'always'
   return client.invited || undefined

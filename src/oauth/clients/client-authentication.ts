@@ -9,14 +9,14 @@ import { exactText } from '../../exact-text.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Incoming } from '../../http/message.ts'
 import { told } from '../../log.ts'
-import { isRefusal, type Refusal, refusals, refuse } from '../refusals.ts'
+import type { AuthenticationMethod } from '../../protocol/profiles.ts'
+import { isRefusal, type Refusal, refusals, refuse } from '../../protocol/refusals.ts'
 import type { Server } from '../server.ts'
 import { readAssertion, verifyAssertion } from './client-assertion.ts'
 import { clientSecretCheck, isSlow, type SecretCheck } from './client-secret.ts'
 import type { Client } from './clients.ts'
 import { knownNetworks } from './known-networks.ts'
 import { verifyCertificate } from './mutual-tls.ts'
-import type { AuthenticationMethod } from './profiles.ts'
 
 const failureWindow = 15 * 60_000
 const hour = 3_600_000
@@ -52,7 +52,7 @@ export async function authenticateClient(
     ? await verify(server, request, client, credentials)
     : refuse('client_unknown', { client: told(credentials.clientId) })
   if (!isRefusal(verified)) return withinHourlyLimit(server, request, verified)
-  // Keys that cannot be had say nothing about whoever asks.
+  // Keys that cannot be fetched say nothing about the caller.
   if (refusals[verified.refusal].status === 503 || verified.refusal === 'too_many_failures') return verified
   const limits = failureLimits(server, request, client)
   const retryAfter = Math.ceil((await server.counters.take(limits, true)) / 1_000)
@@ -144,7 +144,7 @@ async function isSecret(
   return right
 }
 
-/** Whoever may be blamed for a request: a client that proves itself, or else the network it came from. */
+/** The party a request counts against: an authenticated client, otherwise the network it came from. */
 function requestLimit(
   { settings }: Server,
   { address }: Incoming,

@@ -1,25 +1,23 @@
-// RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, whoever says it: an administrator, a client that
+// RFC 7591 §2, RFC 6749 §2, §4.2.2: the one check of what a client may be, from every source: an administrator, a client that
 // registers itself, or a metadata document.
 
-import { isResourceUri } from '../../config/oauth/resources.ts'
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
-import { bounds } from '../../config/oauth/tokens.ts'
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
-import type { Settings } from '../../settings.ts'
-import { redirectsToOwnComputer, redirectUriProblem } from '../authorization/redirect-uri.ts'
-import type { ClientRow } from '../records/clients.ts'
-import { canonicalScope } from '../scope.ts'
-import { spokenGrantTypes } from '../token.ts'
-import { fromWire, type RegisteredMetadata, readRegisteredMetadata, toWire } from './client-metadata.ts'
-import { storeBcryptHash } from './client-secret.ts'
 import {
   type AuthenticationMethod,
   type ClientProfile,
-  clientProfiles,
   profiles,
   spokenMethods,
-} from './profiles.ts'
+} from '../../protocol/profiles.ts'
+import { redirectsToOwnComputer, redirectUriProblem } from '../../protocol/redirect-uri.ts'
+import type { Settings } from '../../settings.ts'
+import { isResourceUri } from '../config/resources.ts'
+import { isOpenidScope } from '../config/scopes.ts'
+import type { ClientRow, editable } from '../records/clients.ts'
+import { spokenGrantTypes } from '../token-endpoint.ts'
+import { fromWire, type RegisteredMetadata, toWire } from './client-metadata.ts'
+import { storeBcryptHash } from './client-secret.ts'
+import { columnMembers, type Member, type MemberName, members, registeredMembers } from './members/members.ts'
 
 /** What is said about a client. Lifetimes and windows in seconds. */
 export interface ClientInput extends RegisteredMetadata {
@@ -69,10 +67,18 @@ export const needsKeys = (method: AuthenticationMethod | undefined) =>
 
 type Problem = (path: string, given: unknown, allowed: string, example?: string) => void
 
+/** The columns that keep the members of a client. */
+export type ClientColumns = Pick<ClientRow, Exclude<keyof typeof editable, 'secret_hash'>>
+
 /** Checks an input wholly and turns it into columns; every problem at once. */
-export function columnsFrom(settings: Settings, input: ClientInput) {
+export function columnsFrom(
+  settings: Settings,
+  given: ClientInput,
+): { columns: ClientColumns; problems: ConfigProblem[]; hasSecret: boolean } {
   const problems: ConfigProblem[] = []
   const problem: Problem = (path, given, allowed, example) => problems.push({ path, given, allowed, example })
+  const { id, bcryptSecretHash } = given
+  const input: ClientInput = { name: '', ...fitting(columnMembers, given, problem) }
   const profile = input.profile ?? 'default'
   const rules = profiles[profile] ?? profiles.default
   const method =
@@ -85,11 +91,10 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
     (redirectUris.length > 0 ? ['authorization_code', 'refresh_token'] : ['client_credentials'])
   const requirePkce = input.requirePkce ?? rules.pkce !== 'lifted'
 
-  if (input.id !== undefined && !/^[\x21-\x7e]{1,512}$/.test(input.id))
-    problem('id', input.id, '1 to 512 visible ASCII characters')
-  if (!input.name?.trim() || input.name.length > 200)
-    problem('name', input.name, 'a name of 1 to 200 characters', 'Job board GPT')
-  if (!clientProfiles.includes(profile)) problem('profile', profile, clientProfiles.join(', '))
+  if (id !== undefined && !/^[\x21-\x7e]{1,512}$/.test(id))
+    problem('id', id, '1 to 512 visible ASCII characters')
+  if (given.name === undefined || given.name === null)
+    problem('name', given.name, members.name.form.allowed, members.name.form.example)
   const methods = spokenMethods(settings)
   if (!methods.includes(method)) problem('tokenEndpointAuthMethod', method, methods.join(', '))
   else if (!rules.methods.includes(method))
@@ -108,33 +113,13 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   if (!requirePkce && !confidential) problem('requirePkce', false, 'true, since the client is public')
   else if (!requirePkce && rules.pkce === 'always')
     problem('requirePkce', false, `true for the profile ${profile}`)
-  for (const path of ['logoUri', 'clientUri', 'policyUri', 'tosUri'] as const) {
-    const uri = input[path]
-    if (uri !== undefined && !(URL.canParse(uri) && new URL(uri).protocol === 'https:')) {
-      problem(path, uri, 'an https URL', 'https://example.com/logo.png')
-    }
-  }
-  const lifetime = (path: keyof typeof bounds) => {
-    const given = input[path]
-    if (given === undefined) return null
-    const [least, most] = bounds[path]
-    if (!Number.isInteger(given) || given * 1_000 < least || given * 1_000 > most) {
-      problem(path, given, `a whole number of seconds from ${least / 1_000} to ${most / 1_000}`)
-    }
-    return given * 1_000
-  }
-  if (input.bcryptSecretHash !== undefined && storeBcryptHash(input.bcryptSecretHash) === undefined) {
+  if (bcryptSecretHash !== undefined && storeBcryptHash(bcryptSecretHash) === undefined) {
     problems.push({ path: 'bcryptSecretHash', allowed: 'a bcrypt hash of cost 4 to 14 ($2a$, $2b$ or $2y$)' })
   }
-  if (input.bcryptSecretHash !== undefined && !hasSecret(method)) {
+  if (bcryptSecretHash !== undefined && !hasSecret(method)) {
     problems.push({ path: 'bcryptSecretHash', allowed: 'nothing, since the client has no secret' })
   }
-  if (input.tokenFormat !== undefined && input.tokenFormat !== 'jwt' && input.tokenFormat !== 'opaque')
-    problem('tokenFormat', input.tokenFormat, 'jwt or opaque')
-  const perHour = input.requestsPerHour
-  if (perHour !== undefined && (!Number.isInteger(perHour) || perHour < 1))
-    problem('requestsPerHour', perHour, 'a whole number of at least 1')
-  const registered = readRegisteredMetadata(input, problem)
+  const registered = fitting(registeredMembers, given, problem) as RegisteredMetadata
   checkScopeAndResources(settings, input, registered, problem)
   const { acrValues } = settings.authentication
   const asked = registered.defaultAcrValues
@@ -144,38 +129,43 @@ export function columnsFrom(settings: Settings, input: ClientInput) {
   const { schemes } = settings.selfRegisteredClients
   checkRegistered(registered, { method, rules, redirectUris, profile, schemes }, problem)
 
-  const columns = {
-    name: input.name,
-    description: input.description ?? null,
-    logo_uri: input.logoUri ?? null,
-    client_uri: input.clientUri ?? null,
-    policy_uri: input.policyUri ?? null,
-    tos_uri: input.tosUri ?? null,
+  const said: Readonly<Record<string, unknown>> = {
+    ...input,
     profile,
-    token_endpoint_auth_method: method,
-    redirect_uris: JSON.stringify([...new Set(redirectUris)]),
-    grant_types: [...new Set(grantTypes)].join(' '),
-    response_types: grantTypes.includes('authorization_code') ? 'code' : '',
-    scope: canonicalScope(input.scope ?? standardScope(settings, grantTypes)),
-    resources: canonicalScope(input.resources ?? []),
-    resource_server_for: canonicalScope(input.resourceServerFor ?? []),
-    require_pkce: requirePkce ? 1 : 0,
-    token_format: input.tokenFormat ?? null,
-    access_token_lifetime: lifetime('accessTokenLifetime'),
-    refresh_token_lifetime: lifetime('refreshTokenLifetime'),
-    code_lifetime: lifetime('codeLifetime'),
-    reuse_window: lifetime('reuseWindow') ?? rules.reuseWindow,
-    rate_limit_per_hour: perHour ?? null,
-    owner: input.owner ?? null,
-    metadata: JSON.stringify(input.metadata ?? {}),
-    jwks: input.jwks === undefined ? null : JSON.stringify(input.jwks),
-    jwks_uri: input.jwksUri ?? null,
-    registered_metadata: JSON.stringify(toWire(registered)),
+    tokenEndpointAuthMethod: method,
+    grantTypes,
+    scope: input.scope ?? standardScope(settings, grantTypes),
+    requirePkce,
+    reuseWindow: input.reuseWindow ?? (rules.reuseWindow === null ? undefined : rules.reuseWindow / 1_000),
   }
+  const columns = {
+    ...Object.fromEntries(
+      columnMembers.map(([name, { column, form }]) => [column, form.toColumn(said[name])]),
+    ),
+    response_types: grantTypes.includes('authorization_code') ? 'code' : '',
+    registered_metadata: JSON.stringify(toWire(registered)),
+  } as ClientColumns
   return { columns, problems, hasSecret: hasSecret(method) }
 }
 
-/** All of the registry; without a user there is nobody for the scopes of OpenID Connect to be about. */
+/** Those of the members that fit by themselves; `problem` hears of every other. */
+function fitting(
+  rows: readonly (readonly [MemberName, Member])[],
+  input: ClientInput,
+  problem: Problem,
+): Partial<ClientInput> {
+  const read: Record<string, unknown> = {}
+  for (const [name, { form, column }] of rows) {
+    const value = input[name]
+    // Without a value as null a column of its own has its default.
+    if (value === undefined || (value === null && column !== 'registered_metadata')) continue
+    if (form.fits(value)) read[name] = form.kept ? form.kept(value) : value
+    else problem(name, value, form.allowed, form.example)
+  }
+  return read as Partial<ClientInput>
+}
+
+/** All registered scopes; without a user there is no subject for those of OpenID Connect. */
 function standardScope({ scopes }: Settings, grantTypes: readonly string[]): string[] {
   const all = Object.keys(scopes)
   const alone = grantTypes.every((one) => one === 'client_credentials')
@@ -328,7 +318,7 @@ function checkRegistered(
     if (url?.protocol !== 'https:' || backchannelLogoutUri.includes('#'))
       problem('backchannelLogoutUri', backchannelLogoutUri, 'an https URL without fragment')
   }
-  // An answer in the clear reaches nobody but the program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).
+  // A plain answer on loopback reaches only a program on the same computer (FAPI 2.0 Security Profile §5.3.2.2).
   const clear = redirectUris.find((uri) => /^http:/i.test(uri))
   if (profile === 'fapi2' && clear !== undefined && registered.applicationType !== 'native')
     problem('redirectUris', clear, "https, but for a client with applicationType 'native'")
@@ -350,33 +340,11 @@ function checkRegistered(
 
 /** A row as the input it could have come from. */
 export function inputFrom(row: ClientRow): ClientInput {
-  const seconds = (milliseconds: number | null) => (milliseconds === null ? undefined : milliseconds / 1_000)
-  const words = (text: string) => (text === '' ? [] : text.split(' '))
+  const columns = row as unknown as Readonly<Record<string, unknown>>
   return {
-    name: row.name,
-    description: row.description ?? undefined,
-    logoUri: row.logo_uri ?? undefined,
-    clientUri: row.client_uri ?? undefined,
-    policyUri: row.policy_uri ?? undefined,
-    tosUri: row.tos_uri ?? undefined,
-    profile: row.profile,
-    tokenEndpointAuthMethod: row.token_endpoint_auth_method,
-    jwks: row.jwks === null ? undefined : JSON.parse(row.jwks),
-    jwksUri: row.jwks_uri ?? undefined,
-    redirectUris: JSON.parse(row.redirect_uris),
-    grantTypes: words(row.grant_types),
-    scope: words(row.scope),
-    resources: words(row.resources),
-    resourceServerFor: words(row.resource_server_for),
-    requirePkce: row.require_pkce === 1,
-    tokenFormat: row.token_format ?? undefined,
-    accessTokenLifetime: seconds(row.access_token_lifetime),
-    refreshTokenLifetime: seconds(row.refresh_token_lifetime),
-    codeLifetime: seconds(row.code_lifetime),
-    reuseWindow: seconds(row.reuse_window),
-    requestsPerHour: row.rate_limit_per_hour ?? undefined,
-    owner: row.owner ?? undefined,
-    metadata: JSON.parse(row.metadata),
+    ...Object.fromEntries(
+      columnMembers.map(([name, { column, form }]) => [name, form.fromColumn(columns[column])]),
+    ),
     ...fromWire(JSON.parse(row.registered_metadata)),
-  }
+  } as ClientInput
 }

@@ -4,7 +4,7 @@ import { mostKeysInSet, type PublicKey, publicKeyFromJwk } from '../../crypto/jw
 import { freshness, isOutage, staleFor } from '../../http/freshness.ts'
 import { isFailure, type Outbound } from '../../http/guarded-fetch.ts'
 import { type Log, toldUrl } from '../../log.ts'
-import { type Refusal, refuse } from '../refusals.ts'
+import { type Refusal, refuse } from '../../protocol/refusals.ts'
 
 /** Whose keys: registered as they are, published at a URL, or none. */
 export interface KeyOwner {
@@ -29,7 +29,7 @@ const [leastFreshness, longestFreshness] = [5 * 60_000, 24 * 3_600_000]
 const usualFreshness = 10 * 60_000
 /** Between two reads that keys which do not fit may cause. */
 const unknownKeyPause = 10_000
-/** After a failure nobody asks again for so long; and for so long while known keys are good. */
+/** No new request for so long after a failure, or while known keys are good. */
 const failurePause = 5_000
 const stalePause = 30_000
 /** Members of a set that are looked at. */
@@ -69,7 +69,7 @@ export function openClientKeys({
 
   const isUsable = (set: PublishedSet) => set.keys !== undefined && now() <= set.freshUntil + staleFor
 
-  /** One request at a time for a URL, whoever asks; afterwards the set has keys or a failure. */
+  /** One request at a time for a URL; afterwards the set has keys or a failure. */
   function read(url: string, set: PublishedSet, owner: string): Promise<void> {
     const pause = isUsable(set) ? stalePause : failurePause
     if (set.failure && now() - set.failure.at < pause) return Promise.resolve()

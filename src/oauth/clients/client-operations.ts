@@ -5,7 +5,6 @@ import { ConfigError, type ConfigProblem } from '../../config-error.ts'
 import { timeOrderedId } from '../../crypto/ids.ts'
 import { sql } from '../../db/sql.ts'
 import { eventInput } from '../../events/append.ts'
-import { sectorKnows } from '../openid/pairwise-subject.ts'
 import {
   type ClientRow,
   findClient,
@@ -19,6 +18,7 @@ import {
 import type { Server } from '../server.ts'
 import { type ClientInput, columnsFrom, inputFrom } from './client-input.ts'
 import { makeClientSecret, storeBcryptHash } from './client-secret.ts'
+import { sectorKnows } from './pairwise-subject.ts'
 import { type ShownClient, shownClient } from './shown-client.ts'
 
 /** A made client; the secret is shown this once. */
@@ -32,7 +32,8 @@ const longestOverlap = 7_776_000
 /** Many sign-in libraries read nothing but the ID token, so a client for sign-in has the user's claims there. */
 function withSignInDefaults(input: ClientInput): ClientInput {
   // Without a scope of its own it may ask for all there are.
-  const signsIn = (input.redirectUris?.length ?? 0) > 0 && (input.scope?.includes('openid') ?? true)
+  const signsIn =
+    (input.redirectUris?.length ?? 0) > 0 && (!Array.isArray(input.scope) || input.scope.includes('openid'))
   return signsIn ? { claimsInIdToken: true, ...input } : input
 }
 
@@ -71,7 +72,7 @@ export async function createClient(
   return { client: shownClient((await server.db.one(findClient, { id }))!), secret: made?.secret }
 }
 
-/** A sector must know each of its clients (OpenID Connect Registration §5); whoever is in charge here or not. */
+/** A sector must list each of its clients (OpenID Connect Registration §5), also those an administrator registers. */
 async function checkSector(
   { outbound }: Server,
   {

@@ -7,9 +7,9 @@ import {
   type UnverifiedJwt,
   verifySignature,
 } from '../../crypto/jws.ts'
-import { isRefusal, type Refusal } from '../refusals.ts'
+import { isRefusal, type Refusal } from '../../protocol/refusals.ts'
+import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../guards/signature-failures.ts'
 import type { Server } from '../server.ts'
-import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../signature-failures.ts'
 import type { KeyOwner } from './client-keys.ts'
 
 /**

@@ -1,8 +1,14 @@
 // RFC 6749 §2, RFC 7591 §2: what a client is and may do, read once and kept for a second.
 
-import { bounds } from '../../config/oauth/tokens.ts'
 import type { Database } from '../../db/database.ts'
+import {
+  type AuthenticationMethod,
+  type ClientProfile,
+  type Profile,
+  profiles,
+} from '../../protocol/profiles.ts'
 import type { Settings } from '../../settings.ts'
+import { bounds } from '../config/tokens.ts'
 import { type ClientRow, findClient } from '../records/clients.ts'
 import { keySetFrom } from './client-keys.ts'
 import {
@@ -11,7 +17,6 @@ import {
   fromWire,
   type RegisteredMetadata,
 } from './client-metadata.ts'
-import { type AuthenticationMethod, type ClientProfile, type Profile, profiles } from './profiles.ts'
 
 /** A client as the protocol sees it; lifetimes in milliseconds, defaults of the server filled in. */
 export interface Client {
@@ -60,11 +65,6 @@ export interface Client {
   /** Epoch milliseconds; written in batches, so up to a few seconds late. */
   lastUsedAt: number | null
   active: boolean
-}
-
-/** Whether nobody here knows it but by what it says of itself. */
-export function cameByItself({ source }: Pick<Client, 'source'>): boolean {
-  return source === 'dcr' || source === 'cimd'
 }
 
 /** How long a changed client may still be seen as it was, by processes other than the one that changed it. */

@@ -1,7 +1,7 @@
 // RFC 8705 §2, §2.1, §2.1.2, §2.2, §3, §3.3, §3.4, §5, §6.3; RFC 9440 §2: clients that prove themselves, or what their tokens
 // are bound to, by a TLS certificate. TLS ends at a proxy of our own, which hands the certificate over.
 
-import { createHash, type KeyObject, type X509Certificate } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import {
   type AlternativeName,
   alternativeNames,
@@ -11,14 +11,15 @@ import {
 } from '../../crypto/certificate.ts'
 import { readCertificateHeader } from '../../http/certificate-header.ts'
 import type { Incoming } from '../../http/message.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
+import { bindingOfCertificate } from '../../protocol/certificate-binding.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import type { Server } from '../server.ts'
 import type { RegisteredMetadata } from './client-metadata.ts'
 import type { Client } from './clients.ts'
 
 /**
  * The certificate of the connection a request came over; undefined where there is none. The header counts only from a
- * trusted proxy: whoever else sends it is ignored (§6.3).
+ * trusted proxy: from any other peer it is ignored (§6.3).
  */
 export function certificateOf(
   { settings: { mutualTls } }: Pick<Server, 'settings'>,
@@ -27,11 +28,6 @@ export function certificateOf(
   const text = mutualTls && request.viaTrustedProxy ? request.header(mutualTls.certificateHeader) : undefined
   if (text === undefined || text === '') return undefined
   return readCertificateHeader(text) ?? refuse('client_certificate_malformed')
-}
-
-/** How a token says that it is bound to a certificate: its SHA-256 thumbprint (§3.1), marked as one. */
-export function bindingOfCertificate({ raw }: X509Certificate): string {
-  return `x5t#S256:${createHash('sha256').update(raw).digest('base64url')}`
 }
 
 /** What the tokens of a request are bound to where the client wants them bound to its certificate (§3.4); null otherwise. */

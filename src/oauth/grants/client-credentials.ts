@@ -1,13 +1,13 @@
 // RFC 6749 §4.4: client credentials. No user, no session, never a refresh token (§4.4.3).
 
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
 import { eventInput } from '../../events/append.ts'
-import { makeAccessToken } from '../access-token.ts'
+import { isRefusal, refuse } from '../../protocol/refusals.ts'
+import { requestedResources } from '../../protocol/resource-indicators.ts'
+import { requestedScope } from '../../protocol/scope.ts'
+import { isOpenidScope } from '../config/scopes.ts'
+import { limitIssuing } from '../guards/pending-limits.ts'
 import { issueClientToken } from '../records/access-tokens.ts'
-import { isRefusal, refuse } from '../refusals.ts'
-import { requestedResources } from '../resource-indicators.ts'
-import { limitIssuing } from '../room.ts'
-import { requestedScope } from '../scope.ts'
+import { makeAccessToken } from '../token/access-token.ts'
 import type { GrantType } from './grant.ts'
 
 export const clientCredentials: GrantType = {

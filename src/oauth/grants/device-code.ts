@@ -2,9 +2,11 @@
 
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
-import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
-import { consentHost } from '../authorization/redirect-uri.ts'
-import { newSession } from '../new-session.ts'
+import { grantedDetails, narrowedDetails } from '../../protocol/authorization-details.ts'
+import { consentHost } from '../../protocol/redirect-uri.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { narrowedResources } from '../../protocol/resource-indicators.ts'
+import { scopeSet } from '../../protocol/scope.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import {
   type DeviceRow,
@@ -14,11 +16,9 @@ import {
   redeemDeviceWithinQuota,
   slowPoll,
 } from '../records/device-codes.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { narrowedResources } from '../resource-indicators.ts'
-import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../sessions.ts'
+import { newSession } from '../token/new-session.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 /** By so much a device that asks too soon must wait longer from then on, in milliseconds (§3.5). */

@@ -2,11 +2,11 @@
 
 import type { EventContext } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'
+import type { Refusal } from '../../protocol/refusals.ts'
 import type { Settings } from '../../settings.ts'
-import type { MadeAccessToken } from '../access-token.ts'
 import type { Client } from '../clients/clients.ts'
-import type { Refusal } from '../refusals.ts'
 import type { Server } from '../server.ts'
+import type { MadeAccessToken } from '../token/access-token.ts'
 
 export interface TokenRequest {
   client: Client

@@ -2,23 +2,23 @@
 // for the signed word of an issuer that speaks for its users.
 
 import { isOfAuthority, knownUser, resolveUser } from '../../accounts/users.ts'
-import type { AssertionIssuer } from '../../config/oauth/assertion-issuers.ts'
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
 import { parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
+import { paths } from '../../protocol/paths.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { requestedResources } from '../../protocol/resource-indicators.ts'
+import { allowedScope, canonicalScope, narrowedScope, parseScope, withImplied } from '../../protocol/scope.ts'
 import { isSignedBy } from '../clients/client-signature.ts'
 import type { Client } from '../clients/clients.ts'
-import type { Actor } from '../exchanged-token.ts'
-import { newSession } from '../new-session.ts'
-import { subjectFor } from '../openid/pairwise-subject.ts'
-import { paths } from '../paths.ts'
+import { subjectFor } from '../clients/pairwise-subject.ts'
+import type { AssertionIssuer } from '../config/assertion-issuers.ts'
+import { isOpenidScope } from '../config/scopes.ts'
+import { spendJti } from '../guards/replay.ts'
 import { beginAssertedSession } from '../records/sessions.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { spendJti } from '../replay.ts'
-import { requestedResources } from '../resource-indicators.ts'
-import { allowedScope, canonicalScope, narrowedScope, parseScope, withImplied } from '../scope.ts'
 import type { Server } from '../server.ts'
+import { newSession } from '../token/new-session.ts'
+import type { Actor } from './exchanged-token.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 /** `typ` of an assertion that was made for one client at one server. */
@@ -138,7 +138,7 @@ async function verify(
       : refuse(signed.refusal, { ...facts, ...signed.facts }, signed)
   }
   if (!signed) return refuse('assertion_signature', { ...facts, alg: told(jwt.header['alg']) })
-  // Who bound it to a key meant nobody else to use it (RFC 7800 §3.1).
+  // An assertion bound to a key is for the holder of that key only (RFC 7800 §3.1).
   const { cnf } = jwt.claims as { cnf?: Record<string, unknown> }
   const bound = cnf && (cnf['jkt'] ?? (typeof cnf['x5t#S256'] === 'string' && `x5t#S256:${cnf['x5t#S256']}`))
   if (cnf !== undefined && (binding === null || bound !== binding))

@@ -6,9 +6,11 @@ import { randomText } from '../../crypto/random.ts'
 import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
-import { type Grant, makeAccessToken } from '../access-token.ts'
-import { grantedDetails, narrowedDetails } from '../authorization/authorization-details.ts'
-import { refreshExpiry } from '../new-session.ts'
+import { grantedDetails, narrowedDetails } from '../../protocol/authorization-details.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { narrowedResources } from '../../protocol/resource-indicators.ts'
+import { canonicalScope, narrowedScope, scopeSet } from '../../protocol/scope.ts'
+import { limitIssuing, mayRecord } from '../guards/pending-limits.ts'
 import { makeIdToken } from '../openid/id-token.ts'
 import {
   findRefreshToken,
@@ -17,12 +19,10 @@ import {
   rotateRefreshToken,
   useRefreshToken,
 } from '../records/refresh-tokens.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { narrowedResources } from '../resource-indicators.ts'
-import { limitIssuing, mayRecord } from '../room.ts'
-import { canonicalScope, narrowedScope, scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
 import { endSession } from '../sessions.ts'
+import { type Grant, makeAccessToken } from '../token/access-token.ts'
+import { refreshExpiry } from '../token/new-session.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 export const refreshToken: GrantType = {
@@ -63,7 +63,7 @@ async function checkOwner(
   const now = server.now()
   if (row.client_id !== client.id) {
     if (row.rotated_at !== null) {
-      // A used token in other hands has leaked, whoever shows it.
+      // A used token presented by another client has leaked.
       const context = { userId: row.user_id, clientId: row.client_id, sessionId: row.session_id, ...origin }
       await endSession(server, row.session_id, 'reuse_detected', { event: 'reuse_detected', ...context })
       return refuse('refresh_token_reused', {

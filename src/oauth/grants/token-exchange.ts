@@ -2,18 +2,18 @@
 // further on. It lives in the session of the token it came from, ends no later, and is never refreshed.
 
 import { fromHost } from '../../accounts/account.ts'
-import { isOpenidScope } from '../../config/oauth/scopes.ts'
-import type { ExchangeRule } from '../../config/oauth/token-exchange.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
-import { makeAccessToken } from '../access-token.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { requestedResources } from '../../protocol/resource-indicators.ts'
+import { allowedScope, narrowedScope, withImplied } from '../../protocol/scope.ts'
 import type { Client } from '../clients/clients.ts'
-import { type Actor, type ShownToken, showAccessToken, showIdToken, tokenTypes } from '../exchanged-token.ts'
+import { isOpenidScope } from '../config/scopes.ts'
+import type { ExchangeRule } from '../config/token-exchange.ts'
 import { issueExchangedToken } from '../records/access-tokens.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { requestedResources } from '../resource-indicators.ts'
-import { allowedScope, narrowedScope, withImplied } from '../scope.ts'
 import type { Server } from '../server.ts'
+import { makeAccessToken } from '../token/access-token.ts'
+import { type Actor, type ShownToken, showAccessToken, showIdToken, tokenTypes } from './exchanged-token.ts'
 import type { GrantType, TokenRequest } from './grant.ts'
 
 /** Who acted for whom must fit into a token. */
@@ -100,7 +100,7 @@ export const tokenExchange: GrantType = {
   },
 }
 
-/** The token that is exchanged. It has a user and a session: nobody acts for a client that speaks for itself. */
+/** The token that is exchanged. It has a user and a session: a client that acts for itself has no delegate. */
 async function subjectOf(
   server: Server,
   { client, form, binding, origin }: TokenRequest,

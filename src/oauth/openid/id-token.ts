@@ -3,14 +3,14 @@
 
 import { hash } from 'node:crypto'
 import { type Algorithm, algorithms, parseJwt, signJwt, verifySignature } from '../../crypto/jws.ts'
-import type { MadeAccessToken } from '../access-token.ts'
+import { storedClaims } from '../../protocol/claims-parameter.ts'
+import { type Refusal, refuse } from '../../protocol/refusals.ts'
+import { scopeSet } from '../../protocol/scope.ts'
 import type { Client } from '../clients/clients.ts'
+import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../guards/signature-failures.ts'
 import type { GrantedRow } from '../records/sessions.ts'
-import { type Refusal, refuse } from '../refusals.ts'
-import { scopeSet } from '../scope.ts'
 import type { Server } from '../server.ts'
-import { countBadSignature, noteGoodSignature, signaturesBlocked } from '../signature-failures.ts'
-import { storedClaims } from './claims-parameter.ts'
+import type { MadeAccessToken } from '../token/access-token.ts'
 import { userClaims } from './user-claims.ts'
 
 /** What of a session goes into its ID tokens. */

@@ -1,21 +1,21 @@
 // OpenID Connect Core §5.3, §5.3.1, §5.3.2, §5.3.3; RFC 6750 §2.2, §3.1; FAPI 2.0 Security Profile §5.3.3; RFC 8705 §3; RFC 9449 §7.1: what a client may know of its user, for an access
 // token with `openid`, whichever API the token is for.
 
+import { decideAccess } from '../../api/access-decision.ts'
+import { type AccessGranted, type AccessToken, demandsOf } from '../../api/bearer.ts'
+import { refusedAccess } from '../../api/challenge.ts'
 import { signJwt } from '../../crypto/jws.ts'
 import { parseForm } from '../../http/forms.ts'
 import { type Answer, concerning, type Incoming, json } from '../../http/message.ts'
-import { type AccessGranted, type AccessToken, demandsOf } from '../bearer.ts'
+import { storedClaims } from '../../protocol/claims-parameter.ts'
+import { jsonRefusal } from '../../protocol/error-answer.ts'
+import { paths } from '../../protocol/paths.ts'
+import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
+import { readBody } from '../../protocol/request-body.ts'
 import { certificateOf } from '../clients/mutual-tls.ts'
-import { jsonRefusal } from '../error-answer.ts'
-import { paths } from '../paths.ts'
 import { findSession } from '../records/sessions.ts'
-import { isRefusal, type Refusal, refuse } from '../refusals.ts'
-import { readBody } from '../request-body.ts'
-import { decideAccess } from '../resource-server/access-decision.ts'
-import { refusedAccess } from '../resource-server/challenge.ts'
-import { accessRules, lookUpToken } from '../resource-server.ts'
 import type { Server } from '../server.ts'
-import { storedClaims } from './claims-parameter.ts'
+import { accessRules, lookUpToken } from '../token/resource-server.ts'
 import { userClaims } from './user-claims.ts'
 
 /** Far above any honest form with a token, in bytes. */

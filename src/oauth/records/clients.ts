@@ -1,6 +1,7 @@
 import { from, insert, join, lockRows, raw, returning, select, sql, write } from '../../db/sql.ts'
 import { appendEvent, eventColumns } from '../../events/append.ts'
-import type { AuthenticationMethod, ClientProfile } from '../clients/profiles.ts'
+import type { ClientSource } from '../../protocol/client-source.ts'
+import type { AuthenticationMethod, ClientProfile } from '../../protocol/profiles.ts'
 
 /** One row of `clients`. Lists are JSON or space-separated text; lifetimes in milliseconds. */
 export interface ClientRow {
@@ -11,7 +12,7 @@ export interface ClientRow {
   client_uri: string | null
   policy_uri: string | null
   tos_uri: string | null
-  source: 'admin' | 'dcr' | 'cimd' | 'builtin'
+  source: ClientSource
   profile: ClientProfile
   token_endpoint_auth_method: AuthenticationMethod
   secret_hash: string | null
@@ -55,7 +56,7 @@ export const findClient = select(
   (i) => sql<ClientRow>`select * from clients where id = ${i.id}`,
 )
 
-/** What an administrator, or whoever may describe the client, decides. */
+/** What an administrator decides, or the client itself where it may. */
 export const editable = {
   name: 'text',
   description: 'text?',

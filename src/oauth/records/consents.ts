@@ -90,7 +90,7 @@ export const findAuthorizationRequest = select(
 const decidedColumns = { request_id: 'text', now: 'int' } as const
 type Decision = 'allow' | 'deny'
 
-/** The row stays until it expires, for whoever sends the form again. */
+/** The row stays until it expires, so that the form can be sent again. */
 const decide = (i: Refs<typeof decidedColumns>, decision: Decision) =>
   sql`update authorization_requests set decision = ${raw(`'${decision}'`)} ${from}
     where authorization_requests.id = ${i.request_id}`

@@ -96,7 +96,7 @@ export const slowPoll = write('slow_poll', { id: 'text', now: 'int', by: 'int' }
     where device_codes.id = ${i.id} ${returning} device_codes.poll_interval`,
 }))
 
-/** The person allows: decided once, while nobody has; the consent grows with it. */
+/** The user allows the device: decided once; the consent grows with it. */
 export const approveDevice = write(
   'approve_device',
   {

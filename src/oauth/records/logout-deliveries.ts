@@ -57,7 +57,7 @@ export const claimLogoutDelivery = write(
   }),
 )
 
-/** The client knows, or nobody is there to be told. */
+/** The client was told, or no longer exists. */
 export const endLogoutDelivery = write('end_logout_delivery', { id: 'text' }, (i) => ({
   effects: [sql`delete from logout_deliveries ${using} where logout_deliveries.id = ${i.id}`],
 }))

@@ -191,13 +191,13 @@ function offered({ left, page }: Outcome): URLSearchParams[] {
 
 /**
  * Somebody says no. Consent that is remembered is asked again by prompt=consent, where the server knows that. Throws `NotShown`
- * where nobody could be seen to deny.
+ * where no denial could be seen.
  */
 async function deny({ flow }: Context, client: Client, changes: Parameters = {}): Promise<Outcome> {
   const outcome = await flow.authorize(client, { prompt: 'consent', ...changes }, { decision: 'deny' })
   if (!outcome.left) throw new NotShown(`the sign-in script found no way to deny: ${sayOutcome(outcome)}`)
   if (outcome.left.parameters.has('code') && !outcome.denied)
-    throw new NotShown('a code came, and nobody was seen to deny: consent was not asked')
+    throw new NotShown('a code came without a consent page, so no denial could be tried')
   return outcome
 }
 

@@ -21,7 +21,7 @@ export const codeChecks: readonly Check[] = [
     async run(context, see) {
       const { flow } = context
       const code = await flow.code(await codeFlowClient(context))
-      see.refused(await flow.redeem({ ...code, value: fresh(32) }), invalidGrant, 'a code nobody issued')
+      see.refused(await flow.redeem({ ...code, value: fresh(32) }), invalidGrant, 'a made-up code')
       see.granted(await flow.redeem(code), 'a code')
     },
   },
@@ -30,7 +30,7 @@ export const codeChecks: readonly Check[] = [
     section: 'RFC 6749 §4.1.2',
     title: 'a code is good once; a second use ends what the first one began',
     needs: ['code flow'],
-    accepts: 'Access tokens nobody can ask about',
+    accepts: 'Access tokens that cannot be introspected',
     async run(context, see) {
       const { flow } = context
       const client = await codeFlowClient(context)
@@ -42,7 +42,7 @@ export const codeChecks: readonly Check[] = [
         const refreshed = await flow.refresh(client, tokens.refresh)
         see.refused(refreshed, invalidGrant, 'the refresh token of a code that was used twice (a SHOULD)')
       }
-      if (before === false) see.notSeen('a new access token is not active, so nobody sees it end')
+      if (before === false) see.notSeen('a new access token is not active, so its end cannot be seen')
       const active = await flow.active(client, tokens.access)
       see.holds(
         active !== true,
@@ -184,7 +184,7 @@ export const codeChecks: readonly Check[] = [
           headers: { authorization: `Bearer ${access}` },
         })
       const shown = server.userinfo_endpoint !== undefined && (await atUserinfo(tokens.access)).status === 200
-      if (!active && !shown) see.notSeen('there is nobody to ask whether an access token is good')
+      if (!active && !shown) see.notSeen('there is no way to ask whether an access token is active')
       for (const access of [tokens.access.slice(0, -1), `${tokens.access}A`]) {
         const input = `an access token ${access.length < tokens.access.length ? 'cut short' : 'with one character more'}`
         see.holds((await flow.active(client, access)) !== true, `${input} is active`, tokens.answer)

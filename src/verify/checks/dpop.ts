@@ -211,7 +211,7 @@ export const dpopChecks: readonly Check[] = [
       const stale = await redeemWith(context, code, tokenProof(context, key, { claims: { nonce: fresh() } }))
       for (const [answer, input] of [
         [without, 'no nonce'],
-        [stale, 'a nonce nobody gave'],
+        [stale, 'a made-up nonce'],
       ] as const) {
         see.refused(answer, expected, input)
         see.holds(answer.headers.has('dpop-nonce'), `${input}: the answer brings no DPoP-Nonce`, answer)

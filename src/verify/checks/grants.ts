@@ -175,7 +175,7 @@ export const grantChecks: readonly Check[] = [
   {
     id: 'N93',
     section: 'RFC 7523 §3.1',
-    title: 'an assertion of an issuer nobody trusts is invalid_grant',
+    title: 'an assertion of an untrusted issuer is invalid_grant',
     needs: ['JWT bearer'],
     async run(context, see) {
       const { flow, server } = context
@@ -191,7 +191,7 @@ export const grantChecks: readonly Check[] = [
         exp: now + 60,
       }
       const forms: Record<string, string> = {
-        'an issuer nobody trusts': compact({ alg: key.alg, typ: 'JWT' }, claims, key),
+        'an untrusted issuer': compact({ alg: key.alg, typ: 'JWT' }, claims, key),
         'no JWT': 'no.jwt.here',
       }
       for (const [input, jwt] of Object.entries(forms)) {

@@ -39,7 +39,7 @@ export const introspectionChecks: readonly Check[] = [
   {
     id: 'N110',
     section: 'RFC 7662 §2.1',
-    title: 'introspection answers nobody who does not authenticate',
+    title: 'introspection answers no client that does not authenticate',
     needs: ['code flow', 'introspection'],
     accepts: '400 and 403 as well as 401',
     async run(context, see) {
@@ -98,7 +98,7 @@ export const introspectionChecks: readonly Check[] = [
   {
     id: 'N113',
     section: 'RFC 7009 §2.1',
-    title: 'nobody revokes another client’s token',
+    title: 'no client revokes another client’s token',
     needs: ['code flow', 'refresh tokens', 'revocation'],
     accepts: 'Any refusal',
     async run(context, see) {

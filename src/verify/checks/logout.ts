@@ -80,7 +80,7 @@ export const logoutChecks: readonly Check[] = [
   },
 ]
 
-/** The same JWT under a signature of the same length that nobody made. */
+/** The same JWT with a made-up signature of the same length. */
 function resigned(jwt: string): string {
   const [header, claims, signature] = jwt.split('.') as [string, string, string]
   return `${header}.${claims}.${fresh(Math.floor((signature.length * 3) / 4))}`

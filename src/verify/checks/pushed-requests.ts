@@ -69,7 +69,7 @@ export const pushedRequestChecks: readonly Check[] = [
     async run(context, see) {
       const client = await codeFlowClient(context)
       const unknown = `urn:ietf:params:oauth:request_uri:${fresh(32)}`
-      see.turnedBack(await come(context, client, unknown), [], 'a request_uri nobody was given')
+      see.turnedBack(await come(context, client, unknown), [], 'a made-up request_uri')
       const thief = await context.clients.of('other').catch(() => context.clients.of('public'))
       if (thief.id === client.id) throw new NotShown('there is only one client')
       const uri = await pushed(context, see, client)

@@ -76,7 +76,7 @@ export const refreshChecks: readonly Check[] = [
     async run(context, see) {
       const { flow, server } = context
       const { client, refresh } = await refreshable(context)
-      see.refused(await flow.refresh(client, fresh(32)), invalidGrant, 'a refresh token nobody issued')
+      see.refused(await flow.refresh(client, fresh(32)), invalidGrant, 'a made-up refresh token')
       const refreshed = see.granted(await flow.refresh(client, refresh), 'a refresh token')
       if (server.revocation_endpoint === undefined) return
       const token = successorOf(refreshed) ?? refresh

@@ -147,7 +147,7 @@ export const registrationChecks: readonly Check[] = [
   {
     id: 'N107',
     section: 'RFC 7591 §2.3',
-    title: 'a software statement of an issuer nobody trusts says nothing',
+    title: 'a software statement of an untrusted issuer is ignored',
     needs: ['registration'],
     accepts: 'invalid_software_statement, unapproved_software_statement, or a registration that ignores it',
     async run(context, see) {
@@ -184,7 +184,7 @@ export const registrationChecks: readonly Check[] = [
   {
     id: 'N108',
     section: 'RFC 7591 §3',
-    title: 'where registration is by invitation, nobody registers without one',
+    title: 'where registration needs an initial access token, it is refused without one',
     needs: ['registration'],
     accepts: '403 as well as 401',
     async run(context, see) {

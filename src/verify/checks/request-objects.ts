@@ -197,7 +197,7 @@ export const requestObjectChecks: readonly Check[] = [
   {
     id: 'N37',
     section: 'RFC 9101 §10.4.1',
-    title: 'a request_uri nobody registered is not fetched',
+    title: 'an unregistered request_uri is not fetched',
     needs: ['code flow'],
     accepts: 'Any error, or a page',
     async run(context, see) {

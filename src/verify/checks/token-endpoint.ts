@@ -141,7 +141,7 @@ export const tokenChecks: readonly Check[] = [
       const answer = await flow.post(client, server.token_endpoint, { grant_type: 'client_credentials' })
       const said = Array.isArray(client.registered['grant_types'])
       if (!said && answer.status === 200)
-        throw new NotShown('nobody said which grant types the client has, and it may use client_credentials')
+        throw new NotShown('the grant types of the client are not known, and it may use client_credentials')
       see.refused(answer, { status: [400], error: ['unauthorized_client'] }, 'client_credentials')
     },
   },

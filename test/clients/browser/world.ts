@@ -17,7 +17,7 @@ import { toNodeHandler } from '../../../src/http/mount.ts'
 import { clientStaleness } from '../../../src/oauth/clients/clients.ts'
 import { launchBrowser } from '../../support/browser.ts'
 import { makeAuthority } from '../../support/certificates.ts'
-import { freshDatabase, scopes } from '../../support/house.ts'
+import { freshDatabase, scopes } from '../../support/gatehouse.ts'
 import { packageFolder } from './page.ts'
 import { runShell } from './shell.ts'
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { auth, DpopSession, IssuerMismatchError, UnauthorizedError } from '@modelcontextprotocol/client'
 import { type Documents, openDocuments } from '../../support/documents.ts'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { MemoryProvider } from '../mcp/provider.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
 import { allow, callTool, connect, signIn } from '../mcp/walk.ts'
@@ -82,7 +82,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
 
   test('RFC 6749 §2.2: a client registered beforehand is taken as it is (A6)', async () => {
     const provider = new MemoryProvider()
-    const { client, secret } = await site.house.createClient({ redirectUris: [provider.redirectUrl] })
+    const { client, secret } = await site.testServer.createClient({ redirectUris: [provider.redirectUrl] })
     const { issuer } = site
     provider.saveClientInformation({ client_id: client.id, client_secret: secret, issuer }, { issuer })
     site.steps()
@@ -196,7 +196,7 @@ onBothDatabases('@modelcontextprotocol/client 2.x', (dialect) => {
     const provider = new MemoryProvider()
     await signIn(site, provider)
     const former = provider.client!.client_id
-    await site.house.g.clients.revoke(former, 'a test')
+    await site.testServer.g.clients.revoke(former, 'a test')
     site.steps()
     assert.equal(await auth(provider, serverUrl()), 'REDIRECT')
     const [refused] = site.seen('/oauth/token')

@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
 
 const folder = dirname(fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/package.json')))
@@ -84,7 +84,7 @@ onBothDatabases('@modelcontextprotocol/conformance', (dialect) => {
       const sends = withResource ? 'a resource' : 'no resource'
       test(`Model Context Protocol ${version}, Authorization: the scenarios pass with ${sends} (A2, A10, A13, A14)`, async () => {
         const port = await freePort()
-        const { client } = await site.house.createClient({
+        const { client } = await site.testServer.createClient({
           name: 'Conformance',
           tokenEndpointAuthMethod: 'none',
           redirectUris: [`http://127.0.0.1:${port}/callback`],

@@ -6,7 +6,7 @@ import { auth, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.j
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { type Documents, openDocuments } from '../../support/documents.ts'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { MemoryProvider } from '../mcp/provider.ts'
 import { formOf, type McpSite, openMcpSite } from '../mcp/site.ts'
 
@@ -112,7 +112,7 @@ onBothDatabases('@modelcontextprotocol/sdk 1.x', (dialect) => {
   test('RFC 6749 §2.2: a client registered beforehand is taken as it is (A6)', async () => {
     for (const tokenEndpointAuthMethod of ['none', 'client_secret_basic'] as const) {
       const provider = new MemoryProvider()
-      const { client, secret } = await site.house.createClient({
+      const { client, secret } = await site.testServer.createClient({
         redirectUris: [provider.redirectUrl],
         tokenEndpointAuthMethod,
       })
@@ -185,7 +185,7 @@ onBothDatabases('@modelcontextprotocol/sdk 1.x', (dialect) => {
     const provider = new MemoryProvider()
     await signIn(provider)
     const former = provider.client!.client_id
-    await site.house.g.clients.revoke(former, 'a test')
+    await site.testServer.g.clients.revoke(former, 'a test')
     site.steps()
     assert.equal(await auth(provider, url()), 'REDIRECT')
     const [refused] = site.seen('/oauth/token')

@@ -15,7 +15,7 @@ import type { FileConfig } from '../../../src/config.ts'
 import { embed, type Gatehouse } from '../../../src/gatehouse.ts'
 import { toNodeHandler } from '../../../src/http/mount.ts'
 import { freePort } from '../../examples/running.ts'
-import { freshDatabase } from '../../support/house.ts'
+import { freshDatabase } from '../../support/gatehouse.ts'
 import { runShell } from '../browser/shell.ts'
 
 export interface ClosedSite {

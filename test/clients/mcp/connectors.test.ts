@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { auth, createPrivateKeyJwtAuth } from '@modelcontextprotocol/client'
 import { decodeJwt, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { type Documents, openDocuments } from '../../support/documents.ts'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { MemoryProvider } from './provider.ts'
 import { formOf, type McpSite, openMcpSite } from './site.ts'
 import { allow, callTool, connect, signIn } from './walk.ts'
@@ -329,7 +329,7 @@ onBothDatabases('connectors', (dialect) => {
       body: new URLSearchParams({ client_id, token: provider.tokensHeld!.refresh_token! }),
     })
     assert.deepEqual(await refresh(), [400, 'invalid_grant'])
-    await site.house.g.clients.revoke(client_id, 'a test')
+    await site.testServer.g.clients.revoke(client_id, 'a test')
     assert.deepEqual(await refresh(), [401, 'invalid_client'])
   })
 

@@ -7,11 +7,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { mcpEndpoint, scopes } from '../../../examples/mcp/tools.ts'
+import { protectTools } from '../../../src/api/mcp.ts'
+import { resourceServer } from '../../../src/api/standalone/resource-server.ts'
 import { resolveConfig } from '../../../src/config.ts'
 import { toNodeHandler } from '../../../src/http/mount.ts'
-import { protectTools } from '../../../src/oauth/mcp.ts'
-import { resourceServer } from '../../../src/oauth/standalone/resource-server.ts'
-import { onBothDatabases } from '../../support/house.ts'
+import { onBothDatabases } from '../../support/gatehouse.ts'
 import { MemoryProvider } from './provider.ts'
 import { type McpSite, openMcpSite } from './site.ts'
 import { signIn } from './walk.ts'
@@ -42,9 +42,9 @@ onBothDatabases('MCP authorization, the protected server', (dialect) => {
     site = await openMcpSite(dialect, { elsewhere: [resource] })
     closing.unshift(() => site.close())
 
-    const { client, secret } = await site.house.createClient({ resourceServerFor: [resource] })
+    const { client, secret } = await site.testServer.createClient({ resourceServerFor: [resource] })
     const introspection = { clientId: client.id, clientSecret: secret!, cacheFor: 0 }
-    const now = () => site.house.clock.now()
+    const now = () => site.testServer.clock.now()
     const own = resourceServer(
       { issuer: site.issuer, resource, scopes: Object.keys(scopes), introspection },
       { now },
@@ -156,10 +156,10 @@ onBothDatabases('MCP authorization, the protected server', (dialect) => {
       const fresh = await tokenFor(api)
       const guard = protectTools(
         n === 0
-          ? site.house.g
+          ? site.testServer.g
           : resourceServer(
               { issuer: site.issuer, resource: api.resource },
-              { now: () => site.house.clock.now() },
+              { now: () => site.testServer.clock.now() },
             ),
         { tools: {}, resource: api.resource },
       )
@@ -223,7 +223,8 @@ onBothDatabases('MCP authorization, the protected server', (dialect) => {
 
   test('RFC 6750 §3.1: insufficient_scope names all the tool needs, and a scope that implies it is enough (B7, N120)', async () => {
     for (const [n, api] of apis.entries()) {
-      const auth = n === 0 ? site.house.g : resourceServer({ issuer: site.issuer, resource: api.resource })
+      const auth =
+        n === 0 ? site.testServer.g : resourceServer({ issuer: site.issuer, resource: api.resource })
       const guard = protectTools(auth, {
         tools: {
           both: { securitySchemes: [{ type: 'oauth2', scopes: ['jobs:read', 'applications:write'] }] },
@@ -260,7 +261,8 @@ onBothDatabases('MCP authorization, the protected server', (dialect) => {
     for (const [n, api] of apis.entries()) {
       const { scopes_supported } = await metadataAt(`${api.origin}/.well-known/oauth-protected-resource/mcp`)
       assert.deepEqual(scopes_supported, ['jobs:read', 'applications:write'])
-      const auth = n === 0 ? site.house.g : resourceServer({ issuer: site.issuer, resource: api.resource })
+      const auth =
+        n === 0 ? site.testServer.g : resourceServer({ issuer: site.issuer, resource: api.resource })
       const scope = ['offline_access', 'jobs:read']
       const refused = await auth.authenticate(new Request(api.resource), { scope, resource: api.resource })
       assert.ok(!refused.ok)

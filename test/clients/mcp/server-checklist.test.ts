@@ -7,7 +7,7 @@ import { decodeJwt } from 'jose'
 import { resolveConfig } from '../../../src/config.ts'
 import { type Documents, openDocuments } from '../../support/documents.ts'
 import { makePkce } from '../../support/flow.ts'
-import { basic, onBothDatabases } from '../../support/house.ts'
+import { basic, onBothDatabases } from '../../support/gatehouse.ts'
 import { Visitor } from '../visitor.ts'
 import { type McpSite, openMcpSite } from './site.ts'
 
@@ -137,8 +137,8 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
   }
 
   test('OAuth 2.1 §2.1: confidential and public clients get tokens by the code grant (A1)', async () => {
-    const { client, secret } = await site.house.createClient({ redirectUris: [redirectUri] })
-    const pub = await site.house.createClient({
+    const { client, secret } = await site.testServer.createClient({ redirectUris: [redirectUri] })
+    const pub = await site.testServer.createClient({
       redirectUris: [redirectUri],
       tokenEndpointAuthMethod: 'none',
     })
@@ -180,7 +180,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
 
   test('RFC 8414 §3.3: the issuer is one text everywhere, without a trailing slash (A3)', async () => {
     for (const at of [site, tenant]) {
-      const { client } = await at.house.createClient({
+      const { client } = await at.testServer.createClient({
         redirectUris: [redirectUri],
         tokenEndpointAuthMethod: 'none',
       })
@@ -231,7 +231,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
   })
 
   test('RFC 6749 §2: a client that was registered beforehand, under an id of its own choice (A6)', async () => {
-    await site.house.createClient({
+    await site.testServer.createClient({
       id: 'desk-tool',
       redirectUris: [redirectUri],
       tokenEndpointAuthMethod: 'none',
@@ -299,7 +299,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
   })
 
   test('OAuth 2.1 §4.1.2.1, RFC 9700 §4.1.3: redirect URIs match exactly, and are https or loopback (A9, N11)', async () => {
-    const { client } = await site.house.createClient({
+    const { client } = await site.testServer.createClient({
       redirectUris: ['https://client.test/callback', redirectUri],
       tokenEndpointAuthMethod: 'none',
     })
@@ -344,7 +344,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
       assert.deepEqual([refused.status, refused.said['error']], [400, 'invalid_grant'])
     }
     assert.equal((await redeem(client, code!)).status, 200, 'a refusal costs no code')
-    const { client: gpt, secret } = await site.house.createClient({
+    const { client: gpt, secret } = await site.testServer.createClient({
       profile: 'gpt_action',
       redirectUris: ['https://client.test/callback'],
     })
@@ -369,7 +369,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
   })
 
   test('OAuth 2.1 §4.3.1: access tokens are short, and refresh tokens rotate for every client (A12, N83)', async () => {
-    const { client, secret } = await site.house.createClient({ redirectUris: [redirectUri] })
+    const { client, secret } = await site.testServer.createClient({ redirectUris: [redirectUri] })
     for (const kind of [await registerClient(), { id: client.id, secret: secret! }]) {
       const { code } = await authorize(kind)
       const first = await redeem(kind, code!)
@@ -390,7 +390,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
 
   test('RFC 9207 §2, §3: iss is announced, and on every answer, good or bad (A13)', async () => {
     assert.equal((await metadataOf(site))['authorization_response_iss_parameter_supported'], true)
-    const { client } = await site.house.createClient({
+    const { client } = await site.testServer.createClient({
       redirectUris: [redirectUri],
       tokenEndpointAuthMethod: 'none',
     })
@@ -402,7 +402,7 @@ onBothDatabases('MCP authorization, the server', (dialect) => {
   })
 
   test('RFC 8707 §2: resource at both endpoints, unknown ones refused, a default audience without it (A14)', async () => {
-    const { client } = await site.house.createClient({
+    const { client } = await site.testServer.createClient({
       redirectUris: [redirectUri],
       tokenEndpointAuthMethod: 'none',
     })

@@ -8,7 +8,7 @@ import { mcpEndpoint, scopes } from '../../../examples/mcp/tools.ts'
 import type { Config } from '../../../src/config.ts'
 import type { Resolve } from '../../../src/http/guarded-fetch.ts'
 import { toNodeHandler } from '../../../src/http/mount.ts'
-import { type Dialect, type House, openHouse } from '../../support/house.ts'
+import { type Dialect, openTestServer, type TestServer } from '../../support/gatehouse.ts'
 import { Visitor } from '../visitor.ts'
 
 /** A request that reached the site, and what it got. */
@@ -27,7 +27,7 @@ export interface Exchange {
 }
 
 export interface McpSite {
-  house: House
+  testServer: TestServer
   origin: string
   issuer: string
   /** The MCP server, as `aud` and as the user types it. */
@@ -66,7 +66,7 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
   const issuer = origin + (options.base ?? '')
   const resource = `${origin}/mcp`
 
-  const house = await openHouse(
+  const testServer = await openTestServer(
     dialect,
     {
       issuer,
@@ -84,12 +84,12 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
     undefined,
     options.resolve,
   )
-  const mcp = mcpEndpoint(house.g, resource)
+  const mcp = mcpEndpoint(testServer.g, resource)
   let ahead = 0
-  const tick = () => house.clock.advance(Date.now() + ahead - house.clock.now())
+  const tick = () => testServer.clock.advance(Date.now() + ahead - testServer.clock.now())
   const signInAgain = () => {
     tick()
-    house.signedIn.account = { ...house.signedIn.account!, authTime: house.clock.now() }
+    testServer.signedIn.account = { ...testServer.signedIn.account!, authTime: testServer.clock.now() }
   }
   signInAgain()
 
@@ -102,7 +102,7 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
     const response =
       pathname === '/mcp'
         ? await mcp(request)
-        : await house.g.fetch(request, address === undefined ? {} : { address })
+        : await testServer.g.fetch(request, address === undefined ? {} : { address })
     exchanges.push({
       method: request.method,
       path: pathname,
@@ -119,7 +119,7 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
 
   const since = () => exchanges.slice(read)
   return {
-    house,
+    testServer,
     origin,
     issuer,
     resource,
@@ -139,7 +139,7 @@ export async function openMcpSite(dialect: Dialect, options: SiteOptions = {}): 
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
-      await house.close()
+      await testServer.close()
     },
   }
 }

@@ -4,12 +4,12 @@ import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 
 const request = 'oauth/authorization/authorization-request.ts'
 const response = 'oauth/authorization/authorization-response.ts'
-const pkce = 'oauth/authorization/pkce.ts'
+const pkce = 'protocol/pkce.ts'
 const user = 'oauth/authorization/user-authentication.ts'
 const decision = 'oauth/authorization/authorization.ts'
-const redirect = 'oauth/authorization/redirect-uri.ts'
-const documents = 'oauth/clients/client-id-metadata.ts'
-const ofDocuments = 'test/oauth/client-id-metadata.test.ts'
+const redirect = 'protocol/redirect-uri.ts'
+const documents = 'oauth/registration/client-id-metadata.ts'
+const ofDocuments = 'test/oauth/registration/client-id-metadata.test.ts'
 const noDocument = 'a document needs an https address that the server can reach, and a run has none'
 
 export const authorizationMutants: readonly Mutant[] = [
@@ -27,7 +27,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'return client.active ? client :',
     'return true ? client :',
     'only the operator suspends a client',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   off('client_url_malformed', documents, 'wrong !== undefined', 'N15'),
   hidden(
@@ -55,12 +55,12 @@ export const authorizationMutants: readonly Mutant[] = [
     ofDocuments,
   ),
   hidden(
-    'too_many_arrivals',
-    'oauth/clients/arrivals.ts',
-    "return wait > 0 ? refuse('too_many_arrivals'",
-    "return false ? refuse('too_many_arrivals'",
-    'a run floods nobody, so it never meets the limit',
-    'test/oauth/arrivals.test.ts',
+    'too_many_registrations',
+    'oauth/registration/registration-limits.ts',
+    "return wait > 0 ? refuse('too_many_registrations'",
+    "return false ? refuse('too_many_registrations'",
+    'a run never sends enough requests to reach the limit',
+    'test/oauth/registration/registration-limits.test.ts',
   ),
   off('redirect_uri_missing', request, 'asked === undefined && mustBeNamed', 'N4'),
   off(
@@ -97,7 +97,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (tooLong !== undefined) {',
     'if (false) {',
     'no section says how long a value may be',
-    'test/oauth/storage-bounds.test.ts',
+    'test/oauth/guards/storage-bounds.test.ts',
   ),
   off('response_type_missing', request, 'responseType === undefined', 'N19'),
   off('response_type_unsupported', request, "responseType !== 'code'", 'N20'),
@@ -122,17 +122,17 @@ export const authorizationMutants: readonly Mutant[] = [
     "if (prompt.some((one) => !prompts.includes(one)) || (prompt.includes('none') && prompt.length > 1)) {",
     'if (false) {',
     'what is asked for beside none cannot happen without a page, so an error comes all the same',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   hidden(
     'dpop_jkt_malformed',
     request,
     'if (binding !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(binding)) return refuse(',
     'if (false) return refuse(',
-    'a code that is bound to what is no key is good for nobody, and no section says when that is told',
-    'test/oauth/authorization-faults.test.ts',
+    'a code that is bound to something that is not a key cannot be redeemed, and no section says when the client learns this',
+    'test/oauth/authorization/authorization-faults.test.ts',
   ),
-  off('claims_malformed', 'oauth/openid/claims-parameter.ts', '!userinfo || !idToken', 'N31'),
+  off('claims_malformed', 'protocol/claims-parameter.ts', '!userinfo || !idToken', 'N31'),
   off(
     'id_token_hint_invalid',
     'oauth/openid/id-token.ts',
@@ -141,7 +141,7 @@ export const authorizationMutants: readonly Mutant[] = [
   ),
   visible(
     'authentication_unmet',
-    'oauth/openid/claims-parameter.ts',
+    'protocol/claims-parameter.ts',
     "acr: isObject(acr) && acr['essential'] === true ? valuesOf(acr) : [],",
     'acr: [],',
     'N31',
@@ -152,7 +152,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (age !== undefined && !/^\\d{1,9}$/.test(age)) return',
     'if (false) return',
     'no sign-in is as recent as what is no number, so no code comes all the same',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   visible(
     'login_required',
@@ -191,7 +191,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (await quotaIsFull(server, user.id, asked.client))',
     'if (false)',
     'what happens when a quota is full is an option, and by itself the oldest session ends',
-    'test/oauth/sessions.test.ts',
+    'test/sessions/sessions.test.ts',
   ),
   visible('iss in every response', response, '    iss: server.settings.issuer,\n', '', 'N125'),
   visible(
@@ -247,7 +247,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (allowed.length === 0) return undefined',
     '',
     'no code is kept of a form that was answered before, so what it brings then is good for nothing',
-    'test/oauth/consent.test.ts',
+    'test/oauth/authorization/consent.test.ts',
   ),
   too(
     visible('pages are not framed', 'pages/page.ts', "      'x-frame-options': 'DENY',\n", '', 'N46'),
@@ -282,27 +282,27 @@ export const authorizationMutants: readonly Mutant[] = [
   // Logout
   hidden(
     'logout_elsewhere',
-    'oauth/openid/logout.ts',
+    'oauth/logout/logout.ts',
     "if (!server.signOut) return refuse('logout_elsewhere')",
     '',
     'where signing out happens elsewhere the metadata names no end_session_endpoint',
-    'test/oauth/logout.test.ts',
+    'test/oauth/logout/logout.test.ts',
   ),
   off(
     'logout_client_mismatch',
-    'oauth/openid/logout.ts',
+    'oauth/logout/logout.ts',
     'hint && named !== undefined && named !== hint.clientId',
     'N124',
   ),
   off(
     'logout_redirect_uri_unregistered',
-    'oauth/openid/logout.ts',
+    'oauth/logout/logout.ts',
     'redirectUri !== undefined && !client?.registered.postLogoutRedirectUris?.includes(redirectUri)',
     'N123',
   ),
   visible(
     'a logout without a hint asks',
-    'oauth/openid/logout.ts',
+    'oauth/logout/logout.ts',
     'if (client && hint && hint.subject === (await subjectFor(server, client, user)))',
     'if (user)',
     'N124',

@@ -3,15 +3,15 @@
 
 import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 
-const token = 'oauth/token.ts'
+const token = 'oauth/token-endpoint.ts'
 const code = 'oauth/grants/authorization-code.ts'
 const refresh = 'oauth/grants/refresh-token.ts'
 const device = 'oauth/grants/device-code.ts'
 const exchange = 'oauth/grants/token-exchange.ts'
 const bearer = 'oauth/grants/jwt-bearer.ts'
-const ofDevices = 'test/oauth/device-authorization.test.ts'
-const ofExchange = 'test/oauth/token-exchange.test.ts'
-const ofBearer = 'test/oauth/jwt-bearer.test.ts'
+const ofDevices = 'test/oauth/device/device-authorization.test.ts'
+const ofExchange = 'test/oauth/grants/token-exchange.test.ts'
+const ofBearer = 'test/oauth/grants/jwt-bearer.test.ts'
 const longLife = 'it lives for longer than a run takes'
 const noKey = 'only a trusted issuer could make an assertion that comes this far'
 const byRules = 'the rules of the operator decide it, and a run does not know them'
@@ -22,7 +22,7 @@ export const grantMutants: readonly Mutant[] = [
   off('grant_type_unauthorized', token, '!client.grantTypes.includes(name)', 'N58'),
   visible(
     'grant_type_confidential',
-    'oauth/refusals.ts',
+    'protocol/refusals.ts',
     "grant_type_confidential: row(400, 'unauthorized_client',",
     "grant_type_confidential: row(500, 'server_error',",
     'N88',
@@ -43,7 +43,7 @@ export const grantMutants: readonly Mutant[] = [
       "if (row.expires_at <= now) return refuse('code_expired', { client: client.id })",
       '',
       longLife,
-      'test/oauth/authorization-code.test.ts',
+      'test/oauth/grants/authorization-code.test.ts',
     ),
     'oauth/records/codes.ts',
     ' and codes.expires_at > ${i.now}',
@@ -88,21 +88,21 @@ export const grantMutants: readonly Mutant[] = [
   ),
   visible(
     'code_verifier_wrong',
-    'oauth/authorization/pkce.ts',
+    'protocol/pkce.ts',
     'return equalInConstantTime(sha256(verifier), challenge) ?',
     'return true ?',
     'N76',
   ),
   visible(
     'code_verifier_wrong',
-    'oauth/authorization/pkce.ts',
+    'protocol/pkce.ts',
     "if (verifier === undefined || !verifierShape.test(verifier)) return refuse('code_verifier_wrong')",
     'if (verifier === undefined) return undefined',
     'N76',
   ),
   visible(
     'code_verifier_unexpected',
-    'oauth/authorization/pkce.ts',
+    'protocol/pkce.ts',
     "return verifier === undefined ? undefined : refuse('code_verifier_unexpected')",
     'return undefined',
     'N77',
@@ -115,7 +115,7 @@ export const grantMutants: readonly Mutant[] = [
       'if (row.user_disabled_at !== null)',
       'if (false)',
       'only the operator disables an account',
-      'test/oauth/authorization-code.test.ts',
+      'test/oauth/grants/authorization-code.test.ts',
     ),
     'oauth/records/consent-covers.ts',
     'and ${livingUser(user)} ${forShare}',
@@ -127,7 +127,7 @@ export const grantMutants: readonly Mutant[] = [
     'and ${consentCovers(sql`codes.user_id`, i)} ${more}',
     '${more}',
     'a consent ends on a page of the user, or by the operator, and a run finds neither',
-    'test/oauth/consent-hosts.test.ts',
+    'test/oauth/authorization/consent-hosts.test.ts',
   ),
   hidden(
     'code_quota_full',
@@ -135,7 +135,7 @@ export const grantMutants: readonly Mutant[] = [
     'guard: spendCode(i, sql`and ${fewerSessionsThan(i)}`),',
     'guard: spendCode(i),',
     'what happens when a quota is full is an option, and by itself the oldest session ends',
-    'test/oauth/sessions.test.ts',
+    'test/sessions/sessions.test.ts',
   ),
 
   off('refresh_token_unknown', refresh, '!stored || !row', 'N80'),
@@ -146,7 +146,7 @@ export const grantMutants: readonly Mutant[] = [
       'return row.expires_at <= now && row.rotated_at === null',
       'return false',
       longLife,
-      'test/oauth/refresh-token.test.ts',
+      'test/oauth/grants/refresh-token.test.ts',
     ),
     'oauth/records/refresh-tokens.ts',
     'and refresh_tokens.rotated_at is null and refresh_tokens.expires_at > ${i.now}',
@@ -245,15 +245,15 @@ export const grantMutants: readonly Mutant[] = [
   ),
   hidden(
     'too_many_devices',
-    'oauth/device-authorization.ts',
+    'oauth/device/device-authorization.ts',
     "return { limit, full: 'too_many_devices' }",
     "return { limit: { ...limit, most: Infinity }, full: 'too_many_devices' }",
-    'a run floods nobody, so it never meets the limit',
+    'a run never sends enough requests to reach the limit',
     ofDevices,
   ),
 
   off('token_type_invalid', exchange, 'asked !== tokenTypes.accessToken && asked !== tokenTypes.jwt', 'N91'),
-  off('subject_token_invalid', 'oauth/exchanged-token.ts', '!row', 'N90'),
+  off('subject_token_invalid', 'oauth/grants/exchanged-token.ts', '!row', 'N90'),
   visible(
     'actor_token_invalid',
     exchange,
@@ -291,25 +291,25 @@ export const grantMutants: readonly Mutant[] = [
     ofBearer,
   ),
 
-  off('token_foreign', 'oauth/revocation.ts', 'row.client_id !== client.id', 'N113'),
+  off('token_foreign', 'oauth/token/revocation.ts', 'row.client_id !== client.id', 'N113'),
   hidden(
     'token_type_unsupported',
-    'oauth/revocation.ts',
+    'oauth/token/revocation.ts',
     'if (unrevocable.some((kind) => readToken(kind, token))) {',
     'if (false) {',
-    'to whoever asks, a code is a token nobody knows then, for which RFC 7009 §2.2 has a 200',
-    'test/oauth/revocation.test.ts',
+    'the server then treats a code as an unknown token, for which RFC 7009 §2.2 has a 200',
+    'test/oauth/token/revocation.test.ts',
   ),
   visible(
     'revocation ends tokens',
-    'oauth/revocation.ts',
+    'oauth/token/revocation.ts',
     "    await endSession(server, row.session_id, 'token_revoked', { event: 'token_revoke', ...context })\n",
     '',
     'N112',
   ),
   visible(
     'inactive tokens are inactive',
-    'oauth/introspection.ts',
+    'oauth/token/introspection.ts',
     'if (!alive) return undefined',
     '',
     'N111',

@@ -6,12 +6,12 @@ const request = 'oauth/authorization/authorization-request.ts'
 const source = 'oauth/authorization/request-source.ts'
 const pushed = 'oauth/authorization/pushed-authorization.ts'
 const object = 'oauth/authorization/request-object.ts'
-const scope = 'oauth/scope.ts'
-const resource = 'oauth/resource-indicators.ts'
-const details = 'oauth/authorization/authorization-details.ts'
-const ofDetails = 'test/oauth/authorization-details.test.ts'
-const ofPushed = 'test/oauth/pushed-authorization.test.ts'
-const ofResources = 'test/oauth/resource-indicators.test.ts'
+const scope = 'protocol/scope.ts'
+const resource = 'protocol/resource-indicators.ts'
+const details = 'protocol/authorization-details.ts'
+const ofDetails = 'test/protocol/authorization-details.test.ts'
+const ofPushed = 'test/oauth/authorization/pushed-authorization.test.ts'
+const ofResources = 'test/protocol/resource-indicators.test.ts'
 const typesUnknown =
   'what the details of a type must be is the server’s own matter, and a run does not know it'
 
@@ -22,7 +22,7 @@ export const requestedMutants: readonly Mutant[] = [
     'if (client.jwks === null && client.jwksUri === null) return',
     'if (false) return',
     'a client without keys signs nothing, so its object is refused for the signature then',
-    'test/oauth/request-object.test.ts',
+    'test/oauth/authorization/request-object.test.ts',
   ),
   hidden(
     'request_uri_unsupported',
@@ -30,7 +30,7 @@ export const requestedMutants: readonly Mutant[] = [
     'if (server.settings.pushedRequests === null) return',
     'if (false) return',
     'nothing can have been pushed then, so the request_uri is refused as an unknown one',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   hidden(
     'request_uri_unknown',
@@ -38,7 +38,7 @@ export const requestedMutants: readonly Mutant[] = [
     'if (!uri.startsWith(namePrefix)) return',
     'if (false) return',
     'it is refused as a pushed request that is unknown then, which keeps the rule as well',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   off('request_object_malformed', object, '!jwt', 'N34'),
   off('request_object_claims', object, 'wrong !== undefined', 'N34'),
@@ -65,7 +65,7 @@ export const requestedMutants: readonly Mutant[] = [
     "if (registered.requireNonce && scope.includes('openid') && form.get('nonce') === undefined)",
     'if (false)',
     'that a client must send a nonce is its own policy, for which no section has a name',
-    'test/oauth/authorization-faults.test.ts',
+    'test/oauth/authorization/authorization-faults.test.ts',
   ),
   visible('pushed_request_missing', request, 'if (pushedOnly && !pushed) return', 'if (false) return', 'N38'),
   off('request_object_ambiguous', source, 'object !== undefined && uri !== undefined', 'N33'),
@@ -126,7 +126,7 @@ export const requestedMutants: readonly Mutant[] = [
     pushed,
     'if (!client.confidential)\n    return { limit: networkLimit(',
     'if (false)\n    return { limit: networkLimit(',
-    'a run floods nobody, so it never meets the limit',
+    'a run never sends enough requests to reach the limit',
     ofPushed,
   ),
 
@@ -136,7 +136,7 @@ export const requestedMutants: readonly Mutant[] = [
     "if (!syntax.test(text)) return refuse('scope_malformed')",
     '',
     'no scope has such a name, so it is refused or left out as an unknown one then',
-    'test/oauth/scope.test.ts',
+    'test/protocol/scope.test.ts',
   ),
   too(
     visible(
@@ -146,13 +146,13 @@ export const requestedMutants: readonly Mutant[] = [
       'return asked',
       'N22',
     ),
-    'oauth/access-token.ts',
+    'oauth/token/access-token.ts',
     'given.scope.filter((one) => allowed.includes(one))',
     'given.scope',
   ),
   too(
     visible('scope_not_allowed', scope, 'return foreign === undefined ?', 'return true ?', 'N89'),
-    'oauth/access-token.ts',
+    'oauth/token/access-token.ts',
     'given.scope.filter((one) => allowed.includes(one))',
     'given.scope',
   ),
@@ -162,7 +162,7 @@ export const requestedMutants: readonly Mutant[] = [
     'if (personal !== undefined) return',
     'if (false) return',
     'no section says what a scope about a user means where there is none, and userinfo refuses the token',
-    'test/oauth/scope.test.ts',
+    'test/protocol/scope.test.ts',
   ),
   visible(
     'scope_exceeded',
@@ -173,7 +173,7 @@ export const requestedMutants: readonly Mutant[] = [
   ),
   visible(
     'resource_malformed',
-    'oauth/refusals.ts',
+    'protocol/refusals.ts',
     "resource_malformed: row(400, 'invalid_target',",
     "resource_malformed: row(400, 'invalid_request',",
     'N39',
@@ -236,7 +236,7 @@ export const requestedMutants: readonly Mutant[] = [
   visible('authorization_details_exceeded', details, 'return within ?', 'return true ?', 'N40'),
   hidden(
     'authorization_details_misplaced',
-    'oauth/token.ts',
+    'oauth/token-endpoint.ts',
     "if (form.get('authorization_details') !== undefined && !grantType.narrowsDetails)",
     'if (false)',
     'the parameter is ignored then, as RFC 6749 §3.2 has it for what a server does not know',

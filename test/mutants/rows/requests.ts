@@ -4,18 +4,18 @@ import { hidden, type Mutant, off, too, visible } from '../mutant.ts'
 
 const authentication = 'oauth/clients/client-authentication.ts'
 const assertion = 'oauth/clients/client-assertion.ts'
-const backChannel = 'oauth/back-channel.ts'
-const trouble = 'oauth/trouble.ts'
-const room = 'oauth/room.ts'
+const backChannel = 'protocol/form-endpoint.ts'
+const fault = 'http/refusal.ts'
+const room = 'oauth/guards/pending-limits.ts'
 const certificates = 'oauth/clients/mutual-tls.ts'
-const ofCertificates = 'test/oauth/mutual-tls.test.ts'
-const ofLimits = 'test/oauth/limits.test.ts'
-const noFlood = 'a run floods nobody, so it never meets the limit'
-const atProxy = 'a certificate is seen by the proxy in front, and a run shows none'
-const documents = 'oauth/clients/client-id-metadata.ts'
+const ofCertificates = 'test/oauth/clients/mutual-tls.test.ts'
+const ofLimits = 'test/oauth/guards/limits.test.ts'
+const noFlood = 'a run never sends enough requests to reach the limit'
+const atProxy = 'only the proxy in front sees a certificate, and a run has none'
+const documents = 'oauth/registration/client-id-metadata.ts'
 const noDocument = 'a document needs an https address that the server can reach, and a run has none'
-const ofWithdrawn = 'test/oauth/withdrawn-keys.test.ts'
-const ofBounds = 'test/oauth/storage-bounds.test.ts'
+const ofWithdrawn = 'test/oauth/clients/withdrawn-keys.test.ts'
+const ofBounds = 'test/oauth/guards/storage-bounds.test.ts'
 const keysElsewhere =
   'the keys stand behind an address that the server must be able to reach, and a run has none'
 
@@ -24,12 +24,12 @@ export const requestMutants: readonly Mutant[] = [
   off('wrong_content_type', backChannel, '!/^application\\/x-www-form-urlencoded *(;|$)/i.test(type)', 'N55'),
   too(
     visible('repeated_parameter', backChannel, 'return repeated === undefined ?', 'return true ?', 'N56'),
-    'oauth/token.ts',
+    'oauth/token-endpoint.ts',
     'if (repeated !== undefined) return',
     'if (false) return',
   ),
   off('repeated_parameter', 'oauth/authorization/authorization-request.ts', 'repeated !== undefined', 'N18'),
-  off('missing_parameter', 'oauth/introspection.ts', 'token === undefined', 'N110'),
+  off('missing_parameter', 'oauth/token/introspection.ts', 'token === undefined', 'N110'),
   hidden(
     'parameters_in_query',
     backChannel,
@@ -40,32 +40,32 @@ export const requestMutants: readonly Mutant[] = [
   ),
   hidden(
     'body_cut_off',
-    trouble,
-    "if (error instanceof BodyCutOff) return refuse('body_cut_off')",
+    fault,
+    "if (error instanceof BodyCutOff) return refuseRequest('body_cut_off')",
     '',
-    'whoever cut the request off reads no answer',
+    'a client that cut the request off reads no response',
     'test/oauth/token-endpoint.test.ts',
   ),
   hidden(
     'body_not_utf8',
-    trouble,
-    "if (error instanceof BodyNotText) return refuse('body_not_utf8')",
+    fault,
+    "if (error instanceof BodyNotText) return refuseRequest('body_not_utf8')",
     '',
     'it is refused as an error of the server then, and no section says what it is told',
-    'test/oauth/exact-text.test.ts',
+    'test/protocol/exact-text.test.ts',
   ),
-  off('body_too_large', 'oauth/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
+  off('body_too_large', 'protocol/request-body.ts', 'error instanceof BodyTooLarge', 'N51'),
   visible(
     'method_not_allowed',
-    'app.ts',
-    'else if (route && !route.methods.includes(request.method)) {',
-    'else if (route && false) {',
+    'http/dispatch.ts',
+    'if (route && !route.methods.includes(request.method)) {',
+    'if (false) {',
     'N51',
   ),
 
   visible(
     'client_unknown',
-    'oauth/refusals.ts',
+    'protocol/refusals.ts',
     'client_unknown: invalidClient(',
     'client_unknown: invalidGrant(',
     'N61',
@@ -76,7 +76,7 @@ export const requestMutants: readonly Mutant[] = [
     "if (!client.active) return refuse('client_inactive', facts)",
     '',
     'only the operator suspends a client',
-    'test/oauth/client-authentication.test.ts',
+    'test/oauth/clients/client-authentication.test.ts',
   ),
   visible(
     'client_secret_wrong',
@@ -157,7 +157,7 @@ export const requestMutants: readonly Mutant[] = [
     "? refuse('client_keys_forbidden', { failed, detail })",
     '? unavailable({ failed, detail })',
     keysElsewhere,
-    'test/oauth/client-keys.test.ts',
+    'test/oauth/clients/client-keys.test.ts',
   ),
   hidden(
     'client_keys_unavailable',
@@ -165,7 +165,7 @@ export const requestMutants: readonly Mutant[] = [
     "refuse('client_keys_unavailable', facts,",
     "refuse('client_keys_forbidden', facts,",
     keysElsewhere,
-    'test/oauth/client-keys.test.ts',
+    'test/oauth/clients/client-keys.test.ts',
   ),
   hidden(
     'client_document_withdrawn',
@@ -190,7 +190,7 @@ export const requestMutants: readonly Mutant[] = [
 
   visible(
     'a 401 has a challenge',
-    'oauth/error-answer.ts',
+    'protocol/error-answer.ts',
     "if (status === 401 && request.header('authorization') !== undefined) {",
     'if (false) {',
     'N60',
@@ -199,12 +199,12 @@ export const requestMutants: readonly Mutant[] = [
     too(
       visible(
         'answers with tokens are not kept',
-        'oauth/token.ts',
+        'oauth/token-endpoint.ts',
         '{ ...uncached, ...nextNonce(proof) }',
         'nextNonce(proof)',
         'N64',
       ),
-      'oauth/error-answer.ts',
+      'protocol/error-answer.ts',
       "export const uncached = { 'cache-control': 'no-store', pragma: 'no-cache' }",
       'export const uncached = {}',
     ),

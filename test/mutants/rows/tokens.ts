@@ -2,17 +2,17 @@
 
 import { hidden, type Mutant, off, visible } from '../mutant.ts'
 
-const dpop = 'oauth/dpop.ts'
-const constraint = 'oauth/sender-constraint.ts'
-const registration = 'oauth/clients/client-registration.ts'
-const management = 'oauth/clients/client-registration-management.ts'
-const statements = 'oauth/clients/software-statement.ts'
-const bearer = 'oauth/bearer.ts'
-const resource = 'oauth/resource-server.ts'
-const confirmation = 'oauth/resource-server/confirmation.ts'
+const dpop = 'protocol/dpop.ts'
+const constraint = 'oauth/token/sender-constraint.ts'
+const registration = 'oauth/registration/client-registration.ts'
+const management = 'oauth/registration/client-registration-management.ts'
+const statements = 'oauth/registration/software-statement.ts'
+const bearer = 'api/bearer.ts'
+const resource = 'oauth/token/resource-server.ts'
+const confirmation = 'api/confirmation.ts'
 const atApi = 'an API of one’s own demands it, and a run knows userinfo alone'
-const ofBearer = 'test/oauth/bearer.test.ts'
-const ofRegistration = 'test/oauth/client-registration.test.ts'
+const ofBearer = 'test/api/bearer.test.ts'
+const ofRegistration = 'test/oauth/registration/client-registration.test.ts'
 
 export const tokenMutants: readonly Mutant[] = [
   visible(
@@ -81,7 +81,7 @@ export const tokenMutants: readonly Mutant[] = [
     'if (!nonces || (nonce === undefined && !nonces.required)) return undefined',
     'if (!nonces || nonce === undefined) return undefined',
     'whether a nonce is demanded is the server’s choice (RFC 9449 §8)',
-    'test/oauth/dpop-tokens.test.ts',
+    'test/oauth/token/dpop-tokens.test.ts',
   ),
   visible(
     'dpop_nonce_stale',
@@ -100,14 +100,14 @@ export const tokenMutants: readonly Mutant[] = [
   ),
   visible(
     'registration_redirect_uri',
-    'oauth/authorization/redirect-uri.ts',
+    'protocol/redirect-uri.ts',
     "if (uri.includes('#')) return",
     'if (false) return',
     'N104',
   ),
   visible(
     'registration_redirect_uri',
-    'oauth/authorization/redirect-uri.ts',
+    'protocol/redirect-uri.ts',
     "return loopbackHosts.includes(url.hostname) ? undefined : 'uses http outside loopback'",
     'return undefined',
     'N104',
@@ -119,14 +119,14 @@ export const tokenMutants: readonly Mutant[] = [
     '!(await isItsSecret(server, row, client_secret))',
     'false',
     'the secret is left out then, which is as good (RFC 7592 §2.2)',
-    'test/oauth/client-registration-management.test.ts',
+    'test/oauth/registration/client-registration-management.test.ts',
   ),
   hidden(
     'software_statement_missing',
     statements,
     'return requireSoftwareStatement\n',
     'return false\n',
-    'where every client must bring a statement nobody registers without one, so nothing is registered for a run',
+    'where every client must bring a statement, none can register without one, so nothing is registered for a run',
     ofRegistration,
   ),
   hidden(
@@ -194,7 +194,7 @@ export const tokenMutants: readonly Mutant[] = [
     "if (row.expires_at <= server.now()) return refuse('access_token_expired', { client })",
     '',
     'it lives for longer than a run takes',
-    'test/oauth/resource-server.test.ts',
+    'test/api/resource-server.test.ts',
   ),
   off('access_token_revoked', resource, '!accessTokenIsAlive(row, server.now())', 'N112'),
   hidden(
@@ -239,8 +239,8 @@ export const tokenMutants: readonly Mutant[] = [
     confirmation,
     'return certificate === undefined || certificate === presentedCertificate()',
     'return true',
-    'a certificate is seen by the proxy in front, and a run shows none',
-    'test/oauth/bound-access-standalone.test.ts',
+    'only the proxy in front sees a certificate, and a run has none',
+    'test/api/bound-access-standalone.test.ts',
   ),
   visible('scope_insufficient', bearer, 'if (!scopeCovers(token.scope, scope))', 'if (false)', 'N122'),
   hidden(
@@ -262,18 +262,18 @@ export const tokenMutants: readonly Mutant[] = [
 
   hidden(
     'unavailable',
-    'oauth/trouble.ts',
-    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
-    "return refuse('fault', { request_id })",
-    'nobody outside makes the storage fail',
-    'test/oauth/authorization.test.ts',
+    'http/refusal.ts',
+    "return refuseRequest(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuseRequest('fault', { request_id })",
+    'storage cannot be made to fail from outside',
+    'test/oauth/authorization/authorization.test.ts',
   ),
   hidden(
     'fault',
-    'oauth/trouble.ts',
-    "return refuse(unavailable ? 'unavailable' : 'fault', { request_id })",
-    "return refuse('unavailable', { request_id })",
+    'http/refusal.ts',
+    "return refuseRequest(unavailable ? 'unavailable' : 'fault', { request_id })",
+    "return refuseRequest('unavailable', { request_id })",
     'it stands for bugs, and none is known',
-    'test/oauth/authorization.test.ts',
+    'test/oauth/authorization/authorization.test.ts',
   ),
 ]

@@ -78,6 +78,6 @@ export function refusalPage(context: AccountsContext, refusal: AnyRefusal): Answ
     title: plainSentence(frame, said.title),
     message: plainSentence(frame, said.message),
     code: undefined,
-    links: again === undefined ? [] : [{ href: again, text: plainSentence(frame, 'error.again') }],
+    links: again === undefined ? [] : [{ href: again, text: plainSentence(frame, said.again) }],
   })
 }

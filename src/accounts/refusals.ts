@@ -2,17 +2,22 @@ import { type Refusal as RefusalFor, type Rows, refuser, requestRefusals, row } 
 import { defaultTexts, type TextKey } from '../pages/texts.ts'
 
 /** A page; the specifications have no code for it. */
-const page = (status: number, message: TextKey, title?: TextKey) => ({
+const page = (status: number, message: TextKey, title?: TextKey, again?: TextKey) => ({
   ...row(status, '', defaultTexts[message]),
-  said: said(message, title),
+  said: said(message, title, again),
 })
-const said = (message: TextKey, title: TextKey = 'form.error_title') => ({ title, message })
+/** `again` is the text of the button, where the refusal has an address for it. */
+const said = (message: TextKey, title: TextKey = 'form.error_title', again: TextKey = 'error.again') => ({
+  title,
+  message,
+  again,
+})
 
 const pages = {
   form_expired: page(403, 'form.expired'),
   account_disabled: page(403, 'sign_in.disabled'),
-  password_link_unknown: page(410, 'set_password.expired', 'set_password.expired_title'),
-  too_many_password_links: page(429, 'sign_in.too_many'),
+  password_link_unknown: page(410, 'set_password.expired', 'set_password.expired_title', 'sign_in.title'),
+  too_many_password_links: page(429, 'sign_in.too_many', undefined, 'sign_in.title'),
   sign_in_elsewhere: page(403, 'development.elsewhere'),
   provider_answer_unexpected: page(400, 'openid.unknown'),
   provider_denied: page(403, 'openid.failed'),

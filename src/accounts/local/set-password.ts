@@ -25,10 +25,12 @@ export function setPasswordPages(context: LocalContext): Route {
   const { db, settings, secrets, attempts, passwords, devices, options } = context
   const action = settings.base + paths.setPassword
   const signInUrl = `${settings.base}${paths.signIn}?${new URLSearchParams({ return_to: settings.issuer + paths.account })}`
+  /** The sign-in page also says whom to ask for a new link. */
+  const again = settings.origin + signInUrl
   const purpose = ({ id }: StoredToken) => `set password ${id}`
 
   /** One answer for links that never were, were used, ran out or were replaced, and for users who were disabled. */
-  const expired = () => refuseRequest('password_link_unknown')
+  const expired = () => refuseRequest('password_link_unknown', {}, { again })
 
   async function opened(
     request: Incoming,
@@ -37,7 +39,7 @@ export function setPasswordPages(context: LocalContext): Route {
     const link = token === undefined ? undefined : readToken('gh_pl', token)
     if (!link) return expired()
     const limited = await attempts.blockedNetwork(request, 'password link')
-    if (limited) return refuseRequest('too_many_password_links', {}, limited)
+    if (limited) return refuseRequest('too_many_password_links', {}, { ...limited, again })
     const row = await db.one(findPasswordLink, { ...link, now: context.now() })
     if (row) return { link, row }
     await attempts.limitNetwork(request, 'password link')

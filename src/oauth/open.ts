@@ -3,11 +3,11 @@
 import type { Accounts } from '../accounts/account.ts'
 import type { Core } from '../core.ts'
 import { nonceByTime } from '../protocol/dpop-nonce.ts'
-import { accountUsers } from './account-users.ts'
 import { countActivity } from './clients/activity.ts'
 import { openClientKeys } from './clients/client-keys.ts'
 import { cacheClients } from './clients/clients.ts'
 import { openSigningKeys } from './keys/signing-keys.ts'
+import { accountUsers } from './openid/account-users.ts'
 import { withFreshDocument } from './registration/client-id-metadata.ts'
 import type { Server } from './server.ts'
 

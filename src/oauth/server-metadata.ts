@@ -4,13 +4,13 @@
 import { algorithms, verifiedAlgorithms } from '../crypto/jws.ts'
 import { type Answer, json } from '../http/message.ts'
 import { proofAlgorithms } from '../protocol/dpop.ts'
+import { spokenGrantTypes } from '../protocol/grant-types.ts'
 import { paths } from '../protocol/paths.ts'
 import { spokenMethods } from '../protocol/profiles.ts'
 import { prompts } from './authorization/authorization-request.ts'
 import { responseModes } from './authorization/jarm.ts'
 import { mutualTlsMetadata } from './clients/mutual-tls.ts'
 import type { Server } from './server.ts'
-import { spokenGrantTypes } from './token-endpoint.ts'
 
 export function serverMetadata(server: Server): Answer {
   const metadata = describe(server)

@@ -4,8 +4,8 @@ import { type Answer, concerning, type Incoming, json } from '../http/message.ts
 import { told } from '../log.ts'
 import { uncached } from '../protocol/error-answer.ts'
 import { originOf, readBackChannelForm } from '../protocol/form-endpoint.ts'
+import { type grantTypeRules, isSpoken } from '../protocol/grant-types.ts'
 import { isRefusal, type Refusal, refuse } from '../protocol/refusals.ts'
-import type { Settings } from '../settings.ts'
 import { authenticateClient } from './clients/client-authentication.ts'
 import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
@@ -17,24 +17,15 @@ import { tokenExchange } from './grants/token-exchange.ts'
 import type { Server } from './server.ts'
 import { bindingOf, nextNonce, proofOf, tokenTypeOf } from './token/sender-constraint.ts'
 
-/** Every grant type there is. */
-export const grantTypes: readonly GrantType[] = [
+/** What a token request of each grant type does. */
+const grantTypes = Object.values({
   authorizationCode,
   refreshToken,
   clientCredentials,
   deviceCode,
   tokenExchange,
   jwtBearer,
-]
-
-/** Those that are spoken here; metadata and registration say them. */
-export function spokenGrantTypes(settings: Settings): readonly GrantType[] {
-  return grantTypes.filter((one) => isSpoken(one, settings))
-}
-
-function isSpoken({ on }: GrantType, settings: Settings): boolean {
-  return on?.(settings) ?? true
-}
+} satisfies Record<keyof typeof grantTypeRules, GrantType>) as readonly GrantType[]
 
 export async function token(server: Server, request: Incoming): Promise<Answer | Refusal> {
   const form = await readBackChannelForm(request, ['resource', 'audience'])

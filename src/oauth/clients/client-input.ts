@@ -3,6 +3,7 @@
 
 import type { ConfigProblem } from '../../config-error.ts'
 import { algorithms, longestKeySet, mostKeysInSet, publicKeyFromJwk } from '../../crypto/jws.ts'
+import { spokenGrantTypes } from '../../protocol/grant-types.ts'
 import {
   type AuthenticationMethod,
   type ClientProfile,
@@ -14,7 +15,6 @@ import type { Settings } from '../../settings.ts'
 import { isResourceUri } from '../config/resources.ts'
 import { isOpenidScope } from '../config/scopes.ts'
 import type { ClientRow, editable } from '../records/clients.ts'
-import { spokenGrantTypes } from '../token-endpoint.ts'
 import { fromWire, type RegisteredMetadata, toWire } from './client-metadata.ts'
 import { storeBcryptHash } from './client-secret.ts'
 import { columnMembers, type Member, type MemberName, members, registeredMembers } from './members/members.ts'

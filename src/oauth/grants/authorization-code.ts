@@ -5,6 +5,7 @@ import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { grantedDetails, narrowedDetails } from '../../protocol/authorization-details.ts'
 import { scopesOfStoredClaims } from '../../protocol/claims-parameter.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { checkVerifier } from '../../protocol/pkce.ts'
 import { consentHost } from '../../protocol/redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
@@ -19,7 +20,7 @@ import { evictSurplusSessions, quotaIsFull, sessionQuota } from '../token/sessio
 import type { GrantType, TokenRequest } from './grant.ts'
 
 export const authorizationCode: GrantType = {
-  name: 'authorization_code',
+  ...grantTypeRules.authorizationCode,
   narrowsDetails: true,
   async redeem(server, request) {
     const { client, form, origin, binding } = request

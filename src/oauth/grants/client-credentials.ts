@@ -1,6 +1,7 @@
 // RFC 6749 §4.4: client credentials. No user, no session, never a refresh token (§4.4.3).
 
 import { eventInput } from '../../events/append.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { isRefusal, refuse } from '../../protocol/refusals.ts'
 import { requestedResources } from '../../protocol/resource-indicators.ts'
 import { requestedScope } from '../../protocol/scope.ts'
@@ -11,8 +12,7 @@ import { makeAccessToken } from '../token/access-token.ts'
 import type { GrantType } from './grant.ts'
 
 export const clientCredentials: GrantType = {
-  name: 'client_credentials',
-  confidentialOnly: true,
+  ...grantTypeRules.clientCredentials,
   async redeem(server, { client, form, origin, binding }) {
     const scope = requestedScope(form.get('scope'), server.settings, client)
     if (isRefusal(scope)) return scope

@@ -3,6 +3,7 @@
 import { readToken } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { grantedDetails, narrowedDetails } from '../../protocol/authorization-details.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { consentHost } from '../../protocol/redirect-uri.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { narrowedResources } from '../../protocol/resource-indicators.ts'
@@ -25,8 +26,7 @@ import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 const slowDownBy = 5_000
 
 export const deviceCode: GrantType = {
-  name: 'urn:ietf:params:oauth:grant-type:device_code',
-  on: (settings) => settings.device !== null,
+  ...grantTypeRules.deviceCode,
   narrowsDetails: true,
   async redeem(server, request) {
     const { client, form } = request

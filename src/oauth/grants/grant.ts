@@ -2,8 +2,8 @@
 
 import type { EventContext } from '../../events/append.ts'
 import type { Form } from '../../http/forms.ts'
+import type { GrantTypeRule } from '../../protocol/grant-types.ts'
 import type { Refusal } from '../../protocol/refusals.ts'
-import type { Settings } from '../../settings.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Server } from '../server.ts'
 import type { MadeAccessToken } from '../token/access-token.ts'
@@ -27,13 +27,7 @@ export interface TokenGrant {
   more?: Record<string, unknown>
 }
 
-export interface GrantType {
-  /** The value of `grant_type`. */
-  readonly name: string
-  /** Whether the configuration switches it on; absent for one that is always there. */
-  on?(settings: Settings): boolean
-  /** Clients that prove nothing may not use it. */
-  readonly confidentialOnly?: boolean
+export interface GrantType extends GrantTypeRule {
   /** Parameters that may come more than once; default `resource` (RFC 8707 §2). */
   readonly mayRepeat?: readonly string[]
   /** Its token requests may narrow authorization details that a user granted (RFC 9396 §6). */

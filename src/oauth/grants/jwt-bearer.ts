@@ -5,6 +5,7 @@ import { isOfAuthority, knownUser, resolveUser } from '../../accounts/users.ts'
 import { parseJwt, type UnverifiedJwt } from '../../crypto/jws.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { paths } from '../../protocol/paths.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { requestedResources } from '../../protocol/resource-indicators.ts'
@@ -34,9 +35,7 @@ const longestSubject = 255
 const longestDetail = 2_048
 
 export const jwtBearer: GrantType = {
-  name: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-  confidentialOnly: true,
-  on: (settings) => settings.assertionIssuers.size > 0,
+  ...grantTypeRules.jwtBearer,
   async redeem(server, request) {
     const { client, form, origin, binding } = request
     const assertion = form.get('assertion')

@@ -7,6 +7,7 @@ import { makeToken, readToken, sha256 } from '../../crypto/tokens.ts'
 import { eventInput } from '../../events/append.ts'
 import { recordEvent } from '../../events/record.ts'
 import { grantedDetails, narrowedDetails } from '../../protocol/authorization-details.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { narrowedResources } from '../../protocol/resource-indicators.ts'
 import { canonicalScope, narrowedScope, scopeSet } from '../../protocol/scope.ts'
@@ -26,7 +27,7 @@ import { refreshExpiry } from '../token/new-session.ts'
 import type { GrantType, TokenGrant, TokenRequest } from './grant.ts'
 
 export const refreshToken: GrantType = {
-  name: 'refresh_token',
+  ...grantTypeRules.refreshToken,
   narrowsDetails: true,
   async redeem(server, request) {
     const presented = request.form.get('refresh_token')

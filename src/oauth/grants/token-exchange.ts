@@ -4,6 +4,7 @@
 import { fromHost } from '../../accounts/account.ts'
 import { eventInput } from '../../events/append.ts'
 import { told } from '../../log.ts'
+import { grantTypeRules } from '../../protocol/grant-types.ts'
 import { isRefusal, type Refusal, refuse } from '../../protocol/refusals.ts'
 import { requestedResources } from '../../protocol/resource-indicators.ts'
 import { allowedScope, narrowedScope, withImplied } from '../../protocol/scope.ts'
@@ -20,10 +21,8 @@ import type { GrantType, TokenRequest } from './grant.ts'
 const mostActors = 8
 
 export const tokenExchange: GrantType = {
-  name: 'urn:ietf:params:oauth:grant-type:token-exchange',
-  confidentialOnly: true,
+  ...grantTypeRules.tokenExchange,
   mayRepeat: ['resource', 'audience'],
-  on: (settings) => settings.tokenExchange !== null,
   async redeem(server, request) {
     const { client, form, origin, binding } = request
     const asked = form.get('requested_token_type') ?? tokenTypes.accessToken

@@ -2,6 +2,7 @@
 // what a client says about itself, in a request or in a document, and what of it is allowed.
 
 import type { Outbound } from '../../http/guarded-fetch.ts'
+import { spokenGrantTypes } from '../../protocol/grant-types.ts'
 import { type AuthenticationMethod, spokenMethods } from '../../protocol/profiles.ts'
 import { redirectHost, redirectsToOwnComputer, redirectUriProblem } from '../../protocol/redirect-uri.ts'
 import { isRefusal } from '../../protocol/refusals.ts'
@@ -18,7 +19,6 @@ import { fromWire } from '../clients/client-metadata.ts'
 import { memberNamed, registeredMembers } from '../clients/members/members.ts'
 import { sectorKnows } from '../clients/pairwise-subject.ts'
 import type { RedirectShape } from '../config/self-registered-clients.ts'
-import { spokenGrantTypes } from '../token-endpoint.ts'
 
 /** A member that may not be as it is, by its name on the wire, and why. */
 export interface Unfit {

@@ -1,11 +1,11 @@
 // OpenID Connect Core §2, §5.1; RP-Initiated Logout §2: the users of this server, behind the accounts that the host's seam names.
 
-import { type Account, type Accounts, fromHost } from '../accounts/account.ts'
-import { sidOf } from '../accounts/sign-outs.ts'
-import { claimsOf, isOfAuthority, knownUser, resolveUser } from '../accounts/users.ts'
-import type { Core } from '../core.ts'
-import { answerFromResponse, isResponse } from '../http/web.ts'
-import type { Server, User } from './server.ts'
+import { type Account, type Accounts, fromHost } from '../../accounts/account.ts'
+import { sidOf } from '../../accounts/sign-outs.ts'
+import { claimsOf, isOfAuthority, knownUser, resolveUser } from '../../accounts/users.ts'
+import type { Core } from '../../core.ts'
+import { answerFromResponse, isResponse } from '../../http/web.ts'
+import type { Server, User } from '../server.ts'
 
 type Seam = Pick<
   Server,

@@ -21,7 +21,10 @@ export interface DocumentedOption {
 
 /** Every option, in the order of the sources. */
 export function documentedOptions(): DocumentedOption[] {
-  const sources = ['src/config.ts', ...globSync('src/{config/**/*,*/config}.ts', { cwd: root }).sort()]
+  const sources = [
+    'src/config.ts',
+    ...globSync('src/{config/**/*,*/config,*/config/**/*}.ts', { cwd: root }).sort(),
+  ]
   const blocks = sources.flatMap((file) => blocksOf(readFileSync(join(root, file), 'utf8')))
   return optionsIn({ ...configuration.inside!.options, ...domainOptions }, '', blocks)
 }

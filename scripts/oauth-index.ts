@@ -99,10 +99,10 @@ export function indexOf({ sources, tests }: Texts): Map<string, Map<string, Row>
     return row
   }
   for (const [file, source] of sources) {
-    if (file.startsWith('src/oauth/')) {
+    if (ofProtocol(file)) {
       for (const each of referencesIn(firstComment(source))) rowOf(each).rule.add(file)
     }
-    const comments = file.startsWith('src/oauth/')
+    const comments = ofProtocol(file)
       ? laterComments(source)
       : [firstComment(source), ...laterComments(source)]
     for (const each of comments.flatMap(referencesIn)) {
@@ -116,6 +116,11 @@ export function indexOf({ sources, tests }: Texts): Map<string, Map<string, Row>
     if (whole && whole.rule.size === 0 && whole.proof.size === 0) sections.delete('')
   }
   return index
+}
+
+/** Where one specification is one file, and a file begins with the sections it implements. */
+function ofProtocol(file: string): boolean {
+  return /^src\/(oauth|protocol|api)\//.test(file)
 }
 
 /** The generated part of src/oauth/README.md. */
@@ -140,7 +145,7 @@ export function renderIndex(texts: Texts): string {
 
 function renderFiles({ sources }: Texts): string {
   const rows = [...sources]
-    .filter(([file]) => file.startsWith('src/oauth/'))
+    .filter(([file]) => ofProtocol(file))
     .map(([file, source]) => `| ${link(file)} | ${purposeOf(file, source)} |`)
   return `| File | What it holds |\n|---|---|\n${rows.join('\n')}`
 }

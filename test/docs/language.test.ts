@@ -25,6 +25,8 @@ function proseOf(file: string): string {
       .replaceAll(/^```[\s\S]*?^```$/gm, '')
       // Rows that `verify` and `mutants` print.
       .replaceAll(/^\| N\d+ \|.*$/gm, '')
+      // What `npm run paths -- --write` writes: names of files, former ones too.
+      .replaceAll(/<!-- npm run paths[^>]*begin -->[\s\S]*?<!-- npm run paths[^>]*end -->/g, '')
       .replaceAll(/`[^`\n]*`/g, '')
       .replaceAll(/\b[\w./-]+\.ts\b/g, '')
       .replaceAll(/\]\([^)\s]+\)/g, ']')

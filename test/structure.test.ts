@@ -224,7 +224,7 @@ describe('files', () => {
 
     const folders = Object.entries(Object.groupBy(sources, dirname))
     assert.deepEqual(
-      folders.filter(([folder, files]) => files!.length > 20).map(([folder]) => folder),
+      folders.filter(([, files]) => files!.length > 20).map(([folder]) => folder),
       [],
     )
   })

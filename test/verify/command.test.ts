@@ -34,7 +34,7 @@ describe('gatehouse verify, the command', () => {
     assert.equal(code, 2)
     assert.equal(stdout, '')
     assert.match(stderr, /At most 2000 requests, at most 8 at once\./)
-    assert.match(stderr, /Do so only if it is yours\. Nobody can answer here: --yes says so/)
+    assert.match(stderr, /Do so only if it is yours\. There is no terminal to answer on: add --yes/)
   })
 
   test('prints one line a rule, and what fell short not at all when nothing did', async () => {

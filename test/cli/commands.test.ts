@@ -155,7 +155,10 @@ onBothDatabases('migrate', (dialect) => {
 
     const unsure = await gatehouse('down', '--to', '0')
     assert.equal(unsure.code, 2)
-    assert.match(unsure.stderr, /All data of these steps is lost\. There is no terminal to answer on: add --yes/)
+    assert.match(
+      unsure.stderr,
+      /All data of these steps is lost\. There is no terminal to answer on: add --yes/,
+    )
     assert.equal((await gatehouse('status')).code, 0)
     const down = await gatehouse('down', '--to', '0', '--yes')
     assert.match(down.stdout, /taken back 2 whole_protocol\ntaken back 1/)

@@ -45,7 +45,9 @@ function maskedHeaders(headers: Answer['headers']): Record<string, unknown> {
           if (name === 'location') return maskedUrl(each)
           if (name === 'content-security-policy') return each.replace(/'(sha\d+|nonce)-[^']+'/g, "'<hash>'")
           if (name === 'www-authenticate')
-            return each.replace(/error_description="[^"]*"/g, 'error_description=<text>')
+            return each
+              .replace(/error_description="[^"]*"/g, 'error_description=<text>')
+              .replace(/(https?:\/\/[^/"]*):\d+/g, '$1:<port>')
           return each
             .split(/(\s|,\s*)/)
             .map(maskedText)
@@ -57,8 +59,9 @@ function maskedHeaders(headers: Answer['headers']): Record<string, unknown> {
 
 function maskedCookie(cookie: string): string {
   const [pair = '', ...attributes] = cookie.split(/;\s*/)
+  const name = pair.split('=')[0]!.replace(/(gh_[a-z]+)[-_][\w-]{8,}$/, '$1-<id>')
   return [
-    `${maskedText(pair.split('=')[0]!)}=<value>`,
+    `${maskedText(name)}=<value>`,
     ...attributes.map((each) => each.replace(/^(expires)=.*/i, '$1=<time>')),
   ].join('; ')
 }
@@ -119,6 +122,9 @@ function maskedPath(path: string): string {
 
 /** Words of the wire stay; what is long and mixed is an id or a secret, what has spaces is text for people. */
 function maskedText(text: string): string {
+  if (/^[A-Z]{4}-[A-Z]{4}$/.test(text)) return '<user code>'
+  if (/\?user_code=/.test(text)) return maskedUrl(text)
+  if (/-[0-9a-f]{6}@/.test(text)) return '<address>'
   if (/\s/.test(text.trim()) && /[A-Z.,']/.test(text)) return '<text>'
   if (/^https?:\/\/[^/]*:\d+/.test(text)) return text.replace(/:\d+/, ':<port>')
   if (/^[a-z][a-z0-9+.-]*:/i.test(text) && text.length < 120 && !/[0-9a-z_-]{20,}/i.test(text)) return text

@@ -247,7 +247,7 @@ export const authorizationMutants: readonly Mutant[] = [
     'if (allowed.length === 0) return undefined',
     '',
     'no code is kept of a form that was answered before, so what it brings then is good for nothing',
-    'test/oauth/authorization/consent.test.ts',
+    'test/oauth/authorization/repeated-decision.test.ts',
   ),
   too(
     visible('pages are not framed', 'pages/page.ts', "      'x-frame-options': 'DENY',\n", '', 'N46'),

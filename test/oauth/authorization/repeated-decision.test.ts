@@ -199,23 +199,30 @@ onBothDatabases('a decision that is sent again', (dialect) => {
         }),
       )
     for (const push of [false, true]) {
-      for (const decision of ['allow', 'deny']) {
+      for (const [first, second] of [
+        ['allow', 'allow'],
+        ['deny', 'deny'],
+        ['deny', 'allow'],
+      ] as const) {
         const shown = await show(server, client, { push })
         // On PostgreSQL both have read the form before either decides; SQLite has one writer.
         const hold =
           dialect === 'postgres' ? await holdEvents(server.app.settings.database as string) : undefined
         await hold?.close()
-        const both = [send(server.g, shown, decision), send(twin, shown, decision)]
+        const one = send(server.g, shown, first)
+        await hold?.waiting(1, one)
+        const both = [one, send(twin, shown, second)]
         await hold?.waiting(2, ...both)
         await hold?.open()
-        const [one, other] = await Promise.all(both)
+        const [answer, other] = await Promise.all(both)
         await hold?.end()
-        assert.equal(one!.status, 303)
-        assert.equal(locationOf(other!), locationOf(one!))
+        assert.equal(answer!.status, 303)
+        if (first === second) assert.equal(locationOf(other!), locationOf(answer!))
+        else assert.match(await assertPage(other!, 400), /You already denied this request/)
       }
     }
     assert.equal((await eventsOf(server, client.client.id, 'authorize')).length, 2)
-    assert.equal((await eventsOf(server, client.client.id, 'authorize_denied')).length, 2)
+    assert.equal((await eventsOf(server, client.client.id, 'authorize_denied')).length, 4)
   })
 })
 
